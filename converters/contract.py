@@ -1,0 +1,180 @@
+"""The types that every runtime's converter speaks. Imports no toolchain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch.export import ExportedProgram
+
+
+class Precision(StrEnum):
+    """Arithmetic of an artefact: all fp32, all fp16, or int8 where the plan says so and float elsewhere."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
+class Layout(StrEnum):
+    """Order of an image tensor's dimensions."""
+
+    NCHW = "NCHW"
+    NHWC = "NHWC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorSpec:
+    """An input or output of an artefact. `layout` is None for tensors that are not images."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    layout: Layout | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivationQuantization:
+    """Affine int8 quantization of one tensor of the exported graph: real = scale * (q - zero_point), q in -128..127.
+
+    `tensor` is the name of the graph node that produces it, `module` the path of the module it belongs to.
+    """
+
+    tensor: str
+    module: str
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightQuantization:
+    """Symmetric int8 quantization of one parameter: real = scales[channel] * q, q in -127..127.
+
+    `tensor` is the parameter's name in the exported program's state dict; `axis` is its output-channel dimension.
+    """
+
+    tensor: str
+    module: str
+    scales: tuple[float, ...]
+    axis: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloatDecision:
+    """A graph operation that stays float in an int8 artefact, and why."""
+
+    tensor: str
+    module: str
+    operation: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantPlan:
+    """What is int8, with which parameters, and what is float, for one exported program. Target-neutral."""
+
+    activations: tuple[ActivationQuantization, ...]
+    weights: tuple[WeightQuantization, ...]
+    floats: tuple[FloatDecision, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """Operations of one kind that a delegate did not take."""
+
+    op: str
+    count: int
+    reason: str
+    modules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delegation:
+    """How a runtime's accelerated delegate took the artefact, read from the runtime or from the file itself."""
+
+    delegate: str
+    partitions: int
+    delegated_ops: int
+    total_ops: int
+    fallback: tuple[Fallback, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What is inside a written artefact: operation counts by kind, tensor counts by dtype, delegation."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    operations: dict[str, int]
+    dtypes: dict[str, int]
+    bytes: int
+    delegation: Delegation | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What the file says about itself, where its format has room for it."""
+
+    description: str
+    author: str = ""
+    license: str = ""
+    version: str = ""
+    labels: tuple[str, ...] = ()
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artefact:
+    """A written file (or package folder) and what it takes and gives."""
+
+    format: str
+    precision: Precision
+    path: Path
+    bytes: int
+    sha256: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    toolchain: dict[str, str]
+
+
+Runner = Callable[["np.ndarray"], "np.ndarray"]
+"""Runs a loaded artefact: float32 images (B, 3, H, W) -> float32 outputs (B, ...), any B, whatever the file's own batch
+and layout."""
+
+
+class Target(Protocol):
+    """One runtime's format. Implementations import their toolchain inside these methods only."""
+
+    name: str
+    suffix: str
+    precisions: tuple[Precision, ...]
+    runtime: str
+    """What `load` runs the file on here, in words, for verdicts and tables."""
+
+    def missing(self) -> str | None:
+        """None when the toolchain is usable on this machine, else what is missing and how to get it."""
+        ...
+
+    def lower(
+        self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata
+    ) -> Artefact:
+        """Writes `program` to `path` (atomically: never half a file under the final name).
+
+        For `Precision.INT8` the program already carries quantize/dequantize pairs (see `quantized_program`).
+        Raises ToolchainError.
+        """
+        ...
+
+    def load(self, path: Path) -> Runner:
+        """Opens the written bytes in the real runtime. Raises ArtefactError for a damaged file, ToolchainError."""
+        ...
+
+    def inspect(self, path: Path) -> Inspection:
+        """What the file contains and how its delegate takes it. Raises ArtefactError, ToolchainError."""
+        ...

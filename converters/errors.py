@@ -1,0 +1,28 @@
+"""Errors of the converters. Each says what we got, what is allowed, and what to do.
+
+ConverterError          (never raised itself)
+|- ArtefactError        exit 2: a written artefact is missing or damaged
+`- ToolchainError       exit 3: a converter or runtime is missing, or failed
+"""
+
+from __future__ import annotations
+
+
+class ConverterError(Exception):
+    """Base of this package's errors. `exit_code` is what a command line should return."""
+
+    exit_code = 3
+
+    def __init__(self, *, got: str, allowed: str, do: str) -> None:
+        super().__init__(f"got {got}; allowed: {allowed}; {do}")
+        self.got = got
+        self.allowed = allowed
+        self.do = do
+
+
+class ArtefactError(ConverterError):
+    exit_code = 2
+
+
+class ToolchainError(ConverterError):
+    exit_code = 3

@@ -1,0 +1,87 @@
+"""Puts a QuantPlan into an exported program as quantize/dequantize pairs: the int8 form that every target lowers.
+
+The form is the one PyTorch 2 export quantization uses (`convert_pt2e`, pytorch/ao torchao/quantization/pt2e): activations pass through
+`quantize_per_tensor` and `dequantize_per_tensor`; weights are stored as int8 and pass through `dequantize_per_channel`.
+An operation is int8 when all of its inputs come from a dequantize and its output goes into a quantize.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+from torch.export import ExportedProgram
+from torch.fx import GraphModule, Node
+
+from converters.contract import ActivationQuantization, QuantPlan, WeightQuantization
+
+INT8_MIN, INT8_MAX = -128, 127
+WEIGHT_MIN, WEIGHT_MAX = -127, 127
+
+
+def graph_module(program: ExportedProgram) -> GraphModule:
+    """`program` as a runnable graph module. Its node names are the tensor names that a QuantPlan uses."""
+    module = program.module(check_guards=False)
+    assert isinstance(module, GraphModule)
+    return module
+
+
+def quantize_program(program: ExportedProgram, plan: QuantPlan) -> ExportedProgram:
+    """`program` with the plan's pairs inserted. `program` itself is left as it was.
+
+    Raises KeyError for a tensor that the program does not have.
+    """
+    import torch.ao.quantization.fx._decomposed  # noqa: F401  # registers the quantized_decomposed operators
+
+    module = graph_module(copy.deepcopy(program))
+    nodes = {node.name: node for node in module.graph.nodes}
+    for activation in plan.activations:
+        _quantize_activation(module, nodes[activation.tensor], activation)
+    parameters = {node.target: node for node in module.graph.nodes if node.op == "get_attr"}
+    for weight in plan.weights:
+        _quantize_weight(module, parameters[weight.tensor], weight)
+    module.graph.lint()
+    module.recompile()
+    example, _ = program.example_inputs
+    return torch.export.export(module, example, strict=False)
+
+
+def _quantize_activation(module: GraphModule, node: Node, quantization: ActivationQuantization) -> None:
+    operators = torch.ops.quantized_decomposed
+    arguments = (quantization.scale, quantization.zero_point, INT8_MIN, INT8_MAX, torch.int8)
+    users = list(node.users)
+    with module.graph.inserting_after(node):
+        quantized = module.graph.call_function(operators.quantize_per_tensor.default, (node, *arguments))
+    with module.graph.inserting_after(quantized):
+        restored = module.graph.call_function(operators.dequantize_per_tensor.default, (quantized, *arguments))
+    for new in (quantized, restored):
+        new.meta = {"nn_module_stack": node.meta.get("nn_module_stack", {})}
+    for user in users:
+        user.replace_input_with(node, restored)
+
+
+def _quantize_weight(module: GraphModule, node: Node, quantization: WeightQuantization) -> None:
+    weight = module.get_parameter(quantization.tensor).detach()
+    scales = torch.tensor(quantization.scales, dtype=torch.float32)
+    base = quantization.tensor.replace(".", "_")
+    module.register_buffer(f"{base}_int8", quantize_weight(weight, scales, quantization.axis))
+    module.register_buffer(f"{base}_scales", scales)
+    module.register_buffer(f"{base}_zero_points", torch.zeros(len(scales), dtype=torch.int64))
+    with module.graph.inserting_before(node):
+        parts = [module.graph.get_attr(f"{base}_{part}") for part in ("int8", "scales", "zero_points")]
+        restored = module.graph.call_function(
+            torch.ops.quantized_decomposed.dequantize_per_channel.default,
+            (*parts, quantization.axis, WEIGHT_MIN, WEIGHT_MAX, torch.int8),
+        )
+    restored.meta = {"nn_module_stack": node.meta.get("nn_module_stack", {})}
+    node.replace_all_uses_with(restored)
+    module.graph.erase_node(node)
+
+
+def quantize_weight(weight: Tensor, scales: Tensor, axis: int) -> Tensor:
+    """Symmetric int8 codes of `weight`, one scale per slice along `axis`, rounded to nearest even."""
+    shape = [1] * weight.ndim
+    shape[axis] = -1
+    codes = torch.round(weight / scales.view(shape))
+    return codes.clamp(WEIGHT_MIN, WEIGHT_MAX).to(torch.int8)

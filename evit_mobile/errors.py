@@ -1,0 +1,28 @@
+"""Every error a user can meet. Each says what we got, what is allowed, and what to do.
+
+EvitMobileError                 (never raised itself)
+|- UsageError                   exit 2: an argument, a file or a folder is not usable
+|  |- CheckpointError           the weights cannot be read or do not fit the model
+|  |- DataError                 images for calibration or evaluation cannot be read
+|  `- ArtefactError             a written artefact or its manifest is missing or damaged
+|- ToolchainError               exit 3: a converter or runtime is missing or failed
+`- RewriteError                 exit 3: a rewrite changed the function it promised to keep
+"""
+
+from __future__ import annotations
+
+
+class EvitMobileError(Exception):
+    """Base of all errors. `exit_code` is what the command line returns."""
+
+    exit_code = 3
+
+    def __init__(self, *, got: str, allowed: str, do: str) -> None:
+        super().__init__(f"got {got}; allowed: {allowed}; {do}")
+        self.got = got
+        self.allowed = allowed
+        self.do = do
+
+
+class UsageError(EvitMobileError):
+    exit_code = 2

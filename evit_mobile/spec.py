@@ -1,0 +1,185 @@
+"""ModelSpec and the literal table of all variants. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from evit_mobile.errors import UsageError
+
+
+class Family(StrEnum):
+    """The two unrelated papers that carry the name EfficientViT."""
+
+    MSRA = "msra"
+    MIT = "mit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MsraArchitecture:
+    """Microsoft M0-M5 (arXiv 2305.07027, table 1). Three stages; `window` is in feature cells."""
+
+    widths: tuple[int, int, int]
+    depths: tuple[int, int, int]
+    heads: tuple[int, int, int]
+    kernels: tuple[int, ...]
+    key_dim: int = 16
+    window: int = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MitArchitecture:
+    """MIT B0-B3 and L1-L3 (arXiv 2205.14756; mit-han-lab/efficientvit@de7d773). A stem and four stages.
+
+    `attention_eps` is added to the attention's divisor: 1e-15 upstream, 1e-5 in timm's port.
+    `norm_eps` comes from upstream's model zoo table: 1e-5 (B) or 1e-7 (L).
+    """
+
+    widths: tuple[int, int, int, int, int]
+    depths: tuple[int, int, int, int, int]
+    head_dim: int
+    head_widths: tuple[int, int]
+    large: bool = False
+    attention_eps: float = 1e-5
+    norm_eps: float = 1e-5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """One variant at one input size and class count. `size` is (height, width) in pixels."""
+
+    name: str
+    architecture: MsraArchitecture | MitArchitecture
+    size: tuple[int, int] = (224, 224)
+    num_classes: int = 1000
+
+    def __post_init__(self) -> None:
+        if any(side <= 0 or side % 32 for side in self.size):
+            raise UsageError(
+                got=f"input size {self.size[0]}x{self.size[1]}",
+                allowed="height and width that are positive multiples of 32",
+                do="pass for example --size 224",
+            )
+        if self.num_classes < 1:
+            raise UsageError(
+                got=f"{self.num_classes} classes", allowed="at least one class", do="pass --num-classes N with N >= 1"
+            )
+
+    @property
+    def family(self) -> Family:
+        return Family.MSRA if isinstance(self.architecture, MsraArchitecture) else Family.MIT
+
+
+MODELS: dict[str, ModelSpec] = {
+    spec.name: spec
+    for spec in (
+        ModelSpec(
+            name="efficientvit_m0",
+            architecture=MsraArchitecture(
+                widths=(64, 128, 192), depths=(1, 2, 3), heads=(4, 4, 4), kernels=(5, 5, 5, 5)
+            ),
+        ),
+        ModelSpec(
+            name="efficientvit_m1",
+            architecture=MsraArchitecture(
+                widths=(128, 144, 192), depths=(1, 2, 3), heads=(2, 3, 3), kernels=(7, 5, 3, 3)
+            ),
+        ),
+        ModelSpec(
+            name="efficientvit_m2",
+            architecture=MsraArchitecture(
+                widths=(128, 192, 224), depths=(1, 2, 3), heads=(4, 3, 2), kernels=(7, 5, 3, 3)
+            ),
+        ),
+        ModelSpec(
+            name="efficientvit_m3",
+            architecture=MsraArchitecture(
+                widths=(128, 240, 320), depths=(1, 2, 3), heads=(4, 3, 4), kernels=(5, 5, 5, 5)
+            ),
+        ),
+        ModelSpec(
+            name="efficientvit_m4",
+            architecture=MsraArchitecture(
+                widths=(128, 256, 384), depths=(1, 2, 3), heads=(4, 4, 4), kernels=(7, 5, 3, 3)
+            ),
+        ),
+        ModelSpec(
+            name="efficientvit_m5",
+            architecture=MsraArchitecture(
+                widths=(192, 288, 384), depths=(1, 3, 4), heads=(3, 3, 4), kernels=(7, 5, 3, 3)
+            ),
+        ),
+        ModelSpec(
+            name="efficientvit_b0",
+            architecture=MitArchitecture(
+                widths=(8, 16, 32, 64, 128), depths=(1, 2, 2, 2, 2), head_dim=16, head_widths=(1024, 1280)
+            ),
+        ),
+        ModelSpec(
+            name="efficientvit_b1",
+            architecture=MitArchitecture(
+                widths=(16, 32, 64, 128, 256), depths=(1, 2, 3, 3, 4), head_dim=16, head_widths=(1536, 1600)
+            ),
+        ),
+        ModelSpec(
+            name="efficientvit_b2",
+            architecture=MitArchitecture(
+                widths=(24, 48, 96, 192, 384), depths=(1, 3, 4, 4, 6), head_dim=32, head_widths=(2304, 2560)
+            ),
+        ),
+        ModelSpec(
+            name="efficientvit_b3",
+            architecture=MitArchitecture(
+                widths=(32, 64, 128, 256, 512), depths=(1, 4, 6, 6, 9), head_dim=32, head_widths=(2304, 2560)
+            ),
+        ),
+        ModelSpec(
+            name="efficientvit_l1",
+            architecture=MitArchitecture(
+                widths=(32, 64, 128, 256, 512),
+                depths=(1, 1, 1, 6, 6),
+                head_dim=32,
+                head_widths=(3072, 3200),
+                large=True,
+                norm_eps=1e-7,
+            ),
+        ),
+        ModelSpec(
+            name="efficientvit_l2",
+            architecture=MitArchitecture(
+                widths=(32, 64, 128, 256, 512),
+                depths=(1, 2, 2, 8, 8),
+                head_dim=32,
+                head_widths=(3072, 3200),
+                large=True,
+                norm_eps=1e-7,
+            ),
+        ),
+        ModelSpec(
+            name="efficientvit_l3",
+            architecture=MitArchitecture(
+                widths=(64, 128, 256, 512, 1024),
+                depths=(1, 2, 2, 8, 8),
+                head_dim=32,
+                head_widths=(6144, 6400),
+                large=True,
+                norm_eps=1e-7,
+            ),
+        ),
+    )
+}
+
+
+def find_spec(name: str, *, size: tuple[int, int] | None = None, num_classes: int | None = None) -> ModelSpec:
+    """The variant called `name`, at another size or class count where given.
+
+    Raises UsageError for a name that is not in the table or a size that is not a multiple of 32.
+    """
+    if name not in MODELS:
+        raise UsageError(got=f"model {name!r}", allowed=", ".join(MODELS), do="run `evit-mobile models` for the table")
+    spec = MODELS[name]
+    return replace(
+        spec,
+        size=spec.size if size is None else size,
+        num_classes=spec.num_classes if num_classes is None else num_classes,
+    )
