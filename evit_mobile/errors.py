@@ -26,3 +26,7 @@ class EvitMobileError(Exception):
 
 class UsageError(EvitMobileError):
     exit_code = 2
+
+
+class RewriteError(EvitMobileError):
+    exit_code = 3
