@@ -28,5 +28,9 @@ class UsageError(EvitMobileError):
     exit_code = 2
 
 
+class CheckpointError(UsageError):
+    pass
+
+
 class RewriteError(EvitMobileError):
     exit_code = 3
