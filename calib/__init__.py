@@ -1,0 +1,79 @@
+"""What feeds calibration and evaluation: preprocessing, datasets, splits and range observers.
+
+Names are imported when they are first used, so that `import calib` costs nothing. Knows neither models nor converters.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from calib.datasets import ImageDataset as ImageDataset
+    from calib.datasets import batches as batches
+    from calib.datasets import open_dataset as open_dataset
+    from calib.errors import CalibError as CalibError
+    from calib.errors import DataError as DataError
+    from calib.images import content_digest as content_digest
+    from calib.observers import ChannelMinMaxObserver as ChannelMinMaxObserver
+    from calib.observers import EntropyObserver as EntropyObserver
+    from calib.observers import HistogramObserver as HistogramObserver
+    from calib.observers import Method as Method
+    from calib.observers import MinMaxObserver as MinMaxObserver
+    from calib.observers import MovingAverageObserver as MovingAverageObserver
+    from calib.observers import MSEObserver as MSEObserver
+    from calib.observers import Observer as Observer
+    from calib.observers import PercentileObserver as PercentileObserver
+    from calib.observers import make_observer as make_observer
+    from calib.preprocess import Interpolation as Interpolation
+    from calib.preprocess import Preprocess as Preprocess
+    from calib.preprocess import Resize as Resize
+    from calib.ranges import affine_parameters as affine_parameters
+    from calib.sources.bundled import Bundled as Bundled
+    from calib.sources.bundled import bundled_class_names as bundled_class_names
+    from calib.sources.bundled import bundled_preprocess as bundled_preprocess
+    from calib.sources.bundled import open_bundled as open_bundled
+    from calib.splits import Selection as Selection
+    from calib.splits import Split as Split
+    from calib.splits import select as select
+    from calib.splits import select_calibration as select_calibration
+    from calib.splits import select_held_out as select_held_out
+    from calib.splits import split as split
+    from calib.weights import max_scales as max_scales
+    from calib.weights import mse_scales as mse_scales
+
+_EXPORTS: dict[str, tuple[str, ...]] = {
+    "calib.datasets": ("ImageDataset", "batches", "open_dataset"),
+    "calib.errors": ("CalibError", "DataError"),
+    "calib.images": ("content_digest",),
+    "calib.observers": (
+        "ChannelMinMaxObserver",
+        "EntropyObserver",
+        "HistogramObserver",
+        "MSEObserver",
+        "Method",
+        "MinMaxObserver",
+        "MovingAverageObserver",
+        "Observer",
+        "PercentileObserver",
+        "make_observer",
+    ),
+    "calib.preprocess": ("Interpolation", "Preprocess", "Resize"),
+    "calib.ranges": ("affine_parameters",),
+    "calib.sources.bundled": ("Bundled", "bundled_class_names", "bundled_preprocess", "open_bundled"),
+    "calib.splits": ("Selection", "Split", "select", "select_calibration", "select_held_out", "split"),
+    "calib.weights": ("max_scales", "mse_scales"),
+}
+_HOMES = {name: module for module, names in _EXPORTS.items() for name in names}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

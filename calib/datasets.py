@@ -1,0 +1,207 @@
+"""Datasets: what every source of images looks like once it is open, and how a path becomes one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.errors import DataError
+from calib.images import Picture, decode_image, open_image, read_bytes
+from calib.preprocess import Preprocess
+
+Labels = NDArray[np.int64]
+
+SOURCES = {
+    ".npz": "calib.sources.arrays:open_npz",
+    ".npy": "calib.sources.arrays:open_npy",
+    ".gz": "calib.sources.idx:open_idx",
+    ".idx": "calib.sources.idx:open_idx",
+    "": "calib.sources.idx:open_idx",  # train-images-idx3-ubyte, as it is distributed unzipped
+    ".txt": "calib.sources.listing:open_listing",
+    ".tsv": "calib.sources.listing:open_listing",
+    ".parquet": "calib.sources.parquet:open_parquet",
+}
+FOLDER_SOURCE = "calib.sources.folder:open_folder"
+
+
+class ImageDataset(Protocol):
+    """Images by position, with or without labels. Opening one checks names and counts; `item` decodes."""
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, for manifests: an absolute path or "bundled:...". Equal means the same data."""
+
+    @property
+    def labels(self) -> Labels | None:
+        """(N,) class indices, or None for unlabelled images."""
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names in the order of the class indices, or None where the source has none."""
+
+    def __len__(self) -> int: ...
+
+    def item(self, index: int) -> Picture:
+        """The image at `index`, 0 <= index < len. Raises DataError naming an image that cannot be read."""
+
+    def digest(self) -> str:
+        """SHA-256 over every image's bytes and the labels; reads all of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ArrayDataset:
+    """Images in memory (or memory-mapped): (N, H, W) or (N, H, W, 3), uint8, or float in 0..1.
+
+    A float value v becomes the 8-bit value round(255 v), halves to even.
+    """
+
+    source: str
+    images: NDArray[Any]
+    labels: Labels | None = None
+    class_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_labels(self.source, len(self.images), self.labels, self.class_names)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def item(self, index: int) -> NDArray[np.uint8]:
+        """uint8 (H, W) or (H, W, 3)."""
+        pixels = np.asarray(self.images[index])
+        if pixels.dtype == np.uint8:
+            return pixels
+        return np.rint(pixels.astype(np.float64) * 255).astype(np.uint8)
+
+    def digest(self) -> str:
+        contents = (np.ascontiguousarray(image).tobytes() for image in self.images)
+        head = f"{self.images.shape}:{self.images.dtype.str}".encode()
+        return _digest([head, _label_bytes(self.labels)], contents)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FileDataset:
+    """Image files, decoded when asked for."""
+
+    source: str
+    paths: tuple[Path, ...]
+    labels: Labels | None = None
+    class_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_labels(self.source, len(self.paths), self.labels, self.class_names)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def item(self, index: int) -> Picture:
+        return open_image(self.paths[index])
+
+    def digest(self) -> str:
+        return _digest([_label_bytes(self.labels)], (read_bytes(path) for path in self.paths))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EncodedDataset:
+    """Image files' bytes in memory, decoded when asked for."""
+
+    source: str
+    encoded: tuple[bytes, ...]
+    labels: Labels | None = None
+    class_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_labels(self.source, len(self.encoded), self.labels, self.class_names)
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def item(self, index: int) -> Picture:
+        return decode_image(self.encoded[index], f"row {index} of {self.source}")
+
+    def digest(self) -> str:
+        return _digest([_label_bytes(self.labels)], self.encoded)
+
+
+def open_dataset(path: Path | str, class_names: Sequence[str] | None = None) -> ImageDataset:
+    """Opens whatever `path` is: a folder, .npz, .npy, idx, list file or .parquet (see `calib.sources`).
+
+    `class_names`, usually a manifest's labels, gives the order of the classes; without it the source's own counts.
+    Raises DataError for a missing path, an unsupported type, and everything the source finds wrong.
+    """
+    resolved = Path(path).expanduser().resolve()
+    if not resolved.exists():
+        raise DataError(got=f"{path}, which does not exist", allowed=_allowed_sources(), do="correct the path")
+    if not resolved.is_dir() and resolved.suffix.lower() not in SOURCES:
+        raise DataError(
+            got=f"{path}, of an unsupported type",
+            allowed=_allowed_sources(),
+            do="put images into a folder, for example",
+        )
+    entry = FOLDER_SOURCE if resolved.is_dir() else SOURCES[resolved.suffix.lower()]
+    module, _, function = entry.partition(":")
+    names = None if class_names is None else tuple(class_names)
+    dataset: ImageDataset = getattr(import_module(module), function)(resolved, names)
+    return dataset
+
+
+def _allowed_sources() -> str:
+    return "a folder of images, .npz, .npy, idx (.gz), a list file (.txt, .tsv) or .parquet"
+
+
+def check_labels(source: str, count: int, labels: Labels | None, class_names: tuple[str, ...] | None) -> None:
+    """Raises DataError unless there is an image, a label for each, and a class for each label."""
+    if count == 0:
+        raise DataError(
+            got=f"{source} with no images", allowed="at least one image", do="add images or correct the path"
+        )
+    if labels is None:
+        return
+    if len(labels) != count:
+        raise DataError(
+            got=f"{count} images but {len(labels)} labels in {source}",
+            allowed="as many labels as images",
+            do="regenerate the labels",
+        )
+    classes = None if class_names is None else len(class_names)
+    if labels.min() < 0 or (classes is not None and labels.max() >= classes):
+        raise DataError(
+            got=f"labels {labels.min()}..{labels.max()} in {source}",
+            allowed="labels from 0 up" if classes is None else f"labels 0..{classes - 1}, for {classes} classes",
+            do="correct the labels or the class names",
+        )
+
+
+def batches(
+    dataset: ImageDataset, indices: Sequence[int], preprocess: Preprocess, batch_size: int
+) -> Iterator[NDArray[np.float32]]:
+    """Preprocessed images in the order of `indices`: fresh float32 (B, 3, H, W) arrays, the last one possibly shorter.
+
+    Raises DataError naming an image that cannot be read.
+    """
+    for start in range(0, len(indices), batch_size):
+        chosen = indices[start : start + batch_size]
+        batch = np.empty((len(chosen), 3, *preprocess.size), np.float32)
+        for row, index in enumerate(chosen):
+            preprocess(dataset.item(int(index)), out=batch[row])
+        yield batch
+
+
+def _label_bytes(labels: Labels | None) -> bytes:
+    return b"unlabelled" if labels is None else labels.astype("<i8").tobytes()
+
+
+def _digest(heads: Sequence[bytes], contents: Iterator[bytes] | Sequence[bytes]) -> str:
+    """SHA-256 over length-prefixed parts, so that moving a byte from one part to the next changes it."""
+    digest = hashlib.sha256()
+    for parts in (heads, contents):
+        for part in parts:
+            digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()

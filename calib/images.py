@@ -1,0 +1,146 @@
+"""Decoding: from a file, encoded bytes or an array to an upright 8-bit image, and the identity of its content.
+
+What every mode becomes, exactly:
+- EXIF orientation is applied first.
+- Grey (1, L) stays grey; palette, CMYK, YCbCr and HSV become RGB by Pillow's conversion, without colour profiles.
+- Alpha is dropped, not blended, as torchvision and timm do.
+- 16-bit grey becomes round(value / 257). (Pillow itself keeps the high byte of 16-bit RGB files.)
+- Of an animation, the first frame counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps
+
+from calib.errors import DataError
+
+Picture = Image.Image | NDArray[np.uint8]
+"""What a dataset's item is: a Pillow image, or uint8 pixels (H, W), (H, W, 1) or (H, W, 3)."""
+
+SUFFIXES = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".bmp",
+        ".gif",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".avif",
+        ".jp2",
+    }
+)
+"""File names that count as images in a folder."""
+
+_CONVERSIONS: dict[str, tuple[str, ...]] = {
+    "1": ("L",),
+    "L": (),
+    "LA": ("L",),
+    "La": ("LA", "L"),
+    "P": ("RGBA", "RGB"),  # by way of RGBA, or Pillow warns about palettes with transparency
+    "PA": ("RGBA", "RGB"),
+    "RGB": (),
+    "RGBA": ("RGB",),
+    "RGBX": ("RGB",),
+    "RGBa": ("RGBA", "RGB"),
+    "CMYK": ("RGB",),
+    "YCbCr": ("RGB",),
+    "HSV": ("RGB",),
+}
+_SIXTEEN_BIT = frozenset(("I;16", "I;16L", "I;16B", "I;16N", "I"))
+
+
+def upright(picture: Picture) -> Image.Image:
+    """`picture` as an 8-bit image of mode L or RGB, turned as its EXIF orientation says.
+
+    Raises DataError for arrays of another shape or dtype and for modes that have no 8-bit meaning (float, CIELAB).
+    """
+    image = _from_array(picture) if isinstance(picture, np.ndarray) else picture
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    if image.mode in _SIXTEEN_BIT:
+        return _from_16_bit(image)
+    if image.mode not in _CONVERSIONS:
+        raise DataError(
+            got=f"an image of Pillow mode {image.mode!r}",
+            allowed=f"8-bit or 16-bit images ({', '.join(_CONVERSIONS)}, I;16)",
+            do="convert it to an 8-bit RGB image",
+        )
+    for mode in _CONVERSIONS[image.mode]:
+        image = image.convert(mode)
+    return image
+
+
+def _from_array(pixels: NDArray[np.uint8]) -> Image.Image:
+    grey = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 1)
+    colour = pixels.ndim == 3 and pixels.shape[2] == 3
+    if pixels.dtype != np.uint8 or not (grey or colour) or 0 in pixels.shape:
+        raise DataError(
+            got=f"an image array of shape {pixels.shape} and dtype {pixels.dtype}",
+            allowed="uint8 arrays of shape (H, W), (H, W, 1) or (H, W, 3)",
+            do="convert the array",
+        )
+    return Image.fromarray(pixels.reshape(pixels.shape[:2]) if grey else pixels)
+
+
+def _from_16_bit(image: Image.Image) -> Image.Image:
+    """round(value / 257): 0 -> 0, 65535 -> 255."""
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise DataError(
+            got=f"an integer image with values in {values.min()}..{values.max()}",
+            allowed="16-bit values, 0..65535",
+            do="convert it to an 8-bit image",
+        )
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def open_image(path: Path) -> Image.Image:
+    """The image in the file, upright, mode L or RGB. Raises DataError naming the file."""
+    return decode_image(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of an image file. Raises DataError naming the file."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(str(path), error) from error
+
+
+def decode_image(encoded: bytes, name: str) -> Image.Image:
+    """The image in the bytes of a file, upright, mode L or RGB. Raises DataError that calls it `name`."""
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            image.load()
+            return upright(image)
+    except DataError as error:
+        raise DataError(got=f"{error.got} in {name}", allowed=error.allowed, do=error.do) from error
+    except Exception as error:  # on damaged bytes Pillow's decoders raise nearly anything
+        raise unreadable(name, error) from error
+
+
+def unreadable(name: str, error: Exception) -> DataError:
+    """The error for an image called `name` that could not be read because of `error`."""
+    return DataError(
+        got=f"unreadable image {name} ({type(error).__name__}: {error})",
+        allowed="complete image files that Pillow can decode",
+        do="repair or remove the file",
+    )
+
+
+def content_digest(picture: Picture) -> str:
+    """SHA-256 over size and RGB pixels: equal for the same image in another lossless format or under another name."""
+    image = upright(picture).convert("RGB")
+    return hashlib.sha256(f"{image.width}x{image.height}:".encode() + image.tobytes()).hexdigest()

@@ -1,0 +1,227 @@
+"""Range observers: each watches one tensor over the calibration images, in one pass, and then gives a range for it.
+
+`make_observer("mse")`, then `observe(tensor)` once per image, then `range()`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.errors import DataError
+from calib.histogram import BINS, SAMPLE, StreamingHistogram
+from calib.ranges import Range, affine_parameters, entropy_range, mse_range, percentile_range
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+__all__ = [
+    "ChannelMinMaxObserver",
+    "EntropyObserver",
+    "HistogramObserver",
+    "MSEObserver",
+    "Method",
+    "MinMaxObserver",
+    "MovingAverageObserver",
+    "Observer",
+    "PercentileObserver",
+    "affine_parameters",
+    "make_observer",
+]
+
+
+class Method(StrEnum):
+    """How a range follows from what was observed."""
+
+    MIN_MAX = "min-max"
+    MOVING_AVERAGE = "moving-average"
+    PERCENTILE = "percentile"
+    MSE = "mse"
+    ENTROPY = "entropy"
+
+
+class Observer(Protocol):
+    """Watches one tensor. `name` appears in errors."""
+
+    name: str
+
+    def observe(self, tensor: Tensor | NDArray[np.floating]) -> None:
+        """Takes the values of one run. Raises DataError for NaN, infinity, or an empty tensor."""
+
+    def range(self) -> Range:
+        """(low, high), low <= high, not necessarily around zero. Raises DataError when nothing was observed."""
+
+
+class MinMaxObserver:
+    """The exact extremes of everything observed."""
+
+    def __init__(self, name: str = "a tensor") -> None:
+        self.name = name
+        self._low, self._high = math.inf, -math.inf
+
+    def observe(self, tensor: Tensor | NDArray[np.floating]) -> None:
+        low, high = _extremes(_flat(tensor), self.name)
+        self._low, self._high = min(self._low, low), max(self._high, high)
+
+    def range(self) -> Range:
+        return _observed(self._low, self._high, self.name)
+
+
+class MovingAverageObserver:
+    """Moving averages of each run's extremes: average += constant * (new - average), starting at the first run's."""
+
+    def __init__(self, name: str = "a tensor", constant: float = 0.01) -> None:
+        self.name = name
+        self.constant = constant
+        self._low, self._high = math.inf, -math.inf
+
+    def observe(self, tensor: Tensor | NDArray[np.floating]) -> None:
+        low, high = _extremes(_flat(tensor), self.name)
+        if self._low > self._high:
+            self._low, self._high = low, high
+        self._low += self.constant * (low - self._low)
+        self._high += self.constant * (high - self._high)
+
+    def range(self) -> Range:
+        return _observed(self._low, self._high, self.name)
+
+
+class HistogramObserver:
+    """Base of the observers that choose the range from a streaming histogram at the end.
+
+    Up to `sample` values per run are counted, all of them when there are no more; the extremes are exact
+    (see StreamingHistogram).
+    """
+
+    def __init__(self, name: str = "a tensor", *, bins: int = BINS, sample: int = SAMPLE) -> None:
+        self.name = name
+        self.histogram = StreamingHistogram(bins, sample)
+
+    def observe(self, tensor: Tensor | NDArray[np.floating]) -> None:
+        values = _flat(tensor)
+        low, high = _extremes(values, self.name)
+        self.histogram.add(values, low, high)
+
+    def extremes(self) -> Range:
+        """The exact extremes. Raises DataError when nothing was observed."""
+        return _observed(self.histogram.low, self.histogram.high, self.name)
+
+
+class PercentileObserver(HistogramObserver):
+    """Cuts 100 - percentile percent of the values off each tail."""
+
+    def __init__(
+        self, name: str = "a tensor", *, percentile: float = 99.99, bins: int = BINS, sample: int = SAMPLE
+    ) -> None:
+        super().__init__(name, bins=bins, sample=sample)
+        self.percentile = percentile
+
+    def range(self) -> Range:
+        low, high = self.extremes()
+        cut = percentile_range(*self.histogram.non_empty(), self.histogram.width, self.percentile)
+        return min(max(cut[0], low), high), max(min(cut[1], high), low)
+
+
+class MSEObserver(HistogramObserver):
+    """The range, around zero, whose int8 representation has the least squared error."""
+
+    def range(self) -> Range:
+        return mse_range(*self.histogram.non_empty(), *self.extremes())
+
+    def symmetric_range(self) -> Range:
+        """The same for parameters with zero point 0: (-bound, bound)."""
+        return mse_range(*self.histogram.non_empty(), *self.extremes(), symmetric=True)
+
+
+class EntropyObserver(HistogramObserver):
+    """The range, around zero, whose 256-level histogram diverges least from the observed one."""
+
+    def range(self) -> Range:
+        return entropy_range(*self.histogram.non_empty(), *self.extremes())
+
+
+class ChannelMinMaxObserver:
+    """The exact extremes of every channel: what equalisation and per-channel decisions need.
+
+    Histogram methods are not offered per channel: no target quantizes activations per channel, and weights are known
+    whole (see `calib.weights`).
+    """
+
+    def __init__(self, axis: int = 1, name: str = "a tensor") -> None:
+        self.axis = axis
+        self.name = name
+        self._ranges: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+
+    def observe(self, tensor: Tensor | NDArray[np.floating]) -> None:
+        values = _array(tensor)
+        _extremes(values, self.name)
+        others = tuple(axis for axis in range(values.ndim) if axis != self.axis % values.ndim)
+        low, high = values.min(axis=others), values.max(axis=others)
+        if self._ranges is not None:
+            low, high = np.minimum(low, self._ranges[0]), np.maximum(high, self._ranges[1])
+        self._ranges = (low, high)
+
+    def ranges(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Lows and highs, (channels,) each. Raises DataError when nothing was observed."""
+        if self._ranges is None:
+            raise _nothing_observed(self.name)
+        return self._ranges
+
+
+OBSERVERS: dict[Method, Callable[[str], Observer]] = {
+    Method.MIN_MAX: MinMaxObserver,
+    Method.MOVING_AVERAGE: MovingAverageObserver,
+    Method.PERCENTILE: PercentileObserver,
+    Method.MSE: MSEObserver,
+    Method.ENTROPY: EntropyObserver,
+}
+
+
+def make_observer(method: str, name: str = "a tensor") -> Observer:
+    """A fresh observer of the tensor `name`. Raises DataError for an unknown method."""
+    if method not in list(Method):
+        raise DataError(got=f"observer {method!r}", allowed=", ".join(Method), do="name one of these")
+    return OBSERVERS[Method(method)](name)
+
+
+def _array(tensor: Tensor | NDArray[np.floating]) -> NDArray[np.float32]:
+    array = tensor if isinstance(tensor, np.ndarray) else tensor.detach().cpu().float().numpy()
+    return array.astype(np.float32, copy=False)
+
+
+def _flat(tensor: Tensor | NDArray[np.floating]) -> NDArray[np.float32]:
+    """All values (n,) in memory order, without a copy where the tensor is contiguous in any order."""
+    return _array(tensor).ravel(order="K")
+
+
+def _extremes(values: NDArray[np.float32], name: str) -> Range:
+    if values.size == 0:
+        raise DataError(got=f"no values in {name}", allowed="tensors with values", do="check the model's input size")
+    low, high = float(values.min()), float(values.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise DataError(
+            got=f"NaN or infinity in {name}",
+            allowed="finite values on every calibration image",
+            do="check the checkpoint and the preprocessing",
+        )
+    return low, high
+
+
+def _observed(low: float, high: float, name: str) -> Range:
+    if low > high:
+        raise _nothing_observed(name)
+    return low, high
+
+
+def _nothing_observed(name: str) -> DataError:
+    return DataError(
+        got=f"no observation of {name}",
+        allowed="at least one run",
+        do="observe the calibration images before the range",
+    )

@@ -1,0 +1,191 @@
+"""Preprocess: the only definition of how an image becomes a network input."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from calib.errors import DataError
+from calib.images import Picture, upright
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+LARGEST_RESIZED_PIXELS = 1 << 27
+"""A 1 x 10,000 strip, scaled to cover 224 x 224, would need gigabytes; above this it is an error."""
+
+
+class Resize(StrEnum):
+    """COVER keeps the aspect ratio: the smallest size that covers the box (for a square box: shorter side = box side).
+    SQUASH resizes to the box exactly, whatever the aspect ratio."""
+
+    COVER = "cover"
+    SQUASH = "squash"
+
+
+class Interpolation(StrEnum):
+    """Pillow's filters. When shrinking, their support grows with the factor (antialiasing); NEAREST has none."""
+
+    NEAREST = "nearest"
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+    LANCZOS = "lanczos"
+
+
+_FILTERS = {
+    Interpolation.NEAREST: Image.Resampling.NEAREST,
+    Interpolation.BILINEAR: Image.Resampling.BILINEAR,
+    Interpolation.BICUBIC: Image.Resampling.BICUBIC,
+    Interpolation.LANCZOS: Image.Resampling.LANCZOS,
+}
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocess:
+    """Image -> float32 (3, H, W). `size` is (height, width) in pixels; `mean` and `std` are on the 0..1 scale.
+
+    The steps, exactly:
+    1. Upright 8-bit L or RGB (see `calib.images`); L is replicated to three channels after step 3, which is the same.
+    2. Pillow resizes the 8-bit image to `resized(...)`. The box is floor(size / crop_pct), as in timm. SQUASH: the box.
+       COVER: the axis that must be enlarged most gets the box's side, the other floor(side * longer / shorter), as in
+       torchvision.
+    3. Centre crop to `size`: the offset is (resized - size) / 2, halves rounded to the even number (torchvision's).
+    4. Each 8-bit value v becomes (v / 255 - mean) / std, computed in float64 and rounded once to float32.
+
+    timm's crop_pct is 0.875 for M, 0.95 for B and 1.0 for L models, all bicubic.
+    Raises DataError when a field is out of range.
+    """
+
+    size: tuple[int, int]
+    resize: Resize = Resize.COVER
+    crop_pct: float = 1.0
+    interpolation: Interpolation = Interpolation.BICUBIC
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    color: str = "RGB"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "resize", _choice("resize", Resize, self.resize))
+        object.__setattr__(self, "interpolation", _choice("interpolation", Interpolation, self.interpolation))
+        triples = (self.mean, self.std)
+        _check("size", self.size, len(self.size) == 2 and min(self.size) > 0, "positive height and width in pixels")
+        _check("crop_pct", self.crop_pct, 0 < self.crop_pct <= 1, "a fraction in (0, 1]")
+        _check("color", self.color, self.color == "RGB", "'RGB'")
+        for name, triple in zip(("mean", "std"), triples, strict=True):
+            _check(name, triple, len(triple) == 3 and all(map(math.isfinite, triple)), "three finite numbers")
+        _check("std", self.std, min(self.std) > 0, "three positive numbers")
+
+    @property
+    def box(self) -> tuple[int, int]:
+        """(height, width) that the image is resized to (SQUASH) or made to cover (COVER)."""
+        return (math.floor(self.size[0] / self.crop_pct), math.floor(self.size[1] / self.crop_pct))
+
+    def resized(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) in pixels that an image of this size has after step 2."""
+        box_height, box_width = self.box
+        if self.resize is Resize.SQUASH:
+            return self.box
+        if box_height * width >= box_width * height:  # the height needs the larger factor
+            return (box_height, box_height * width // height)
+        return (box_width * height // width, box_width)
+
+    def pixels(self, picture: Picture) -> NDArray[np.uint8]:
+        """Steps 1 to 3: uint8 (H, W) for grey images, (H, W, 3) for colour. Raises DataError."""
+        image = upright(picture)
+        height, width = self.resized(image.height, image.width)
+        if height * width > LARGEST_RESIZED_PIXELS:
+            raise DataError(
+                got=f"an image of {image.width}x{image.height} pixels",
+                allowed=f"images of at most {LARGEST_RESIZED_PIXELS} pixels after resizing to cover {self.box}",
+                do="crop the image or use squash",
+            )
+        if (height, width) != (image.height, image.width):
+            image = image.resize((width, height), _FILTERS[self.interpolation])
+        top, left = round((height - self.size[0]) / 2), round((width - self.size[1]) / 2)
+        return np.asarray(image)[top : top + self.size[0], left : left + self.size[1]]
+
+    def normalize(self, pixels: NDArray[np.uint8], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Step 4: uint8 (H, W) or (H, W, 3) -> float32 (3, H, W), written to `out` where given."""
+        result = np.empty((3, *pixels.shape[:2]), np.float32) if out is None else out
+        for channel, table in enumerate(_tables(self.mean, self.std)):
+            plane = pixels if pixels.ndim == 2 else pixels[:, :, channel]
+            np.take(table, plane, out=result[channel], mode="clip")  # "raise" would buffer `out`
+        return result
+
+    def __call__(self, picture: Picture, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """All steps: float32 (3, H, W), written to `out` where given. Raises DataError."""
+        return self.normalize(self.pixels(picture), out)
+
+    def to_manifest(self) -> dict[str, Any]:
+        """The preprocessing fields of a manifest's "input", with every size worked out for apps to read."""
+        return {
+            "resize": {"mode": str(self.resize), "size": list(self.box)},
+            "crop": {"mode": "center", "size": list(self.size), "pct": self.crop_pct},
+            "interpolation": str(self.interpolation),
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "color": self.color,
+        }
+
+    @classmethod
+    def from_manifest(cls, fields: Mapping[str, Any]) -> Preprocess:
+        """Reads `to_manifest`'s fields back; the others of "input" describe the tensor and are not looked at.
+
+        Raises DataError for a missing or malformed field, and for sizes that contradict each other.
+        """
+        try:
+            preprocess = cls(
+                size=_pair(fields["crop"]["size"]),
+                resize=fields["resize"]["mode"],
+                crop_pct=float(fields["crop"]["pct"]),
+                interpolation=fields["interpolation"],
+                mean=_triple(fields["mean"]),
+                std=_triple(fields["std"]),
+                color=fields["color"],
+            )
+            written = (_pair(fields["resize"]["size"]), fields["crop"]["mode"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                got=f"a manifest input whose preprocessing cannot be read ({type(error).__name__}: {error})",
+                allowed="resize, crop, interpolation, mean, std and color as this tool writes them",
+                do="convert again to write a fresh manifest",
+            ) from error
+        _check("resize and crop", written, written == (preprocess.box, "center"), f"({preprocess.box}, 'center')")
+        return preprocess
+
+
+@functools.lru_cache(maxsize=16)
+def _tables(mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
+    """(3, 256): the float32 that each 8-bit value of each channel becomes."""
+    values = np.arange(256, dtype=np.float64) / 255
+    table = (values - np.array(mean)[:, None]) / np.array(std)[:, None]
+    return np.asarray(table, np.float32)
+
+
+def _check(field: str, value: object, good: bool, allowed: str) -> None:
+    if not good:
+        raise DataError(got=f"preprocessing {field} {value}", allowed=allowed, do="correct the field")
+
+
+def _choice(field: str, choices: type[_Choice], value: str) -> _Choice:
+    _check(field, value, value in list(choices), ", ".join(choices))
+    return choices(value)
+
+
+def _pair(values: Any) -> tuple[int, int]:
+    height, width = values
+    return (operator.index(height), operator.index(width))
+
+
+def _triple(values: Any) -> tuple[float, float, float]:
+    first, second, third = values
+    return (float(first), float(second), float(third))

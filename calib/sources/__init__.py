@@ -1,0 +1,1 @@
+"""One file per kind of image source; each opens it as an ImageDataset or raises DataError."""
