@@ -1,0 +1,185 @@
+"""Convolutions and linear layers, float or int8.
+
+Weights: PyTorch (O, I/g, kh, kw) -> CONV_2D (O, kh, kw, I/g) or DEPTHWISE_CONV_2D (1, kh, kw, O); FULLY_CONNECTED keeps (O, I).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch.fx import Node
+
+from converters.tflite.emitter import Constant, Emitter, Epilogue, Value
+from converters.tflite.graph import Padding, Quantization, Tensor
+from converters.tflite.layout import CHANNELS_LAST, Layout, channels_last
+from converters.tflite.program import arguments, result_shape, tensor_name, unsupported
+
+INT32_LIMIT = 2**31 - 1
+
+
+def conv2d(emitter: Emitter, node: Node) -> None:
+    """aten.conv2d: (B, C, H, W) -> (B, O, H', W')."""
+    named = arguments(node)
+    weight, bias = constant(emitter, node, named["weight"]), optional_constant(emitter, node, named["bias"])
+    value, epilogue = operand(emitter, node, named["input"], weight)
+    value = emitter.ordered(value, CHANNELS_LAST)
+    stride, padding, dilation = (pair(named[name]) for name in ("stride", "padding", "dilation"))
+    channels, groups = value.layout.shape[1], int(named["groups"])
+    depthwise = groups == channels and groups > 1
+    tensor, scheme = padded(emitter, node, emitter.stored(value), weight.shape[2:], stride, padding, dilation)
+    order, axis = ((1, 2, 3, 0), 3) if depthwise else ((0, 2, 3, 1), 0)
+    filters, biases = parameters(emitter, node, weight, bias, order, axis, value, epilogue)
+    shape = result_shape(node)
+    output = emitter.emit(
+        "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D",
+        [tensor, filters, biases],
+        channels_last(shape).stored,
+        name=tensor_name(node),
+        quantization=epilogue.quantization,
+        padding=scheme,
+        strideH=stride[0],
+        strideW=stride[1],
+        dilationHFactor=dilation[0],
+        dilationWFactor=dilation[1],
+        fusedActivationFunction=epilogue.activation,
+        **({"depthMultiplier": shape[1] // groups} if depthwise else {}),
+    )
+    emitter.finish(node, epilogue, Value(output, channels_last(shape)))
+
+
+def linear(emitter: Emitter, node: Node) -> None:
+    """aten.linear: (..., I) -> (..., O)."""
+    named = arguments(node)
+    weight, bias = constant(emitter, node, named["weight"]), optional_constant(emitter, node, named["bias"])
+    value, epilogue = operand(emitter, node, named["input"], weight)
+    fully_connected(emitter, node, value, weight, bias, epilogue)
+
+
+def fully_connected(
+    emitter: Emitter, node: Node, value: Value, weight: Constant, bias: Constant | None, epilogue: Epilogue
+) -> None:
+    """Writes (..., I) x (O, I) -> (..., O). The leading dimensions may be stored in any order."""
+    last = len(value.layout.shape) - 1
+    order = (*(dim for dim in value.layout.order if dim != last), last)
+    value = emitter.ordered(value, order)
+    tensor = value.tensor if value.tensor.shape[-1:] == value.layout.shape[-1:] else emitter.stored(value)
+    filters, biases = parameters(emitter, node, weight, bias, (0, 1), 0, value, epilogue)
+    outputs = weight.shape[0]
+    keep_dims = last != 1
+    rows = tensor.shape[:-1] if keep_dims else (int(np.prod(tensor.shape[:-1])),)
+    output = emitter.emit(
+        "FULLY_CONNECTED",
+        [tensor, filters, biases],
+        (*rows, outputs),
+        name=tensor_name(node),
+        quantization=epilogue.quantization,
+        keepNumDims=keep_dims,
+        fusedActivationFunction=epilogue.activation,
+    )
+    emitter.finish(node, epilogue, Value(output, Layout(result_shape(node), order)))
+
+
+def operand(emitter: Emitter, node: Node, source: Node, weight: Constant) -> tuple[Value, Epilogue]:
+    """The activation input, and the epilogue: int8 when activation, weight and result are, else float."""
+    value = emitter.activation(source)
+    int8 = value.quantization is not None and weight.quantization is not None and weight.quantization.axis == 0
+    epilogue = emitter.epilogue(node, int8=int8)
+    return (value if epilogue.quantization else emitter.dequantized(value)), epilogue
+
+
+def constant(emitter: Emitter, node: Node, source: Node) -> Constant:
+    """The weight that `source` stands for. Raises ToolchainError if it is computed from the input."""
+    value = emitter.values[source]
+    if not isinstance(value, Constant):
+        raise unsupported(node, "with a computed weight", "write it as a matmul")
+    return value
+
+
+def optional_constant(emitter: Emitter, node: Node, source: Node | None) -> Constant | None:
+    """The bias, where there is one."""
+    return None if source is None else constant(emitter, node, source)
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """(height, width) of an argument that may be given once for both."""
+    numbers = [int(number) for number in value]
+    return numbers[0], numbers[-1]
+
+
+def parameters(
+    emitter: Emitter,
+    node: Node,
+    weight: Constant,
+    bias: Constant | None,
+    order: tuple[int, ...],
+    axis: int,
+    value: Value,
+    epilogue: Epilogue,
+) -> tuple[Tensor, Tensor]:
+    """Weight and bias tensors, the weight permuted to `order`, its output channels along `axis`.
+
+    The bias is always there, because XNNPACK takes no convolution without one. An int8 operation's bias is int32 in units
+    of input scale times weight scale.
+    """
+    biases = np.zeros(weight.shape[0], np.float32) if bias is None else bias.array
+    name = tensor_name(node)
+    if epilogue.quantization is None:
+        return (
+            emitter.weight(weight.array.transpose(order), node=node, role="weight"),
+            emitter.weight(biases, node=node, role="bias"),
+        )
+    assert weight.codes is not None
+    assert weight.quantization is not None
+    assert value.quantization is not None
+    codes = weight.codes.numpy().transpose(order)
+    units = np.array(weight.quantization.scales, np.float64) * value.quantization.scale
+    rounded = np.rint(biases.astype(np.float64) / units).clip(-INT32_LIMIT, INT32_LIMIT).astype(np.int32)
+    return (
+        emitter.constant(codes, name=f"{name}/weight", quantization=replace(weight.quantization, axis=axis)),
+        emitter.constant(rounded, name=f"{name}/bias", quantization=Quantization(scales=tuple(units.tolist()))),
+    )
+
+
+def padded(
+    emitter: Emitter,
+    node: Node,
+    tensor: Tensor,
+    kernel: tuple[int, ...],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+) -> tuple[Tensor, Padding]:
+    """The NHWC input and TFLite's name for its padding.
+
+    PyTorch pads both sides alike; SAME puts the odd cell behind (3x3, stride 2, even size), and then the padding is a PAD
+    of its own, which XNNPACK folds into the convolution.
+    """
+    sizes = tensor.shape[1:3]
+    needed = [
+        needed_padding(*axis) for axis in zip(sizes, kernel, stride, padding, dilation, strict=True)
+    ]
+    if not any(map(any, needed)):
+        return tensor, Padding.VALID
+    if needed == [same_padding(*axis) for axis in zip(sizes, kernel, stride, dilation, strict=True)]:
+        return tensor, Padding.SAME
+    amounts = [(0, 0), *needed, (0, 0)]
+    shape = tuple(size + sum(amount) for size, amount in zip(tensor.shape, amounts, strict=True))
+    name = f"{tensor_name(node)}/pad"
+    output = emitter.emit("PAD", [tensor, emitter.indices(amounts)], shape, name=name, quantization=tensor.quantization)
+    return output, Padding.VALID
+
+
+def needed_padding(size: int, kernel: int, stride: int, padding: int, dilation: int) -> tuple[int, int]:
+    """(before, after) that PyTorch's convolution really reads along one axis."""
+    extent = dilation * (kernel - 1) + 1
+    outputs = (size + 2 * padding - extent) // stride + 1
+    return padding, max(0, (outputs - 1) * stride + extent - size - padding)
+
+
+def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    """(before, after) of TFLite's SAME along one axis."""
+    extent = dilation * (kernel - 1) + 1
+    total = max(0, (-(-size // stride) - 1) * stride + extent - size)
+    return total // 2, total - total // 2

@@ -1,0 +1,90 @@
+"""Means, sums, softmax, layer norm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from torch.fx import Node
+
+from converters.tflite.emit.convolution import optional_constant
+from converters.tflite.emitter import Emitter, Value
+from converters.tflite.graph import Tensor
+from converters.tflite.layout import Layout
+from converters.tflite.program import arguments, result_shape, tensor_name
+
+
+def reduce(code: str) -> Callable[[Emitter, Node], None]:
+    """The emitter of a reduction over dimensions: MEAN or SUM, int8 where input and result are."""
+
+    def emit(emitter: Emitter, node: Node) -> None:
+        named = arguments(node)
+        value = emitter.activation(named["self"])
+        epilogue = emitter.epilogue(node, int8=value.quantization is not None, clamp=False)
+        if epilogue.quantization is None:
+            value = emitter.dequantized(value)
+        rank = len(value.layout.shape)
+        reduced = {dim % rank for dim in named["dim"] or range(rank)}
+        layout = reduced_layout(value.layout, reduced, keep=named["keepdim"])
+        output = emitter.emit(
+            code,
+            [emitter.stored(value), emitter.indices(sorted(value.layout.place(dim) for dim in reduced))],
+            layout.stored,
+            name=tensor_name(node),
+            quantization=epilogue.quantization,
+            keepDims=named["keepdim"],
+        )
+        emitter.finish(node, epilogue, Value(output, layout))
+
+    return emit
+
+
+def reduced_layout(layout: Layout, reduced: set[int], *, keep: bool) -> Layout:
+    """The layout after a reduction: dimensions of size 1, or gone."""
+    if keep:
+        return Layout(tuple(1 if dim in reduced else size for dim, size in enumerate(layout.shape)), layout.order)
+    kept = [dim for dim in range(len(layout.shape)) if dim not in reduced]
+    order = tuple(kept.index(dim) for dim in layout.order if dim in kept)
+    return Layout(tuple(layout.shape[dim] for dim in kept), order)
+
+
+def softmax(emitter: Emitter, node: Node) -> None:
+    """aten.softmax: always float (XNNPACK has no other), over the innermost stored dimension."""
+    named = arguments(node)
+    value = emitter.activation(named["self"])
+    dim = named["dim"] % len(value.layout.shape)
+    value = emitter.ordered(value, (*(other for other in value.layout.order if other != dim), dim))
+    value = emitter.dequantized(value)
+    tensor = value.tensor if value.tensor.shape[-1:] == (value.layout.shape[dim],) else emitter.stored(value)
+    output = emitter.emit("SOFTMAX", [tensor], tensor.shape, name=tensor_name(node), beta=1.0)
+    emitter.bind(node, Value(output, value.layout))
+
+
+def layer_norm(emitter: Emitter, node: Node) -> None:
+    """aten.layer_norm over the last dimensions, in the primitives that XNNPACK takes."""
+    named = arguments(node)
+    value = emitter.dequantized(emitter.activation(named["input"]))
+    rank, count = len(value.layout.shape), len(named["normalized_shape"])
+    axes = [value.layout.place(dim) for dim in range(rank - count, rank)]
+    source = emitter.stored(value)
+    reduced = tuple(1 if axis in axes else size for axis, size in enumerate(source.shape))
+    name = tensor_name(node)
+
+    def write(code: str, *inputs: Tensor, part: str, small: bool = False, **options: bool) -> Tensor:
+        return emitter.emit(code, inputs, reduced if small else source.shape, name=f"{name}/{part}", **options)
+
+    indices = emitter.indices(sorted(axes))
+    epsilon = emitter.constant(np.array(named["eps"], np.float32), name=f"{name}/eps")
+    mean = write("MEAN", source, indices, part="mean", small=True, keepDims=True)
+    centred = write("SUB", source, mean, part="centred")
+    square = write("SQUARE", centred, part="square")
+    variance = write("MEAN", square, indices, part="variance", small=True, keepDims=True)
+    shifted = write("ADD", variance, epsilon, part="shifted", small=True)
+    deviation = write("RSQRT", shifted, part="deviation", small=True)
+    result = write("MUL", centred, deviation, part="normalized")
+    for code, role in (("MUL", "weight"), ("ADD", "bias")):
+        parameter = optional_constant(emitter, node, named[role])
+        if parameter is not None:
+            array = parameter.array.reshape((1,) * (rank - count) + parameter.shape).transpose(value.layout.order)
+            result = write(code, result, emitter.weight(array, node=node, role=role), part=role)
+    emitter.bind(node, Value(result, Layout(result_shape(node), value.layout.order)))
