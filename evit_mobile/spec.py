@@ -32,7 +32,8 @@ class MitArchitecture:
     """MIT B0-B3 and L1-L3 (arXiv 2205.14756; mit-han-lab/efficientvit@de7d773). A stem and four stages.
 
     `attention_eps` is added to the attention's divisor: 1e-15 upstream, 1e-5 in timm's port.
-    `norm_eps` comes from upstream's model zoo table: 1e-5 (B) or 1e-7 (L).
+    `norm_eps` comes from upstream's model zoo table: 1e-5 (B) or 1e-7 (L). `head_norm_eps` is that of the norm after the
+    head's convolution: `norm_eps` upstream, 1e-5 in timm's port, which does not hand L's eps on to it.
     """
 
     widths: tuple[int, int, int, int, int]
@@ -42,6 +43,7 @@ class MitArchitecture:
     large: bool = False
     attention_eps: float = 1e-5
     norm_eps: float = 1e-5
+    head_norm_eps: float = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

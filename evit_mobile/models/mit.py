@@ -188,13 +188,14 @@ class ClassifierHead(nn.Module):
     """1x1 convolution, global average, two linear layers with a layer norm between: (B, C, H, W) -> (B, classes)."""
 
     def __init__(
-        self, dim: int, widths: tuple[int, int], norm_eps: float, activation: type[nn.Module], num_classes: int
+        self, dim: int, architecture: MitArchitecture, activation: type[nn.Module], num_classes: int
     ) -> None:
         super().__init__()
-        self.in_conv = ConvNormAct(dim, widths[0], norm_eps=norm_eps, activation=activation)
+        widths = architecture.head_widths
+        self.in_conv = ConvNormAct(dim, widths[0], norm_eps=architecture.head_norm_eps, activation=activation)
         self.classifier = nn.Sequential(
             nn.Linear(widths[0], widths[1], bias=False),
-            nn.LayerNorm(widths[1], eps=norm_eps),
+            nn.LayerNorm(widths[1], eps=architecture.norm_eps),
             activation(),
             nn.Identity(),  # upstream's dropout; keeps timm's numbering
             nn.Linear(widths[1], num_classes),
@@ -225,7 +226,7 @@ class EfficientViTMit(nn.Module):
             stages.append(make_stage(index, dim, width, depth, architecture))
             dim = width
         self.stages = nn.Sequential(*stages)
-        self.head = ClassifierHead(dim, architecture.head_widths, eps, activation, num_classes)
+        self.head = ClassifierHead(dim, architecture, activation, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.head(self.stages(self.stem(x)))

@@ -84,7 +84,7 @@ def attention_bias_index(resolution: int) -> Tensor:
 
     Upstream numbers the offsets in the order in which token (0, 0) meets them, which is row-major.
     """
-    position = torch.arange(resolution)
+    position = torch.arange(resolution, device="cpu")  # a constant, needed also where the model is built on "meta"
     row, column = (grid.flatten() for grid in torch.meshgrid(position, position, indexing="ij"))
     return (row[:, None] - row[None]).abs() * resolution + (column[:, None] - column[None]).abs()
 

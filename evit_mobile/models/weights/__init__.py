@@ -1,0 +1,12 @@
+"""Weights from outside: files, hub repositories and live modules of timm, MIT and Microsoft, onto our reference models.
+
+    load_checkpoint(path)    a file, never running code from it
+    load_hub(reference)      a file of a Hugging Face repository, pinned to a commit
+    load_module(module)      a module in memory, compared with ours by output
+
+All return a LoadedModel or raise CheckpointError.
+"""
+
+from evit_mobile.models.weights.load import LoadedModel, load_checkpoint
+
+__all__ = ["LoadedModel", "load_checkpoint"]

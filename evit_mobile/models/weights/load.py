@@ -1,0 +1,90 @@
+"""A weights file becomes a reference model: read, unwrap, recognise, match, assemble."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from evit_mobile.models.weights.assemble import assemble, class_count, target_spec, trained_size
+from evit_mobile.models.weights.distilled import merge_distilled_head
+from evit_mobile.models.weights.files import read_file, sha256
+from evit_mobile.models.weights.layouts import Layout, find_layout
+from evit_mobile.models.weights.match import Match, match_any
+from evit_mobile.models.weights.sidecar import recorded_size
+from evit_mobile.models.weights.unwrap import unwrap
+from evit_mobile.spec import ModelSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A reference model with weights from outside.
+
+    `spec` is the variant as loaded: size, classes and the eps of its origin. `module` is fp32, in eval mode. `origin` is
+    whose names the weights have: "timm", "mit", "msra" or "evit-mobile". `source` is a path, a hub reference with its
+    commit, or "module". `keys` counts the tensors taken. `notes` say what was decided on the way.
+    """
+
+    spec: ModelSpec
+    module: nn.Module
+    origin: str
+    source: str
+    keys: int
+    sha256: str | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """A state dict without its prefix, and what it is."""
+
+    layout: Layout
+    prefix: str
+    state: Mapping[str, Tensor]
+    match: Match
+    notes: tuple[str, ...]
+
+
+def recognise(state: Mapping[str, Tensor], *, model: str | None) -> Recognised:
+    """Finds origin, prefix and variant. Raises CheckpointError when `state` is of none, or not of `model`."""
+    layout, prefix = find_layout(state)
+    stripped = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
+    stripped, notes = merge_distilled_head(layout, stripped)
+    match = match_any(layout, stripped, model)
+    if prefix:
+        notes = (f"removed the prefix {prefix!r} from every key", *notes)
+    return Recognised(layout=layout, prefix=prefix, state=stripped, match=match, notes=notes)
+
+
+def load_checkpoint(
+    path: Path,
+    *,
+    model: str | None = None,
+    size: tuple[int, int] | None = None,
+    num_classes: int | None = None,
+    source: str | None = None,
+) -> LoadedModel:
+    """The reference model with the weights in `path`, a file of timm, MIT or Microsoft or of a training with one of them.
+
+    Variant, classes and, where the file tells, the input size are read from the file; `model` and `num_classes` are
+    only compared with it. `size` (height, width) resizes the bias tables of an M model where its windows change.
+    Raises CheckpointError (see there) and UsageError for a size that is not a multiple of 32.
+    """
+    unwrapped = unwrap(read_file(path))
+    found = recognise(unwrapped.state, model=model)
+    classes = class_count(found.match, found.state, num_classes)
+    trained = trained_size(found.match, found.state, recorded_size(path) or unwrapped.size)
+    spec = target_spec(found.match.template.spec, found.layout, trained=trained.size, asked=size, classes=classes)
+    module = assemble(found.match, found.layout, found.state, spec)
+    size_notes = (trained.note,) if trained.note is not None and size is None else ()
+    return LoadedModel(
+        spec=spec,
+        module=module,
+        origin=found.layout.origin,
+        source=source or str(path),
+        keys=len(found.match.sources),
+        sha256=sha256(path),
+        notes=(*unwrapped.notes, *found.notes, *size_notes),
+    )

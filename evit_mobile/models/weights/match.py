@@ -1,0 +1,141 @@
+"""Which variant a state dict is of, and which of its keys goes where; or what is wrong with it, key by key."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from evit_mobile.errors import CheckpointError
+from evit_mobile.models.weights.layouts import Layout
+from evit_mobile.models.weights.template import BATCH_COUNT, BIAS_INDEX, Shape, Template, fits, template
+from evit_mobile.spec import MODELS
+
+IGNORED = {"n_averaged"}
+"""Beside the network's own keys: the step count of torch.optim.swa_utils.AveragedModel."""
+NAMED = 3
+"""How many keys of each kind an error names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One variant held against a state dict.
+
+    `sources` maps our names to the file's keys. `folded` are the paths of norms that the file has folded into their
+    layer. `missing` and `surplus` are the file's keys, or what they should be; `misshapen` adds (shape, expected shape).
+    """
+
+    template: Template
+    sources: dict[str, str]
+    folded: frozenset[str]
+    missing: tuple[str, ...]
+    surplus: tuple[str, ...]
+    misshapen: tuple[tuple[str, tuple[int, ...], Shape], ...]
+
+    @property
+    def faults(self) -> int:
+        return len(self.missing) + len(self.surplus) + len(self.misshapen)
+
+
+def match_variant(candidate: Template, layout: Layout, state: Mapping[str, Tensor]) -> Match:
+    """Holds one variant against `state`, whose keys have lost their prefix."""
+    sources: dict[str, str] = {}
+    folded: set[str] = set()
+    missing: list[str] = []
+    for path, layer in candidate.folded.items():
+        plain = layout.rename(f"{path}.{layer}.weight")
+        together = plain.rsplit(".", 2)[0]
+        if plain not in state and f"{together}.weight" in state:
+            folded.add(path)
+            sources[f"{path}.{layer}.weight"] = f"{together}.weight"
+            sources[f"{path}.bn.bias" if layer == "conv" else f"{path}.linear.bias"] = f"{together}.bias"
+    for name in candidate.shapes:
+        if name in sources or _pair(name) in folded:
+            continue
+        key = layout.rename(name)
+        if key in state or not name.endswith(BATCH_COUNT):
+            sources[name] = key
+    missing = [key for key in sources.values() if key not in state]
+    used = {key for key in sources.values() if key in state}
+    surplus = [key for key in state if key not in used and key not in IGNORED and not _is_index(key, candidate, layout)]
+    misshapen = [
+        (key, tuple(state[key].shape), candidate.shapes[name])
+        for name, key in sources.items()
+        if key in state and not fits(tuple(state[key].shape), candidate.shapes[name])
+    ]
+    return Match(
+        template=candidate,
+        sources=sources,
+        folded=frozenset(folded),
+        missing=tuple(missing),
+        surplus=tuple(surplus),
+        misshapen=tuple(misshapen),
+    )
+
+
+def _pair(name: str) -> str:
+    """Path of the pair of norm and layer that a parameter would belong to."""
+    return name.rsplit(".", 2)[0]
+
+
+def _is_index(key: str, candidate: Template, layout: Layout) -> bool:
+    """Whether `key` is the index that belongs to one of the variant's bias tables; older programs store it."""
+    if not key.endswith(BIAS_INDEX):
+        return False
+    tables = {layout.rename(name) for name in candidate.shapes if name.endswith("attention_biases")}
+    return key.removesuffix(BIAS_INDEX) + "attention_biases" in tables
+
+
+def match_any(layout: Layout, state: Mapping[str, Tensor], model: str | None) -> Match:
+    """The variant of the layout's family that `state` is of.
+
+    Raises CheckpointError when no variant fits, or one other than `model`, the one asked for.
+    """
+    matches = {
+        name: match_variant(template(name), layout, state) for name, spec in MODELS.items() if spec.family == layout.family
+    }
+    best = min(matches.values(), key=lambda match: match.faults)
+    name = best.template.spec.name
+    if model is not None and model != name and (best.faults == 0 or model not in matches):
+        raise CheckpointError(
+            got=f"--model {model}, with weights of {name} in {layout.origin} naming",
+            allowed="weights of the model that is named",
+            do=f"pass --model {name}, leave --model out, or pass weights of {model}",
+        )
+    chosen = best if model is None else matches[model]
+    if chosen.faults:
+        raise misfit(chosen, layout)
+    return chosen
+
+
+def misfit(match: Match, layout: Layout) -> CheckpointError:
+    """The error for weights that are of no variant, naming the keys that do not fit the nearest one."""
+    parts = []
+    if match.missing:
+        parts.append(f"{len(match.missing)} missing ({_named([_with_nearest(k, match.surplus) for k in match.missing])})")
+    if match.surplus:
+        parts.append(f"{len(match.surplus)} surplus ({_named([repr(key) for key in match.surplus])})")
+    if match.misshapen:
+        shapes = [f"{key!r} is {_shape(got)} in place of {_shape(expected)}" for key, got, expected in match.misshapen]
+        parts.append(f"{len(match.misshapen)} misshapen ({_named(shapes)})")
+    return CheckpointError(
+        got=f"weights in {layout.origin} naming that are nearest to {match.template.spec.name}, with keys "
+        + ", ".join(parts),
+        allowed="the weights of one network, whole and with nothing else in between",
+        do="save model.state_dict() of the network alone",
+    )
+
+
+def _with_nearest(key: str, surplus: tuple[str, ...]) -> str:
+    nearest = difflib.get_close_matches(key, surplus, n=1, cutoff=0.7) if len(surplus) <= 200 else []
+    return f"{key!r}" + (f", nearest in the file {nearest[0]!r}" if nearest else "")
+
+
+def _named(items: list[str]) -> str:
+    return "; ".join(items[:NAMED]) + ("; ..." if len(items) > NAMED else "")
+
+
+def _shape(shape: Shape) -> str:
+    return "(" + ", ".join("any" if side is None else str(side) for side in shape) + ")"

@@ -1,0 +1,71 @@
+"""What a variant's state dict has to look like, read off its reference model without allocating it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import nn
+
+from evit_mobile.models.build import build_model
+from evit_mobile.models.layers import ConvNorm, NormLinear
+from evit_mobile.spec import MODELS, ModelSpec
+
+Shape = tuple[int | None, ...]
+"""None stands for a dimension that the checkpoint decides: the class count, or the entries of a bias table."""
+
+BIAS_TABLE = "attention_biases"
+BIAS_INDEX = "attention_bias_idxs"
+BATCH_COUNT = "num_batches_tracked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """Names and shapes of one variant. `folded` maps each pair of a norm and a convolution or linear layer, by its path,
+    to the name of the layer in it: an origin may have folded the norm into the layer and keep one weight and one bias.
+    `classifier` is the path of the last linear layer.
+    """
+
+    spec: ModelSpec
+    shapes: dict[str, Shape]
+    folded: dict[str, str]
+    classifier: str
+
+
+@lru_cache(maxsize=len(MODELS))
+def template(name: str) -> Template:
+    """The template of one variant."""
+    spec = MODELS[name]
+    with torch.device("meta"):
+        model = build_model(spec)
+    classifier = [path for path, module in model.named_modules() if isinstance(module, nn.Linear)][-1]
+    folded = {
+        path: "conv" if isinstance(module, ConvNorm) else "linear"
+        for path, module in model.named_modules()
+        if isinstance(module, ConvNorm | NormLinear)
+    }
+    return Template(
+        spec=spec,
+        shapes={key: _shape(key, tensor, classifier) for key, tensor in model.state_dict().items()},
+        folded=folded,
+        classifier=classifier,
+    )
+
+
+def _shape(key: str, tensor: torch.Tensor, classifier: str) -> Shape:
+    shape = tuple(tensor.shape)
+    if key.startswith(classifier + "."):
+        return None, *shape[1:]
+    if key.endswith(BIAS_TABLE):
+        return shape[0], None
+    return shape
+
+
+def fits(shape: tuple[int, ...], expected: Shape) -> bool:
+    """Whether a tensor of `shape` can take the place of `expected`. 1x1 convolutions may be stored as (out, in):
+    Microsoft's releases are, and its build.py adds the two dimensions on loading.
+    """
+    if len(shape) == 2 and expected[2:] == (1, 1):
+        expected = expected[:2]
+    return len(shape) == len(expected) and all(e is None or s == e for s, e in zip(shape, expected, strict=True))

@@ -1,0 +1,147 @@
+"""The original implementations, as judges of our own: timm's port, and MIT's and Microsoft's repositories where at hand.
+
+`EVIT_MOBILE_UPSTREAM` names a folder that holds clones of the two repositories under their own names:
+
+    git clone https://github.com/mit-han-lab/efficientvit $EVIT_MOBILE_UPSTREAM/efficientvit   # read at de7d773
+    git clone https://github.com/microsoft/Cream          $EVIT_MOBILE_UPSTREAM/Cream          # read at 4a13c40
+
+Their code is imported from there and is no part of this project.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import os
+import sys
+import types
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import torch
+from torch import Tensor, nn
+
+UPSTREAM_VARIABLE = "EVIT_MOBILE_UPSTREAM"
+
+
+def import_timm() -> types.ModuleType:
+    """timm, also beside a torchvision that was built for another torch.
+
+    timm imports torchvision, whose Python half registers shape functions for operators of its compiled half. Where the
+    compiled half does not load, the operators have to exist at least in name.
+    """
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "DEF")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _KEPT_ALIVE.append(library)
+    return importlib.import_module("timm")
+
+
+_KEPT_ALIVE: list[torch.library.Library] = []
+
+
+def timm_model(name: str, **options: Any) -> nn.Module:
+    """A freshly initialised timm model in eval mode."""
+    model: nn.Module = import_timm().create_model(name, **options)
+    return model.eval()
+
+
+def upstream_folder() -> Path | None:
+    """The folder with the two clones, or None where the environment names none."""
+    named = os.environ.get(UPSTREAM_VARIABLE)
+    return Path(named) if named else None
+
+
+def microsoft_module() -> types.ModuleType:
+    """`model.build` of microsoft/Cream EfficientViT/classification: the six configurations and `replace_batchnorm`."""
+    import_timm()
+    return _import_from("Cream/EfficientViT/classification", "model.build")
+
+
+def microsoft_model(name: str, **options: Any) -> nn.Module:
+    """Microsoft's own class for `efficientvit_m0` ... `efficientvit_m5`, eval mode; options go to its constructor."""
+    build = microsoft_module()
+    configuration = getattr(build, name.replace("efficientvit", "EfficientViT"))
+    model: nn.Module = build.EfficientViT(**{**configuration, **options})
+    return model.eval()
+
+
+def mit_model(name: str, **options: Any) -> nn.Module:
+    """MIT's own classifier for `efficientvit_b0` ... `efficientvit_l3`, with the norm eps of its zoo, eval mode."""
+    import_timm()
+    _provide_unused_dependencies()
+    zoo = _import_from("efficientvit", "efficientvit.cls_model_zoo")
+    model: nn.Module = zoo.create_efficientvit_cls_model(name.replace("_", "-"), pretrained=False, **options)
+    return model.eval()
+
+
+def _import_from(folder: str, module: str) -> types.ModuleType:
+    root = upstream_folder()
+    assert root is not None, f"set {UPSTREAM_VARIABLE}"
+    path = str(root / folder)
+    if path not in sys.path:
+        sys.path.append(path)
+    return importlib.import_module(module)
+
+
+MIT_UNUSED_DEPENDENCIES = (
+    "onnx",
+    "onnxsim",
+    "segment_anything",
+    "segment_anything.modeling",
+    "segment_anything.modeling.mask_decoder",
+    "segment_anything.modeling.prompt_encoder",
+    "segment_anything.utils",
+    "segment_anything.utils.amg",
+    "segment_anything.utils.transforms",
+    "torch.utils.data.graph_settings",
+    "triton",
+    "triton.language",
+)
+"""Imported by MIT's packages for other models, for training and for export; the modules tested here call none of them."""
+
+
+def _provide_unused_dependencies() -> None:
+    """Puts an inert stand-in where one of `MIT_UNUSED_DEPENDENCIES` is not installed."""
+    for name in MIT_UNUSED_DEPENDENCIES:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            stand_in = MagicMock(name=name)
+            stand_in.__spec__ = importlib.machinery.ModuleSpec(name, None)
+            sys.modules[name] = stand_in
+
+
+def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
+    """Draws every norm's weights and running statistics, and M's bias tables, at random; returns `model` in eval mode.
+
+    Fresh M models are degenerate: the norms that end their residual branches have weight 0.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def uniform(like: Tensor, low: float, high: float) -> Tensor:
+        return torch.rand(like.shape, generator=generator) * (high - low) + low
+
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.LayerNorm):
+                module.weight.copy_(uniform(module.weight, 0.5, 1.5))
+                module.bias.copy_(uniform(module.bias, -0.5, 0.5))
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                assert module.running_mean is not None
+                assert module.running_var is not None
+                module.running_mean.copy_(uniform(module.running_mean, -0.5, 0.5))
+                module.running_var.copy_(uniform(module.running_var, 0.5, 1.5))
+        for name, parameter in model.named_parameters():
+            if name.endswith("attention_biases"):
+                parameter.copy_(uniform(parameter, -1.0, 1.0))
+    return model.train().eval()  # the round trip refreshes what Microsoft's and timm's attention cache in eval mode
+
+
+def relative_error(ours: Tensor, theirs: Tensor) -> float:
+    """Largest difference, relative to the largest magnitude of `theirs`."""
+    return ((ours - theirs).abs().max() / theirs.abs().max()).item()
