@@ -95,10 +95,13 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delegation:
-    """How a runtime's accelerated delegate took the artefact, read from the runtime or from the file itself."""
+    """How a runtime's accelerated delegate took the artefact, read from the runtime or from the file itself.
+
+    `partitions` is None where only the device decides.
+    """
 
     delegate: str
-    partitions: int
+    partitions: int | None
     delegated_ops: int
     total_ops: int
     fallback: tuple[Fallback, ...] = ()

@@ -1,0 +1,165 @@
+"""From a package on disk to something that can be called on images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from converters.coreml import toolchain
+from converters.coreml.evaluator.constants import DECOMPRESSORS
+from converters.coreml.evaluator.operators import ARITHMETIC, OPERATORS, Kernel
+from converters.coreml.names import module_path
+from converters.coreml.package import load_function
+from converters.errors import ArtefactError, ToolchainError
+
+HALF = "fp16"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One operation, ready to run. `operands` names the activations that it takes, singly or as a list."""
+
+    operation: str
+    kernel: Kernel
+    parameters: dict[str, Any]
+    operands: dict[str, str | list[str]]
+    results: tuple[str, ...]
+    rounds: bool
+    releases: tuple[str, ...]
+
+    def listed(self) -> Iterator[str]:
+        """Names of the values that come in a list."""
+        for name in self.operands.values():
+            if isinstance(name, list):
+                yield from name
+
+    def run(self, values: dict[str, Any]) -> None:
+        """Adds the results to `values` and drops what nobody takes any more."""
+        operands = {
+            key: [values[one] for one in name] if isinstance(name, list) else values[name]
+            for key, name in self.operands.items()
+        }
+        outcome = self.kernel(**operands, **self.parameters)
+        outputs = outcome if len(self.results) > 1 else (outcome,)
+        for name, output in zip(self.results, outputs, strict=True):
+            values[name] = output.half().float() if self.rounds else output
+        for name in self.releases:
+            del values[name]
+
+
+class Evaluator:
+    """A loaded program. Calling it runs images one by one, as a program of batch 1 states."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises ArtefactError for a damaged package, ToolchainError for an operation that it cannot run."""
+        function = load_function(path)
+        shapes = [tuple(var.shape) for var in function.inputs.values()]
+        if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][0] != 1 or len(function.outputs) != 1:
+            raise ArtefactError(
+                got=f"inputs of shapes {shapes} and {len(function.outputs)} outputs in {path}",
+                allowed="one image (1, C, H, W) in, one tensor out",
+                do="evaluate a converted classifier",
+            )
+        self.path = path
+        (self.input,) = function.inputs
+        (self.shape,) = shapes
+        self.output: str = function.outputs[0].name
+        constants = _constants(function)
+        self.steps = tuple(_steps(function, constants))
+        listed = {name for step in self.steps for name in step.listed()}
+        self.residents = {name: _tensor(constants[name]) for name in listed & constants.keys()}
+
+    @torch.inference_mode()
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """float32 (B, C, H, W) -> float32 (B, ...), any B of at least 1. Raises ArtefactError for another shape."""
+        if images.ndim != 4 or images.shape[1:] != self.shape[1:] or not len(images):
+            raise ArtefactError(
+                got=f"images of shape {images.shape}",
+                allowed=f"(B, {', '.join(str(size) for size in self.shape[1:])}) for {self.path}",
+                do="resize and crop as the manifest's input section says",
+            )
+        batch = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
+        return torch.cat([self._run(image) for image in torch.split(batch, 1)]).numpy()
+
+    def _run(self, image: Tensor) -> Tensor:
+        """One image (1, C, H, W) through every operation. Raises ToolchainError naming the one that fails."""
+        values: dict[str, Any] = {**self.residents, self.input: image}
+        for step in self.steps:
+            try:
+                step.run(values)
+            except (NotImplementedError, RuntimeError, TypeError, KeyError) as error:
+                raise _unsupported(step.operation, step.results[0], str(error)) from error
+        result: Tensor = values[self.output]
+        return result
+
+
+def _unsupported(operation: str, name: str, reason: str) -> ToolchainError:
+    return ToolchainError(
+        got=f"operation {operation} ({reason}) in module {module_path(name) or '(top)'}",
+        allowed=", ".join(sorted((*OPERATORS, *DECOMPRESSORS))),
+        do="run the file on a Mac, or add the operation to converters/coreml/evaluator/operators.py",
+    )
+
+
+def _constants(function: Any) -> dict[str, Any]:
+    """Value of every constant by name: NumPy arrays and scalars, strings. Compressed weights come decompressed."""
+    constants: dict[str, Any] = {}
+    for op in function.operations:
+        if op.op_type == "const":
+            constants[op.outputs[0].name] = op.outputs[0].val
+        elif op.op_type in DECOMPRESSORS:
+            parts = {key: var.val for key, var in op.inputs.items() if var is not None}
+            constants[op.outputs[0].name] = DECOMPRESSORS[op.op_type](**parts)
+    return constants
+
+
+def _steps(function: Any, constants: dict[str, Any]) -> Iterator[Step]:
+    """The operations of `function` in order, with their constants bound. Raises ToolchainError."""
+    types = toolchain.load("coremltools.converters.mil.mil.types")
+    operations = [op for op in function.operations if op.outputs[0].name not in constants]
+    last = {name: op for op in operations for name in _activations(op, constants)}
+    kept = {var.name for var in function.outputs}
+    for op in operations:
+        if op.op_type not in OPERATORS:
+            raise _unsupported(op.op_type, op.name, "no kernel")
+        bound = {key: _names(value) for key, value in op.inputs.items() if value is not None}
+        fixed = {key: name for key, name in bound.items() if isinstance(name, str) and name in constants}
+        yield Step(
+            operation=op.op_type,
+            kernel=OPERATORS[op.op_type],
+            parameters={key: _parameter(constants[name]) for key, name in fixed.items()},
+            operands={key: name for key, name in bound.items() if key not in fixed},
+            results=tuple(var.name for var in op.outputs),
+            rounds=op.op_type in ARITHMETIC and types.builtin_to_string(op.outputs[0].dtype) == HALF,
+            releases=tuple(name for name in _activations(op, constants) if last[name] is op and name not in kept),
+        )
+
+
+def _names(value: Any) -> str | list[str]:
+    """Name of a MIL value, or of each in a list of them."""
+    return [one.name for one in value] if isinstance(value, (list, tuple)) else str(value.name)
+
+
+def _activations(op: Any, constants: dict[str, Any]) -> set[str]:
+    """Names of the values that `op` takes and that are not constants."""
+    bound = [_names(value) for value in op.inputs.values() if value is not None]
+    names = {name for one in bound for name in (one if isinstance(one, list) else [one])}
+    return names - constants.keys()
+
+
+def _parameter(value: Any) -> Any:
+    """A constant as a kernel takes it: float arrays as tensors, everything else as Python values."""
+    if isinstance(value, np.ndarray) and value.ndim and np.issubdtype(value.dtype, np.floating):
+        return _tensor(value)
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def _tensor(value: np.ndarray) -> Tensor:
+    """A float constant as it is held: in float32."""
+    return torch.from_numpy(value.astype(np.float32))

@@ -1,0 +1,19 @@
+"""Names of MIL operations: the module path and the graph node, joined so that the path can be read back.
+
+MIL allows letters, digits and underscores, so a dot of the path becomes a double underscore:
+node `conv2d_3` of module `stages.0.blocks.0.dw0.m` is `stages__0__blocks__0__dw0__m__conv2d_3`.
+"""
+
+from __future__ import annotations
+
+DOT = "__"
+
+
+def operation_name(module: str, node: str) -> str:
+    """The MIL name of graph node `node` in the module with dotted path `module` ("" for the top)."""
+    return DOT.join([*module.split("."), node] if module else [node])
+
+
+def module_path(name: str) -> str:
+    """The dotted module path inside a MIL name; "" where there is none."""
+    return ".".join(name.split(DOT)[:-1])

@@ -1,0 +1,33 @@
+"""Core ML as a target of the converter contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from converters.contract import Artefact, Inspection, Metadata, Precision, Runner
+from converters.coreml import inspect, lower, runtime, toolchain
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+
+class CoreMLTarget:
+    """ML Programs for iPhones and Macs."""
+
+    name = "coreml"
+    suffix = ".mlpackage"
+    precisions = (Precision.FP32, Precision.FP16, Precision.INT8)
+    runtime = runtime.runtime()
+
+    def missing(self) -> str | None:
+        return toolchain.missing()
+
+    def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
+        return lower.lower(program, precision, path, metadata)
+
+    def load(self, path: Path) -> Runner:
+        return runtime.load(path)
+
+    def inspect(self, path: Path) -> Inspection:
+        return inspect.inspect(path)
