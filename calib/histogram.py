@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 BINS = 4096
 SAMPLE = 16_384
-_FINEST_EXPONENT = -100  # of the bin width; keeps 1 / width within float32
+_FINEST_EXPONENT = -126  # of the bin width; keeps 1 / width within float32
 _LARGEST_INDEX_EXPONENT = 30  # bin indices stay within int32
 
 
@@ -18,8 +18,9 @@ class StreamingHistogram:
     """Counts of `bins` equally wide bins that widen when values fall outside.
 
     Bins lie at whole multiples of their width, a power of two, so that widening merges neighbours exactly: the counts
-    are those of one histogram over all values, whatever their order, and zero is always a bin's edge. The observed
-    range fills about half of the bins or more, once it is wider than a point.
+    are those of one histogram over all values, whatever their order, and zero is always a bin's edge. (Negative values
+    of under 2^-126 bin widths count as zero.) The observed range fills about half of the bins or more, once it is wider
+    than a point.
 
     Of a tensor with more than `sample` values a regular subsample is counted, its stride prime to the tensor's size
     (so that it runs over all rows, columns and channels), its first value another one at each call, its counts

@@ -1,0 +1,151 @@
+"""Scales and zero points, and the searches for the range, against brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from calib.errors import DataError
+from calib.observers import EntropyObserver, MSEObserver
+from calib.ranges import QMAX, QMIN, affine_parameters
+from calib.weights import max_scales, mse_scales
+
+BOUNDS = st.floats(-1e30, 1e30)
+
+
+def quantized(values: np.ndarray, low: float, high: float, symmetric: bool = False) -> np.ndarray:
+    scale, zero_point = affine_parameters(low, high, symmetric)
+    return scale * (np.clip(np.rint(values / scale) + zero_point, QMIN, QMAX) - zero_point)
+
+
+def squared_error(values: np.ndarray, low: float, high: float, symmetric: bool = False) -> float:
+    return float(np.square(quantized(values.astype(np.float64), low, high, symmetric) - values).sum())
+
+
+@given(first=BOUNDS, second=BOUNDS, symmetric=st.booleans())
+def test_affine_parameters_keep_their_promises(first: float, second: float, symmetric: bool) -> None:
+    low, high = min(first, second), max(first, second)
+    scale, zero_point = affine_parameters(low, high, symmetric)
+    assert scale == float(np.float32(scale)) > 0
+    assert QMIN <= zero_point <= QMAX
+    assert isinstance(zero_point, int)
+    assert not symmetric or zero_point == 0
+    assume(max(abs(low), abs(high)) > 1e-30)
+    reachable = (scale * (QMIN - zero_point), scale * (QMAX - zero_point))
+    slack = 0.501 * scale  # the zero point is rounded, the scale too
+    assert reachable[0] <= min(low, 0) + slack
+    assert reachable[1] >= max(high, 0) - slack
+    if not symmetric:
+        assert reachable[1] - reachable[0] == pytest.approx(max(high, 0) - min(low, 0), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        ((0.0, 255.0), (1.0, -128)),
+        ((-255.0, 0.0), (1.0, 127)),
+        ((-128.0, 127.0), (1.0, 0)),
+        ((2.0, 255.0), (1.0, -128)),  # widened to zero
+        ((-255.0, -3.0), (1.0, 127)),
+        ((0.0, 0.0), (1.0, 0)),
+    ],
+)
+def test_affine_parameters_by_hand(bounds: tuple[float, float], expected: tuple[float, int]) -> None:
+    assert affine_parameters(*bounds) == expected
+
+
+def test_symmetric_by_hand() -> None:
+    assert affine_parameters(-3.0, 127.0, symmetric=True) == (1.0, 0)
+
+
+@pytest.mark.parametrize("bounds", [(1.0, 0.0), (float("nan"), 1.0), (0.0, float("inf"))])
+def test_no_range_is_an_error(bounds: tuple[float, float]) -> None:
+    with pytest.raises(DataError):
+        affine_parameters(*bounds)
+
+
+DISTRIBUTIONS = {
+    "normal": lambda rng: rng.standard_normal(12_000),
+    "heavy tails": lambda rng: rng.standard_t(3, 12_000),
+    "relu": lambda rng: np.maximum(rng.standard_t(4, 12_000), 0),
+    "skewed": lambda rng: rng.gamma(1.5, size=12_000) - 0.4,
+    "negative": lambda rng: -rng.exponential(size=12_000),
+    "few": lambda rng: np.repeat(rng.standard_normal(6), 3),
+    "constant": lambda _: np.full(50, 2.5),
+    "zeros": lambda _: np.zeros(50),
+}
+
+
+@pytest.mark.parametrize("kind", DISTRIBUTIONS)
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_mse_range_is_nearly_the_best_of_a_grid(kind: str, symmetric: bool) -> None:
+    values = DISTRIBUTIONS[kind](np.random.default_rng(3)).astype(np.float32)
+    observer = MSEObserver()
+    observer.observe(values)
+    low, high = observer.symmetric_range() if symmetric else observer.range()
+    found = squared_error(values, low, high, symmetric)
+    widest = (min(float(values.min()), 0), max(float(values.max()), 0))
+    fractions = np.linspace(0.05, 1, 25)
+    grid = [
+        squared_error(values, widest[0] * down, widest[1] * up, symmetric)
+        for down in fractions
+        for up in fractions
+        if down == up or not symmetric
+    ]
+    assert found <= 1.05 * min(grid) + 1e-6 * len(values) * max(widest[1], -widest[0]) ** 2
+    assert widest[0] - 1e-6 <= low or symmetric
+    assert high <= widest[1] + 1e-6 or symmetric
+
+
+def test_mse_gains_over_min_max_where_an_outlier_is_rare() -> None:
+    parts = np.random.default_rng(3).standard_normal((125, 16_000), np.float32)
+    parts[64, 17] = 20.0
+    observer = MSEObserver()
+    for part in parts:
+        observer.observe(part)
+    assert squared_error(parts, *observer.range()) < 0.5 * squared_error(parts, *observer.extremes())
+
+
+@pytest.mark.parametrize("kind", DISTRIBUTIONS)
+def test_entropy_range_lies_inside(kind: str) -> None:
+    values = DISTRIBUTIONS[kind](np.random.default_rng(3)).astype(np.float32)
+    observer = EntropyObserver()
+    observer.observe(values)
+    low, high = observer.range()
+    assert min(float(values.min()), 0) <= low <= 0 <= high <= max(float(values.max()), 0)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_max_scales_are_numpys(axis: int) -> None:
+    weight = np.random.default_rng(0).standard_normal((5, 6, 7)).astype(np.float32)
+    others = tuple(number for number in range(3) if number != axis % 3)
+    np.testing.assert_allclose(max_scales(weight, axis), np.abs(weight).max(others) / 127, rtol=1e-6)
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 1000), tails=st.integers(2, 6))
+def test_mse_scales_never_lose_to_max_scales(seed: int, tails: int) -> None:
+    weight = np.random.default_rng(seed).standard_t(tails, (8, 4, 3, 3)).astype(np.float32)
+
+    def harm(scales: np.ndarray) -> np.ndarray:
+        wide = scales[:, None, None, None].astype(np.float64)
+        return np.square(np.clip(np.rint(weight / wide), -127, 127) * wide - weight).sum((1, 2, 3))
+
+    assert (harm(mse_scales(weight)) <= harm(max_scales(weight)) * (1 + 1e-5)).all()
+
+
+def test_mse_scales_clip_an_outlier() -> None:
+    weight = np.random.default_rng(0).standard_normal((2, 400_000), np.float32)
+    weight[1, 5] = 12.0
+    scales = mse_scales(weight)
+    assert scales[1] < 0.8 * max_scales(weight)[1]
+    assert scales[0] > 0.7 * max_scales(weight)[0]
+
+
+def test_a_channel_of_zeros_has_scale_one() -> None:
+    weight = np.zeros((2, 9), np.float32)
+    weight[1] = 1
+    assert max_scales(weight).tolist() == [1.0, pytest.approx(1 / 127)]
+    assert mse_scales(weight)[0] == 1.0
