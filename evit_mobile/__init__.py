@@ -1,0 +1,20 @@
+"""Turns a trained PyTorch EfficientViT into proven Core ML, LiteRT and ExecuTorch artefacts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evit_mobile.pipeline import Conversion, convert
+
+__version__ = "0.1.0"
+__all__ = ["Conversion", "__version__", "convert"]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads the API on first use, so that `import evit_mobile` needs no torch."""
+    if name in ("convert", "Conversion"):
+        from evit_mobile import pipeline
+
+        return getattr(pipeline, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

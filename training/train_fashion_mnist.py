@@ -32,11 +32,19 @@ DATA = Path("/usr/share/datasets/fashion-mnist")
 IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 BATCH = 128
+@dataclass(frozen=True)
+class Phase:
+    """Epochs at one image side, in pixels. The learning rate warms up to its peak and falls to zero in each phase."""
+
+    side: int
+    epochs: int
+    peak_learning_rate: float
+
+
 SCHEDULE = {
-    "efficientvit_m0": ((96, 10), (224, 2)),
-    "efficientvit_b0": ((96, 8), (224, 2)),
+    "efficientvit_m0": (Phase(96, 10, 3e-3), Phase(224, 1, 2e-4), Phase(224, 3, 1.5e-3), Phase(224, 3, 1e-3)),
+    "efficientvit_b0": (Phase(96, 8, 3e-3), Phase(224, 2, 1.5e-3)),
 }
-PEAK_LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 0.05
 EMA_DECAY = 0.998
 
@@ -105,14 +113,14 @@ def optimizer_for(model: nn.Module) -> torch.optim.AdamW:
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=PEAK_LEARNING_RATE)
+    return torch.optim.AdamW(groups)
 
 
-def learning_rate(progress: float) -> float:
-    """Linear warm-up over the first twentieth, then a cosine to zero."""
+def learning_rate(peak: float, progress: float) -> float:
+    """Linear warm-up over the first twentieth of a phase, then a cosine to zero."""
     if progress < 0.05:
-        return PEAK_LEARNING_RATE * progress / 0.05
-    return PEAK_LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * (progress - 0.05) / 0.95))
+        return peak * progress / 0.05
+    return peak * 0.5 * (1 + math.cos(math.pi * (progress - 0.05) / 0.95))
 
 
 @torch.no_grad()
@@ -139,41 +147,41 @@ def top1(model: nn.Module, split: Split, side: int, limit: int) -> float:
 def train(name: str, out: Path, seed: int) -> None:
     torch.manual_seed(seed)
     train_set, test_set = load_split("train"), load_split("t10k")
-    sides = [side for side, epochs in SCHEDULE[name] for _ in range(epochs)]
+    epochs = [(phase, index) for phase in SCHEDULE[name] for index in range(phase.epochs)]
     steps_per_epoch = len(train_set.labels) // BATCH
-    total = steps_per_epoch * len(sides)
     out.mkdir(parents=True, exist_ok=True)
     state_path = out / f"{name}.training.pt"
 
-    model = model_at(name, sides[0])
+    model = model_at(name, epochs[0][0].side)
     average = copy.deepcopy(model)
     optimizer = optimizer_for(model)
     first_epoch = 0
     if state_path.exists():
         saved = torch.load(state_path, weights_only=True)
         first_epoch = saved["epoch"] + 1
-        side = sides[saved["epoch"]]
+        side = epochs[saved["epoch"]][0].side
         model, average = model_at(name, side), model_at(name, side)
         model.load_state_dict(saved["model"])
         average.load_state_dict(saved["average"])
         optimizer = optimizer_for(model)
         optimizer.load_state_dict(saved["optimizer"])
 
-    for epoch in range(first_epoch, len(sides)):
-        side = sides[epoch]
-        if epoch and side != sides[epoch - 1]:
-            grown, grown_average = model_at(name, side), model_at(name, side)
+    for epoch in range(first_epoch, len(epochs)):
+        phase, epoch_of_phase = epochs[epoch]
+        side = phase.side
+        if epoch and epoch_of_phase == 0:
+            grown = model_at(name, side)
             carry_weights(model, grown)
-            carry_weights(average, grown_average)
-            model, average, optimizer = grown, grown_average, optimizer_for(grown)
+            model, average, optimizer = grown, copy.deepcopy(grown), optimizer_for(grown)
         generator = torch.Generator().manual_seed(seed * 1000 + epoch)
         order = torch.randperm(len(train_set.labels), generator=generator)
         model.train().to(memory_format=torch.channels_last)
         started, running = time.time(), 0.0
         for step in range(steps_per_epoch):
-            position = epoch * steps_per_epoch + step
+            position = epoch_of_phase * steps_per_epoch + step
+            progress = position / (phase.epochs * steps_per_epoch)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(position / total)
+                group["lr"] = learning_rate(phase.peak_learning_rate, progress)
             batch = order[step * BATCH : (step + 1) * BATCH]
             images = network_input(augment(train_set.images[batch], generator), side)
             logits = model(images.to(memory_format=torch.channels_last))
@@ -196,7 +204,7 @@ def train(name: str, out: Path, seed: int) -> None:
         }
         torch.save(saved, state_path.with_suffix(".new"))
         state_path.with_suffix(".new").replace(state_path)
-        last = epoch == len(sides) - 1
+        last = epoch == len(epochs) - 1
         accuracy = top1(average, test_set, side, 10_000 if last else 2_000)
         print(f"{name} epoch {epoch} side {side} top-1 {accuracy:.2f} % in {time.time() - started:.0f} s", flush=True)
 

@@ -107,14 +107,18 @@ def _stage(name: str) -> str:
     return name.split(".")[1]
 
 
-def assemble(match: Match, layout: Layout, state: Mapping[str, Tensor], spec: ModelSpec) -> nn.Module:
+def assemble(
+    match: Match, layout: Layout, state: Mapping[str, Tensor], spec: ModelSpec, *, head: nn.Module | None = None
+) -> nn.Module:
     """The reference model of `spec` with the weights of `state`, in fp32 and eval mode, holding no part of the file.
+
+    `head` takes the place of the reference's own, for a match without one.
 
     Raises CheckpointError for a tensor that is not finite, not floating point or, as a variance, negative.
     """
     with torch.device("meta"):
         module = build_model(spec)
-    expected = module.state_dict()
+    expected = {name: placeholder for name, placeholder in module.state_dict().items() if name in match.template.shapes}
     norms = {name: norm for name, norm in module.named_modules() if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)}
     loaded: dict[str, Tensor] = {}
     for name, placeholder in expected.items():
@@ -124,7 +128,9 @@ def assemble(match: Match, layout: Layout, state: Mapping[str, Tensor], spec: Mo
             path, leaf = name.rsplit(".", 1)
             loaded[name] = _identity_norm(leaf, norms[path])
     _check_indices(match, layout, state)
-    module.load_state_dict(loaded, assign=True)
+    if head is not None:
+        module.head = head
+    module.load_state_dict(loaded, assign=True, strict=head is None)
     return module.eval()
 
 

@@ -21,7 +21,7 @@ class Layout:
     `first` are the names that the first convolution's weight has, plain and with its norm folded in; they recognise the
     origin. `rename` takes one of our names to the origin's. `zoo_eps` is whether the eps are those of MIT's model zoo;
     the table in spec.py has those of timm's port. `antialias` is whether the origin resizes bias tables with an
-    antialiasing filter.
+    antialiasing filter. `plain_head` is whether the head takes the last stage's features as they are.
     """
 
     origin: str
@@ -30,6 +30,7 @@ class Layout:
     rename: Callable[[str], str]
     zoo_eps: bool = False
     antialias: bool = True
+    plain_head: bool = True
 
     def architecture(self, architecture: MsraArchitecture | MitArchitecture) -> MsraArchitecture | MitArchitecture:
         """`architecture` with the eps of the origin."""
@@ -123,6 +124,7 @@ LAYOUTS: tuple[Layout, ...] = (
         first=("backbone.input_stem.op_list.0.conv.weight",),
         rename=mit_base_name,
         zoo_eps=True,
+        plain_head=False,
     ),
     Layout(
         origin="mit",
@@ -130,6 +132,7 @@ LAYOUTS: tuple[Layout, ...] = (
         first=("backbone.stages.0.op_list.0.conv.weight",),
         rename=mit_large_name,
         zoo_eps=True,
+        plain_head=False,
     ),
 )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from evit_mobile.errors import CheckpointError
 from evit_mobile.models.weights.assemble import assemble, class_count, target_spec, trained_size
 from evit_mobile.models.weights.distilled import merge_distilled_head
 from evit_mobile.models.weights.files import read_file, sha256
@@ -41,7 +42,6 @@ class Recognised:
     """A state dict without its prefix, and what it is."""
 
     layout: Layout
-    prefix: str
     state: Mapping[str, Tensor]
     match: Match
     notes: tuple[str, ...]
@@ -50,12 +50,18 @@ class Recognised:
 def recognise(state: Mapping[str, Tensor], *, model: str | None) -> Recognised:
     """Finds origin, prefix and variant. Raises CheckpointError when `state` is of none, or not of `model`."""
     layout, prefix = find_layout(state)
+    notes = (f"removed the prefix {prefix!r} from every key",) if prefix else ()
     stripped = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
-    stripped, notes = merge_distilled_head(layout, stripped)
-    match = match_any(layout, stripped, model)
-    if prefix:
-        notes = (f"removed the prefix {prefix!r} from every key", *notes)
-    return Recognised(layout=layout, prefix=prefix, state=stripped, match=match, notes=notes)
+    if len(stripped) != len(state):
+        raise CheckpointError(
+            got=f"keys both with and without the prefix {prefix!r}",
+            allowed="one network",
+            do="save the state dict of the one to convert",
+        )
+    merged, head_notes = merge_distilled_head(layout, stripped)
+    return Recognised(
+        layout=layout, state=merged, match=match_any(layout, merged, model), notes=(*notes, *head_notes)
+    )
 
 
 def load_checkpoint(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evit_mobile.errors import CheckpointError
 from evit_mobile.models.weights.layouts import Layout
-from evit_mobile.models.weights.template import BATCH_COUNT, BIAS_INDEX, Shape, Template, fits, template
+from evit_mobile.models.weights.template import BATCH_COUNT, BIAS_INDEX, BIAS_TABLE, Shape, Template, fits, in_head, template
 from evit_mobile.spec import MODELS
 
 IGNORED = {"n_averaged"}
@@ -36,6 +36,7 @@ class Match:
 
     @property
     def faults(self) -> int:
+        """Number of keys that do not fit."""
         return len(self.missing) + len(self.surplus) + len(self.misshapen)
 
 
@@ -84,18 +85,20 @@ def _is_index(key: str, candidate: Template, layout: Layout) -> bool:
     """Whether `key` is the index that belongs to one of the variant's bias tables; older programs store it."""
     if not key.endswith(BIAS_INDEX):
         return False
-    tables = {layout.rename(name) for name in candidate.shapes if name.endswith("attention_biases")}
-    return key.removesuffix(BIAS_INDEX) + "attention_biases" in tables
+    tables = {layout.rename(name) for name in candidate.shapes if name.endswith(BIAS_TABLE)}
+    return key.removesuffix(BIAS_INDEX) + BIAS_TABLE in tables
 
 
-def match_any(layout: Layout, state: Mapping[str, Tensor], model: str | None) -> Match:
-    """The variant of the layout's family that `state` is of.
+def match_any(layout: Layout, state: Mapping[str, Tensor], model: str | None, *, own_head: bool = False) -> Match:
+    """The variant of the layout's family that `state` is of; with `own_head`, of which it is but for the head.
 
     Raises CheckpointError when no variant fits, or one other than `model`, the one asked for.
     """
-    matches = {
-        name: match_variant(template(name), layout, state) for name, spec in MODELS.items() if spec.family == layout.family
-    }
+    templates = {name: template(name) for name, spec in MODELS.items() if spec.family == layout.family}
+    if own_head:
+        templates = {name: candidate.without_head() for name, candidate in templates.items()}
+        state = {key: tensor for key, tensor in state.items() if not in_head(key)}
+    matches = {name: match_variant(candidate, layout, state) for name, candidate in templates.items()}
     best = min(matches.values(), key=lambda match: match.faults)
     name = best.template.spec.name
     if model is not None and model != name and (best.faults == 0 or model not in matches):

@@ -9,11 +9,12 @@ from evit_mobile.models.weights.unwrap import as_size
 
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 """Names under which a weights file and a config.json in the same folder belong together."""
+CONFIG_FILE = "config.json"
 
 
 def recorded_size(weights: Path) -> tuple[int, int] | None:
     """Input size (height, width) in timm's config.json beside `weights`, None where there is none."""
-    config = weights.with_name("config.json")
+    config = weights.with_name(CONFIG_FILE)
     if weights.name not in HUB_FILES or not config.is_file():
         return None
     try:

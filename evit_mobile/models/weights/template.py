@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -24,13 +24,27 @@ BATCH_COUNT = "num_batches_tracked"
 class Template:
     """Names and shapes of one variant. `folded` maps each pair of a norm and a convolution or linear layer, by its path,
     to the name of the layer in it: an origin may have folded the norm into the layer and keep one weight and one bias.
-    `classifier` is the path of the last linear layer.
+    `classifier` is the path of the last linear layer, None for a template without a head.
     """
 
     spec: ModelSpec
     shapes: dict[str, Shape]
     folded: dict[str, str]
-    classifier: str
+    classifier: str | None
+
+    def without_head(self) -> Template:
+        """The part of the template that is not the head's."""
+        shapes = {name: shape for name, shape in self.shapes.items() if not in_head(name)}
+        folded = {path: layer for path, layer in self.folded.items() if path != HEAD}
+        return replace(self, shapes=shapes, folded=folded, classifier=None)
+
+
+HEAD = "head"
+
+
+def in_head(name: str) -> bool:
+    """Whether a name, ours or any origin's, belongs to the head."""
+    return name.startswith(f"{HEAD}.")
 
 
 @lru_cache(maxsize=len(MODELS))

@@ -1,0 +1,245 @@
+"""The command line. A command parses its arguments, calls one function and prints what it returns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import evit_mobile
+
+app = typer.Typer(
+    name="evit-mobile",
+    help="Turns a trained EfficientViT into proven Core ML, LiteRT and ExecuTorch artefacts.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(StrEnum):
+    COREML = "coreml"
+    TFLITE = "tflite"
+    EXECUTORCH = "executorch"
+    ALL = "all"
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
+ArtefactArgument = Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A .tflite, .pte or .mlpackage.")]
+ImagesOption = Annotated[Path | None, typer.Option("--images", help="Folder, .npz, idx or list file of images.")]
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: ARG001  # read by main()
+) -> None:
+    if version:
+        print(evit_mobile.__version__)
+        raise typer.Exit
+
+
+@app.command()
+def models(json: JsonOption = False) -> None:
+    """List every variant: parameters, MACs, default size, bundled weights."""
+    from evit_mobile.report import tables
+
+    show(tables.model_rows(), json, tables.models_table)
+
+
+@app.command()
+def convert(
+    format: Annotated[
+        list[Format] | None, typer.Option("--format", help="Target format; repeat for several.", show_default="all")
+    ] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="int8, calibrated (the default).")] = False,
+    fp16: Annotated[bool, typer.Option("--fp16", help="16-bit floats.")] = False,
+    fp32: Annotated[bool, typer.Option("--fp32", help="32-bit floats.")] = False,
+    model: Annotated[str | None, typer.Option("--model", help="Variant, see `evit-mobile models`.")] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="FILE, bundled, hub, hf://OWNER/NAME, or random.")
+    ] = None,
+    size: Annotated[str | None, typer.Option("--size", help="Input pixels: N or HEIGHTxWIDTH, multiples of 32.")] = None,
+    num_classes: Annotated[int | None, typer.Option("--num-classes", help="Expected number of classes.")] = None,
+    calib: Annotated[
+        Path | None, typer.Option("--calib", help="Images to calibrate and judge with: folder, .npz, idx, list file.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("out"),
+    seed: Annotated[int, typer.Option("--seed", help="Seed of every random choice.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Convert a model and prove each written file against the PyTorch reference."""
+    from evit_mobile import pipeline
+    from evit_mobile.report import tables
+
+    precision = chosen_precision(int8=int8, fp16=fp16, fp32=fp32)
+    with progress() as report:
+        conversion = pipeline.convert(
+            model,
+            formats=chosen_formats(format),
+            precision=precision,
+            weights=weights,
+            size=parse_size(size),
+            num_classes=num_classes,
+            calib=calib,
+            out=out,
+            seed=seed,
+            report=report,
+        )
+    show(conversion.manifest, json, tables.manifest_table)
+    raise typer.Exit(0 if conversion.proven else 1)
+
+
+@app.command()
+def validate(
+    artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT|DIR", help="An artefact, or a folder of them.")],
+    images: ImagesOption = None,
+    weights: Annotated[str | None, typer.Option("--weights", help="Where the reference's weights are now.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Prove a written artefact again: its bytes, its outputs, its accuracy."""
+    from evit_mobile import reading
+    from evit_mobile.report import tables
+
+    with progress() as report:
+        results = reading.validate(artefact, images=images, weights=weights, report=report)
+    show(tables.revalidation_rows(results), json, tables.revalidation_table)
+    raise typer.Exit(0 if all(result.validation.verdict == "passed" for result in results) else 1)
+
+
+@app.command()
+def inspect(artefact: ArtefactArgument, json: JsonOption = False) -> None:
+    """Show operations, delegated share, partitions, dtypes and bytes of an artefact."""
+    from evit_mobile import reading
+    from evit_mobile.report import tables
+
+    with progress() as report:
+        report(f"reading {artefact.name}")
+        inspection = reading.inspect(artefact)
+    show(tables.inspection_entry(artefact, inspection), json, tables.inspection_table)
+
+
+@app.command()
+def evaluate(
+    artefact: ArtefactArgument,
+    images: ImagesOption = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")] = None,
+    reference: Annotated[bool, typer.Option("--reference", help="Also run the fp32 reference (slower).")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Measure top-1 and top-5 of an artefact on labelled images."""
+    from evit_mobile import reading
+    from evit_mobile.report import tables
+
+    with progress() as report:
+        result = reading.evaluate(artefact, images=images, limit=limit, with_reference=reference, report=report)
+    show(tables.evaluation_entry(result), json, tables.evaluation_table)
+
+
+@app.command()
+def doctor(json: JsonOption = False) -> None:
+    """Show what is installed and what each target can do on this machine."""
+    from evit_mobile.report import tables
+
+    with progress() as report:
+        report("looking for toolchains")
+        rows = tables.doctor_rows()
+    show(rows, json, tables.doctor_table)
+
+
+def chosen_precision(*, int8: bool, fp16: bool, fp32: bool) -> str:
+    """The one precision that was asked for; int8 when none was. Raises UsageError for two."""
+    from evit_mobile.errors import UsageError
+
+    asked = [name for name, wanted in (("int8", int8), ("fp16", fp16), ("fp32", fp32)) if wanted]
+    if len(asked) > 1:
+        raise UsageError(
+            got=" and ".join(f"--{name}" for name in asked), allowed="one precision", do="convert once per precision"
+        )
+    return asked[0] if asked else "int8"
+
+
+def chosen_formats(formats: list[Format] | None) -> list[str]:
+    """Names of the targets; all of them for none or `all`."""
+    every = [item.value for item in Format if item is not Format.ALL]
+    return every if not formats or Format.ALL in formats else [item.value for item in formats]
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """(height, width) from "224" or "192x256". Raises UsageError for anything else."""
+    from evit_mobile.errors import UsageError
+
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise UsageError(got=f"size {text!r}", allowed="N or HEIGHTxWIDTH in pixels", do="pass for example --size 192x256")
+    return int(sides[0]), int(sides[-1])
+
+
+@contextmanager
+def progress() -> Iterator[Any]:
+    """A function that shows one line of progress on stderr: a spinner on a terminal, lines elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda message: console.print(message, highlight=False, soft_wrap=True)
+        return
+    with console.status("starting") as status:
+        yield status.update
+
+
+def show(document: Any, json: bool, table: Any) -> None:
+    """Prints `document` as JSON on stdout, or as the table that `table(document)` makes of it."""
+    from evit_mobile.manifest import to_json
+
+    if json:
+        sys.stdout.write(to_json(document))
+        return
+    from rich.console import Console
+
+    Console().print(table(document))
+
+
+def main() -> None:
+    """Entry point: errors become a message on stderr and their documented exit code."""
+    if "--debug" in sys.argv:
+        app()
+        return
+    try:
+        app(standalone_mode=True)
+    except KeyboardInterrupt:
+        print("interrupted; files already finished are complete", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(explain(error))
+
+
+def explain(error: Exception) -> int:
+    """Prints an error for people and returns its exit code."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    code = getattr(error, "exit_code", None)
+    if isinstance(code, int) and hasattr(error, "got"):
+        for label, text in (("error: got", error.got), ("allowed", error.allowed), ("do", error.do)):  # type: ignore[attr-defined]  # checked above
+            console.print(f"[bold red]{label}[/] ", end="")
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+        return code
+    if isinstance(error, OSError):
+        console.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        return 2
+    console.print(f"internal error: {type(error).__name__}: {error}", markup=False, highlight=False, soft_wrap=True)
+    console.print("this is a bug; run again with --debug before the command for the traceback")
+    return 3
+
+
+if __name__ == "__main__":
+    main()

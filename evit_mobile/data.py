@@ -1,0 +1,97 @@
+"""Which images calibrate, which judge, and how they are preprocessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.datasets import ImageDataset, batches, open_dataset
+from calib.errors import DataError
+from calib.preprocess import Preprocess
+from calib.sources.bundled import Bundled, bundled_preprocess, open_bundled
+from calib.splits import Selection, select_calibration, select_held_out
+from evit_mobile.spec import ModelSpec, MsraArchitecture
+from evit_mobile.validation.thresholds import MIN_IMAGES
+
+CALIBRATION_IMAGES = 256
+BATCH = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """A selection of one dataset, with its preprocessing."""
+
+    dataset: ImageDataset
+    selection: Selection
+    preprocess: Preprocess
+
+    def __len__(self) -> int:
+        return len(self.selection)
+
+    @property
+    def digest(self) -> str:
+        return self.selection.digest(self.preprocess)
+
+    def labels(self, classes: int) -> NDArray[np.int64] | None:
+        """(N,) true classes; None without labels. Raises DataError when a label does not fit `classes` classes."""
+        if self.selection.labels is None:
+            return None
+        labels = np.array(self.selection.labels, np.int64)
+        if labels.max() >= classes:
+            raise DataError(
+                got=f"label {labels.max()} in {self.dataset.source} for a model of {classes} classes",
+                allowed=f"labels 0..{classes - 1}",
+                do="pass the images of this model's task, or a folder without labels",
+            )
+        return labels
+
+    def batches(self, size: int = BATCH) -> Iterator[NDArray[np.float32]]:
+        """Preprocessed images, float32 (B, 3, H, W), in order."""
+        return batches(self.dataset, self.selection.indices, self.preprocess, size)
+
+    def first(self, count: int) -> NDArray[np.float32]:
+        """The first `count` images, float32 (count, 3, H, W)."""
+        return next(batches(self.dataset, self.selection.indices[:count], self.preprocess, count))
+
+
+def preprocess_for(spec: ModelSpec, *, bundled: bool) -> Preprocess:
+    """Preprocessing of the bundled checkpoints, or the one timm gives the published checkpoints of the family."""
+    if bundled:
+        return bundled_preprocess(spec.size)
+    if isinstance(spec.architecture, MsraArchitecture):
+        return Preprocess(size=spec.size, crop_pct=0.875)
+    return Preprocess(size=spec.size, crop_pct=1.0 if spec.architecture.large else 0.95)
+
+
+def calibration_images(source: Path | None, preprocess: Preprocess, seed: int) -> Images:
+    """Images to calibrate with: the bundled training sample, or the calibration side of `source`."""
+    dataset = open_bundled(Bundled.CALIBRATION) if source is None else open_dataset(source)
+    selection = select_calibration(dataset, CALIBRATION_IMAGES, seed=seed, shared=source is not None)
+    return Images(dataset=dataset, selection=selection, preprocess=preprocess)
+
+
+def held_out_images(
+    source: Path | None, calibration: Images | None, preprocess: Preprocess, seed: int, count: int = MIN_IMAGES
+) -> Images:
+    """Images to judge with, none of which calibrated: of the bundled test set, or of `source`."""
+    dataset = open_bundled(Bundled.TEST) if source is None else open_dataset(source)
+    nothing = Selection(source="", indices=(), contents=(), labels=None)
+    used = nothing if calibration is None else calibration.selection
+    selection = select_held_out(dataset, used, count, seed=seed)
+    return Images(dataset=dataset, selection=selection, preprocess=preprocess)
+
+
+def everything(source: Path | None, preprocess: Preprocess, limit: int | None) -> Images:
+    """All images of `source`, or of the bundled test set, in their own order; only the first `limit` where given."""
+    dataset = open_bundled(Bundled.TEST) if source is None else open_dataset(source)
+    indices = tuple(range(len(dataset)))[:limit]
+    labels = None if dataset.labels is None else tuple(int(dataset.labels[index]) for index in indices)
+    return Images(
+        dataset=dataset,
+        selection=Selection(source=dataset.source, indices=indices, contents=(), labels=labels),
+        preprocess=preprocess,
+    )

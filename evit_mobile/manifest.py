@@ -1,0 +1,123 @@
+"""manifest.json: what a folder of artefacts says about itself. Other programs read it; its schema is a promise.
+
+Any change to the fields below comes with a new SCHEMA number, a note in docs/manifest.md, and every reader.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converters.contract import Artefact, Delegation, FloatDecision, QuantPlan
+from converters.errors import ArtefactError
+from converters.files import write_bytes
+from evit_mobile.validation.verdict import Validation
+
+SCHEMA = 1
+FILE_NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtefactRecord:
+    """One written artefact with everything known about it. `convert_s` is the time to write it, in seconds."""
+
+    artefact: Artefact
+    delegation: Delegation | None
+    validation: Validation
+    convert_s: float
+
+
+def artefact_entry(record: ArtefactRecord, folder: Path) -> dict[str, Any]:
+    """The manifest's entry of one artefact; its path is relative to the manifest's folder."""
+    artefact = record.artefact
+    return {
+        "format": artefact.format,
+        "precision": artefact.precision,
+        "path": artefact.path.relative_to(folder).as_posix(),
+        "bytes": artefact.bytes,
+        "sha256": artefact.sha256,
+        "toolchain": artefact.toolchain,
+        "inputs": [dataclasses.asdict(spec) for spec in artefact.inputs],
+        "outputs": [dataclasses.asdict(spec) for spec in artefact.outputs],
+        "delegation": None if record.delegation is None else dataclasses.asdict(record.delegation),
+        "validation": validation_entry(record.validation),
+        "convert_s": round(record.convert_s, 2),
+    }
+
+
+def validation_entry(validation: Validation) -> dict[str, Any]:
+    """The manifest's "validation" of an artefact; also what `validate --json` prints per artefact."""
+    return dataclasses.asdict(validation)
+
+
+def plan_entry(plan: QuantPlan | None) -> dict[str, Any] | None:
+    """The manifest's "quant_plan": every int8 tensor with its parameters, every float operation with its reason."""
+    if plan is None:
+        return None
+    return {
+        "activations": [dataclasses.asdict(activation) for activation in plan.activations],
+        "weights": [
+            {"tensor": weight.tensor, "module": weight.module, "axis": weight.axis, "scales": list(weight.scales)}
+            for weight in plan.weights
+        ],
+        "float": [_float_entry(decision) for decision in plan.floats],
+    }
+
+
+def _float_entry(decision: FloatDecision) -> dict[str, str]:
+    return dataclasses.asdict(decision)
+
+
+def to_json(document: object) -> str:
+    """Strict JSON: numbers that are not finite become null."""
+    return json.dumps(_finite(document), indent=1, allow_nan=False) + "\n"
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def write_manifest(document: dict[str, Any], folder: Path) -> None:
+    """Writes the manifest into `folder` atomically."""
+    write_bytes(folder / FILE_NAME, to_json(document).encode())
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of `folder`. Raises ArtefactError when it is missing, damaged or of another schema."""
+    path = folder / FILE_NAME
+    try:
+        document = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ArtefactError(
+            got=f"{folder} without a {FILE_NAME}",
+            allowed="a folder written by `evit-mobile convert`",
+            do="pass that folder, or an artefact inside it",
+        ) from None
+    except (ValueError, OSError) as error:
+        raise ArtefactError(
+            got=f"a {FILE_NAME} that cannot be read ({error})",
+            allowed="the file that `evit-mobile convert` wrote",
+            do="convert again",
+        ) from None
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        raise ArtefactError(
+            got=f"{path} with schema {schema}", allowed=f"schema {SCHEMA}", do="convert again with this version"
+        )
+    missing = {"model", "input", "artefacts"} - document.keys()
+    if missing:
+        raise ArtefactError(
+            got=f"{path} without {', '.join(sorted(missing))}", allowed="a complete manifest", do="convert again"
+        )
+    result: dict[str, Any] = document
+    return result

@@ -1,0 +1,168 @@
+"""Which operations of an exported program are int8, and which tensors therefore need a scale.
+
+An operation is int8 when every runtime we target has an int8 kernel for it and it is connected to other int8 operations:
+
+- convolutions and linear layers always, unless their module is protected;
+- sums, products, means and sigmoids when they read and feed int8 operations;
+- data movement (slice, concatenation, padding, views) when it reads and feeds int8 operations. It cannot change a scale, so
+  all tensors it touches share one;
+- a ReLU or ReLU6 behind one of the above is part of it.
+
+Everything else (softmax, matrix products of two activations, division, layer norm, GELU) stays float: no runtime has all of
+them in int8, and their ranges are what breaks int8 EfficientViTs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch.fx import GraphModule, Node
+
+ATEN = torch.ops.aten
+
+WEIGHTED = {ATEN.conv2d.default, ATEN.linear.default}
+ARITHMETIC = {ATEN.add.Tensor, ATEN.mul.Tensor, ATEN.mean.dim, ATEN.sigmoid.default}
+MOVEMENT = {
+    ATEN.slice.Tensor,
+    ATEN.cat.default,
+    ATEN.pad.default,
+    ATEN.view.default,
+    ATEN.reshape.default,
+    ATEN.flatten.using_ints,
+    ATEN.permute.default,
+    ATEN.transpose.int,
+}
+ACTIVATIONS = {ATEN.relu.default, ATEN.relu6.default}
+FLOAT_REASONS = {
+    ATEN.matmul.default: "product of two activations: float keeps attention accurate and XNNPACK takes it",
+    ATEN.softmax.int: "softmax has no int8 kernel in XNNPACK",
+    ATEN.div.Tensor: "a quantized divisor can become zero",
+    ATEN.layer_norm.default: "layer norm has no int8 kernel in XNNPACK",
+    ATEN.gelu.default: "GELU has no int8 kernel in XNNPACK",
+    ATEN.hardswish.default: "hard swish has no int8 kernel in XNNPACK",
+}
+OTHER_REASON = "part of a float region"
+PROTECTED_REASON = "protected: quantizing this module costs too much accuracy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Result of `place`. `groups` are sets of tensors that share one scale; `weights` are (parameter node, reader) pairs."""
+
+    groups: tuple[tuple[Node, ...], ...]
+    weights: tuple[tuple[Node, Node], ...]
+    floats: tuple[tuple[Node, str], ...]
+
+
+def place(graph_module: GraphModule, protected: frozenset[str] = frozenset()) -> Placement:
+    """Placement for `graph_module`; modules whose path is in `protected`, and those inside them, stay float."""
+    nodes = [node for node in graph_module.graph.nodes if node.op == "call_function"]
+    integer = _integer_operations(nodes, protected)
+    sharing = _Sharing()
+    absorbed = {_result(node) for node in integer if _result(node) is not node}
+    operations = [node for node in nodes if node in integer and node not in absorbed]
+    for node in operations:
+        result = _result(node)
+        for tensor in (*_operands(node), result):
+            sharing.add(tensor)
+        if node.target in MOVEMENT | ACTIVATIONS:
+            for operand in _operands(node):
+                sharing.join(operand, result)
+    weights = [(_weight(node), node) for node in operations if node.target in WEIGHTED]
+    floats = [
+        (node, _float_reason(node, protected)) for node in nodes if node not in integer and node not in absorbed
+    ]
+    return Placement(groups=sharing.groups(), weights=tuple(weights), floats=tuple(floats))
+
+
+def module_path(node: Node) -> str:
+    """Dotted path of the innermost module a node was traced in, "" for the model itself."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    return str(stack[-1][0]) if stack else ""
+
+
+def is_protected(node: Node, protected: frozenset[str]) -> bool:
+    """Whether the node lies in a module of `protected`."""
+    path = module_path(node)
+    return any(path == name or path.startswith(f"{name}.") for name in protected)
+
+
+def _integer_operations(nodes: list[Node], protected: frozenset[str]) -> set[Node]:
+    """Weighted operations, and the candidates that lie on a path from one of them to another."""
+    weighted = {node for node in nodes if node.target in WEIGHTED and not is_protected(node, protected)}
+    candidates = [node for node in nodes if _is_candidate(node) and not is_protected(node, protected)]
+    fed = _grow(weighted, candidates, lambda node, reached: any(operand in reached for operand in _operands(node)))
+    useful = _grow(weighted, candidates[::-1], lambda node, reached: any(user in reached for user in node.users))
+    return weighted | (fed & useful)
+
+
+def _is_candidate(node: Node) -> bool:
+    """Whether int8 kernels exist for the operation. Python numbers have no scale, so operands must all be tensors."""
+    if node.target in (ATEN.add.Tensor, ATEN.mul.Tensor):
+        return len(_operands(node)) == 2
+    return node.target in ARITHMETIC | MOVEMENT | ACTIVATIONS
+
+
+def _grow(seed: set[Node], ordered: list[Node], joins: Callable[[Node, set[Node]], bool]) -> set[Node]:
+    """`seed` and every node of `ordered` that joins what came before it."""
+    reached = set(seed)
+    for node in ordered:
+        if joins(node, reached):
+            reached.add(node)
+    return reached
+
+
+def _operands(node: Node) -> list[Node]:
+    """The activation tensors an operation reads (not its weight and bias)."""
+    first = node.args[0]
+    if isinstance(first, list | tuple):
+        return [operand for operand in first if isinstance(operand, Node)]
+    count = 2 if node.target in (ATEN.add.Tensor, ATEN.mul.Tensor) else 1
+    return [operand for operand in node.args[:count] if isinstance(operand, Node)]
+
+
+def _result(node: Node) -> Node:
+    """The tensor that leaves the operation: behind its fused activation where there is one."""
+    if node.target in WEIGHTED | {ATEN.add.Tensor, ATEN.mul.Tensor} and len(node.users) == 1:
+        (user,) = node.users
+        if user.target in ACTIVATIONS:
+            return user
+    return node
+
+
+def _weight(node: Node) -> Node:
+    weight = node.args[1]
+    assert isinstance(weight, Node)
+    return weight
+
+
+def _float_reason(node: Node, protected: frozenset[str]) -> str:
+    if is_protected(node, protected):
+        return PROTECTED_REASON
+    return FLOAT_REASONS.get(node.target, OTHER_REASON)
+
+
+class _Sharing:
+    """Disjoint sets of tensors that must have one scale, in order of first mention."""
+
+    def __init__(self) -> None:
+        self._parent: dict[Node, Node] = {}
+
+    def add(self, node: Node) -> None:
+        self._parent.setdefault(node, node)
+
+    def join(self, one: Node, other: Node) -> None:
+        self._parent[self._root(other)] = self._root(one)
+
+    def _root(self, node: Node) -> Node:
+        while self._parent[node] is not node:
+            node = self._parent[node]
+        return node
+
+    def groups(self) -> tuple[tuple[Node, ...], ...]:
+        members: dict[Node, list[Node]] = {}
+        for node in self._parent:
+            members.setdefault(self._root(node), []).append(node)
+        return tuple(tuple(group) for group in members.values())

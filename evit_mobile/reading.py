@@ -1,0 +1,201 @@
+"""validate, inspect and evaluate: what can be asked of artefacts that are already on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calib.errors import DataError
+from calib.preprocess import Preprocess
+from converters.contract import Inspection, Precision, Target
+from converters.errors import ArtefactError, ToolchainError
+from converters.files import sha256
+from converters.registry import SUFFIXES, find_target
+from evit_mobile.data import Images, calibration_images, everything, held_out_images
+from evit_mobile.manifest import FILE_NAME, read_manifest
+from evit_mobile.pipeline import Report, run_module, silent
+from evit_mobile.reference import Reference, reload_reference
+from evit_mobile.validation.metrics import Logits, top_k_accuracy
+from evit_mobile.validation.verdict import Validation, failed, judge, not_run
+
+SEED = 0
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revalidation:
+    """One artefact, judged again."""
+
+    path: Path
+    format: str
+    precision: Precision
+    validation: Validation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Accuracy of an artefact on labelled images, in percent. `reference_top1` is the fp32 model's, where it was asked for."""
+
+    path: Path
+    runtime: str
+    source: str
+    images: int
+    top1: float
+    top5: float
+    reference_top1: float | None
+
+
+def validate(
+    path: Path, *, images: Path | None = None, weights: str | None = None, report: Report = silent
+) -> list[Revalidation]:
+    """Judges an artefact, or every artefact of a folder, again: the bytes on disk against the manifest and the reference.
+
+    Raises ArtefactError when there is no manifest or no such artefact in it, UsageError when the reference's weights
+    cannot be found, DataError when the images cannot.
+    """
+    folder, manifest, entries = listed_artefacts(path)
+    held_out = judging_images(manifest, images)
+    report("running the reference")
+    reference = manifest_reference(manifest, weights)
+    expected = run_module(reference.module, held_out.batches())
+    results = []
+    for entry in entries:
+        report(f"validating {entry['path']}")
+        results.append(judge_again(folder, entry, expected, held_out, reference.spec.num_classes))
+    return results
+
+
+def judge_again(folder: Path, entry: dict[str, Any], expected: Logits, held_out: Images, classes: int) -> Revalidation:
+    """Runs one listed artefact. A file that is missing, altered or unreadable fails; an absent runtime does not run it."""
+    path, target = folder / entry["path"], find_target(entry["format"])
+    precision = Precision(entry["precision"])
+
+    def result(validation: Validation) -> Revalidation:
+        return Revalidation(path=path, format=entry["format"], precision=precision, validation=validation)
+
+    if not path.exists():
+        return result(failed(target.runtime, "the file is missing"))
+    if sha256(path) != entry["sha256"]:
+        return result(failed(target.runtime, "the file is not the one that was written: its sha256 differs"))
+    missing = target.missing()
+    if missing is not None:
+        return result(not_run(target.runtime, missing))
+    try:
+        logits = run_artefact(target, path, held_out)
+    except (ArtefactError, ToolchainError) as error:
+        return result(failed(target.runtime, str(error)))
+    stages = [("reference", expected), (entry["format"], logits)]
+    return result(judge(stages, held_out.labels(classes), precision, target.runtime))
+
+
+def inspect(path: Path) -> Inspection:
+    """What a written artefact contains and how its delegate takes it. Raises ArtefactError, ToolchainError."""
+    return installed_target(path).inspect(path)
+
+
+def evaluate(
+    path: Path,
+    *,
+    images: Path | None = None,
+    limit: int | None = None,
+    with_reference: bool = False,
+    report: Report = silent,
+) -> Evaluation:
+    """Top-1 and top-5 of an artefact on labelled images: `images`, or those its manifest names that did not calibrate.
+
+    Raises ArtefactError, ToolchainError, and DataError when the images carry no labels.
+    """
+    target = installed_target(path)
+    _, manifest, _ = listed_artefacts(path)
+    chosen = labelled_images(manifest, images, limit)
+    labels = chosen.labels(manifest["model"]["num_classes"])
+    if labels is None:
+        raise DataError(
+            got=f"images without labels in {chosen.dataset.source}",
+            allowed="a folder with one sub-folder per class, or another labelled source",
+            do="pass --images DIR",
+        )
+    report(f"evaluating {path.name} on {len(chosen)} images")
+    logits = run_artefact(target, path, chosen)
+    reference_top1 = None
+    if with_reference:
+        report(f"evaluating the reference on {len(chosen)} images")
+        reference = manifest_reference(manifest, None)
+        reference_top1 = top_k_accuracy(run_module(reference.module, chosen.batches(BATCH)), labels, 1)
+    return Evaluation(
+        path=path,
+        runtime=target.runtime,
+        source=chosen.dataset.source,
+        images=len(chosen),
+        top1=top_k_accuracy(logits, labels, 1),
+        top5=top_k_accuracy(logits, labels, 5),
+        reference_top1=reference_top1,
+    )
+
+
+def run_artefact(target: Target, path: Path, images: Images) -> Logits:
+    """Logits (images, classes) of a written artefact. Raises ArtefactError, ToolchainError."""
+    runner = target.load(path)
+    return np.concatenate([runner(batch) for batch in images.batches(BATCH)])
+
+
+def listed_artefacts(path: Path) -> tuple[Path, dict[str, Any], list[dict[str, Any]]]:
+    """Folder, manifest and entries of an artefact or of all artefacts of a folder. Raises ArtefactError."""
+    folder = path if (path / FILE_NAME).exists() or (path.is_dir() and path.suffix not in SUFFIXES) else path.parent
+    if not path.exists():
+        raise ArtefactError(got=f"{path}, which does not exist", allowed="an artefact or its folder", do="correct the path")
+    manifest = read_manifest(folder)
+    entries = [entry for entry in manifest["artefacts"] if path == folder or folder / entry["path"] == path]
+    if not entries:
+        raise ArtefactError(
+            got=f"{path}, which {folder / FILE_NAME} does not list",
+            allowed=", ".join(entry["path"] for entry in manifest["artefacts"]) or "nothing: the manifest is empty",
+            do="name one of these",
+        )
+    return folder, manifest, entries
+
+
+def installed_target(path: Path) -> Target:
+    """The target of an artefact by its suffix. Raises ArtefactError for another file, ToolchainError when not installed."""
+    if path.suffix not in SUFFIXES:
+        raise ArtefactError(got=f"{path}", allowed=f"a file ending in {', '.join(SUFFIXES)}", do="name an artefact")
+    if not path.exists():
+        raise ArtefactError(got=f"{path}, which does not exist", allowed="a written artefact", do="correct the path")
+    target = find_target(SUFFIXES[path.suffix])
+    missing = target.missing()
+    if missing is not None:
+        raise ToolchainError(got=f"{path.name} without its runtime", allowed="an installed toolchain", do=missing)
+    return target
+
+
+def manifest_reference(manifest: dict[str, Any], weights: str | None) -> Reference:
+    """The fp32 reference that a manifest describes. Raises UsageError, CheckpointError."""
+    _, _, height, width = manifest["input"]["shape"]
+    return reload_reference(manifest["model"], (height, width), weights)
+
+
+def judging_images(manifest: dict[str, Any], images: Path | None) -> Images:
+    """Images to judge with: of `images`, or of what the manifest names; never those that calibrated. Raises DataError."""
+    preprocess = Preprocess.from_manifest(manifest["input"])
+    source = calibration_source(manifest)
+    calibration = calibration_images(source, preprocess, SEED)
+    return held_out_images(source if images is None else images, calibration, preprocess, SEED)
+
+
+def labelled_images(manifest: dict[str, Any], images: Path | None, limit: int | None) -> Images:
+    """Images to measure accuracy on: all of `images`, or all that the manifest names and that did not calibrate."""
+    preprocess = Preprocess.from_manifest(manifest["input"])
+    source = calibration_source(manifest)
+    if images is not None or source is None:
+        return everything(images, preprocess, limit)
+    calibration = calibration_images(source, preprocess, SEED)
+    return held_out_images(source, calibration, preprocess, SEED, len(calibration.dataset) if limit is None else limit)
+
+
+def calibration_source(manifest: dict[str, Any]) -> Path | None:
+    """Path of the calibration images, or None for the bundled ones."""
+    source = str(manifest["calibration"]["source"])
+    return None if source.startswith("bundled:") else Path(source)

@@ -1,0 +1,145 @@
+"""Where the reference comes from: bundled weights, a file, a hub, a live module, or random numbers when asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from calib.sources.bundled import bundled_class_names
+from evit_mobile.errors import UsageError
+from evit_mobile.models import build_model
+from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoint
+from evit_mobile.models.weights import LoadedModel, load_checkpoint, load_hub, load_module
+from evit_mobile.spec import ModelSpec, find_spec
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """The fp32 module everything is proven against, (B, 3, H, W) -> (B, classes), and where its weights come from.
+
+    `weights` is "bundled", "file", "hub", "module" or "random"; `source` finds them again.
+    """
+
+    spec: ModelSpec
+    module: nn.Module
+    weights: str
+    source: str
+    origin: str
+    keys: int
+    sha256: str | None
+    labels: tuple[str, ...] = ()
+
+
+def load_reference(
+    model: str | ModelSpec | nn.Module | None,
+    *,
+    weights: str | Path | None = None,
+    size: Size | None = None,
+    num_classes: int | None = None,
+    seed: int = 0,
+) -> Reference:
+    """The reference that `model` and `weights` ask for. Raises UsageError, CheckpointError."""
+    if isinstance(model, nn.Module):
+        return _loaded("module", load_module(model, size=size))
+    if isinstance(model, ModelSpec):
+        name: str | None = model.name
+        size, num_classes = size or model.size, num_classes or model.num_classes
+    else:
+        name = model
+    if name is not None:
+        find_spec(name, size=size, num_classes=num_classes)  # a wrong name or size is an error before anything is read
+    if weights is None or weights == "bundled":
+        return _bundled(name or DEFAULT_MODEL, size, num_classes)
+    if weights == "random":
+        return _random(name or DEFAULT_MODEL, size, num_classes, seed)
+    if weights == "hub" or str(weights).startswith("hf://"):
+        return _loaded("hub", load_hub(str(weights), model=name, size=size, num_classes=num_classes))
+    return _loaded("file", load_checkpoint(Path(weights), model=name, size=size, num_classes=num_classes))
+
+
+def _loaded(weights: str, loaded: LoadedModel, labels: tuple[str, ...] = ()) -> Reference:
+    return Reference(
+        spec=loaded.spec,
+        module=loaded.module,
+        weights=weights,
+        source=loaded.source,
+        origin=loaded.origin,
+        keys=loaded.keys,
+        sha256=loaded.sha256,
+        labels=labels,
+    )
+
+
+def _bundled(name: str, size: Size | None, num_classes: int | None) -> Reference:
+    path = bundled_checkpoint(name)
+    loaded = load_checkpoint(path, model=name, size=size, num_classes=num_classes)
+    reference = _loaded("bundled", loaded, labels=bundled_class_names())
+    return replace(reference, source=f"bundled:{BUNDLED[name]}")
+
+
+def _random(name: str, size: Size | None, num_classes: int | None, seed: int) -> Reference:
+    spec = find_spec(name, size=size, num_classes=num_classes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = build_model(spec)
+        randomise(module)
+    return Reference(
+        spec=spec,
+        module=module,
+        weights="random",
+        source=f"random:seed={seed}",
+        origin="random",
+        keys=len(module.state_dict()),
+        sha256=None,
+    )
+
+
+@torch.no_grad()
+def randomise(module: nn.Module) -> None:
+    """Draws batch norms and position biases at random.
+
+    A fresh M model ends each residual branch in a batch norm of weight 0: converters fold those branches away, and what is
+    then measured is not the model.
+    """
+    for child in module.modules():
+        if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
+            child.weight.uniform_(0.5, 1.5)
+            child.bias.normal_(0, 0.1)
+            assert child.running_mean is not None and child.running_var is not None
+            child.running_mean.normal_(0, 0.1)
+            child.running_var.uniform_(0.5, 1.5)
+    for name, parameter in module.named_parameters():
+        if name.endswith("attention_biases"):
+            parameter.normal_()
+
+
+def reload_reference(model: dict[str, Any], size: Size, weights: str | None = None) -> Reference:
+    """The reference that a manifest's "model" entry describes, for images of `size` = (height, width) pixels.
+
+    `weights` overrides where they are looked for. Raises UsageError when they cannot be found again or are others.
+    """
+    kind, source = model["weights"], model["source"]
+    if weights is None and kind == "module":
+        raise UsageError(
+            got="a manifest of a live module, whose weights are not on disk",
+            allowed="the same weights as a checkpoint",
+            do="save its state dict and pass --weights FILE",
+        )
+    seed = int(source.rpartition("=")[2]) if kind == "random" else 0
+    found = {"file": source, "hub": source, "random": "random"}.get(kind, "bundled") if weights is None else weights
+    reference = load_reference(
+        model["name"], weights=found, size=size, num_classes=model["num_classes"], seed=seed
+    )
+    if weights is None and reference.sha256 != model["weights_sha256"]:
+        raise UsageError(
+            got=f"weights at {source} that are not those of the manifest",
+            allowed=f"sha256 {model['weights_sha256']}",
+            do="restore the checkpoint, or convert again",
+        )
+    return reference

@@ -1,0 +1,216 @@
+"""Rows for --json and tables for the terminal, from the same values."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from converters.contract import Inspection
+    from evit_mobile.reading import Evaluation, Revalidation
+
+VERDICT_STYLES = {"passed": "bold green", "failed": "bold red", "not_run": "bold yellow"}
+PACKAGES = ("torch", "numpy", "coremltools", "ai-edge-litert", "executorch", "torchao", "huggingface-hub")
+
+
+def model_rows() -> list[dict[str, Any]]:
+    """One row per variant."""
+    from evit_mobile.models.bundled import BUNDLED
+    from evit_mobile.models.complexity import count_macs, count_parameters
+    from evit_mobile.spec import MODELS
+
+    return [
+        {
+            "name": spec.name,
+            "family": str(spec.family),
+            "params": count_parameters(spec),
+            "macs": count_macs(spec),
+            "size": list(spec.size),
+            "bundled": spec.name in BUNDLED,
+        }
+        for spec in MODELS.values()
+    ]
+
+
+def models_table(rows: list[dict[str, Any]]) -> RenderableType:
+    table = Table("model", "family", title="EfficientViT variants")
+    for heading in ("params (M)", "MACs (M)", "size (px)"):
+        table.add_column(heading, justify="right")
+    table.add_column("weights")
+    for row in rows:
+        size = "x".join(map(str, row["size"]))
+        weights = "bundled (Fashion-MNIST)" if row["bundled"] else "--weights"
+        table.add_row(
+            row["name"], row["family"], f"{row['params'] / 1e6:.1f}", f"{row['macs'] / 1e6:.0f}", size, weights
+        )
+    return table
+
+
+def manifest_table(manifest: dict[str, Any]) -> RenderableType:
+    model = manifest["model"]
+    title = f"{model['name']}, {model['num_classes']} classes, weights: {model['weights']}"
+    table = Table("artefact", title=title)
+    for heading in ("size (MB)", "SQNR (dB)", "agreement", "top-1 (fp32)", "delegated", "partitions"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    for entry in manifest["artefacts"]:
+        table.add_row(
+            entry["path"],
+            f"{entry['bytes'] / 1e6:.2f}",
+            *accuracy_cells(entry["validation"]),
+            *delegation_cells(entry["delegation"]),
+            verdict_text(entry["validation"]["verdict"]),
+        )
+    return Group(table, *validation_lines(manifest["artefacts"]))
+
+
+def accuracy_cells(validation: dict[str, Any]) -> tuple[str, str, str]:
+    """SQNR, agreement, and the artefact's top-1 with the reference's in brackets."""
+    top1 = "-"
+    if validation["top1_artefact"] is not None:
+        top1 = f"{validation['top1_artefact']:.2f} % ({validation['top1_reference']:.2f})"
+    return number(validation["sqnr_db"], ".1f"), number(validation["top1_agreement"], ".4f"), top1
+
+
+def delegation_cells(delegation: dict[str, Any] | None) -> tuple[str, str]:
+    """Delegated share and number of partitions."""
+    if delegation is None:
+        return "-", "-"
+    return f"{delegation['delegated_ops']}/{delegation['total_ops']}", str(delegation["partitions"] or "-")
+
+
+def number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def verdict_text(verdict: str) -> Text:
+    return Text(verdict, style=VERDICT_STYLES[verdict])
+
+
+def validation_lines(entries: list[dict[str, Any]]) -> list[Text]:
+    """What each verdict rests on, in words."""
+    lines = []
+    for entry in entries:
+        validation = entry["validation"]
+        text = f"{entry['path']}: {validation['images']} held-out images, {validation['runtime']}"
+        if validation["verdict"] != "passed":
+            text += f"; {validation['reason']}"
+        lines.append(Text(text, style="dim" if validation["verdict"] == "passed" else ""))
+    return lines
+
+
+def revalidation_rows(results: list[Revalidation]) -> dict[str, Any]:
+    from evit_mobile.manifest import validation_entry
+
+    return {
+        "artefacts": [
+            {
+                "path": str(result.path),
+                "format": result.format,
+                "precision": result.precision,
+                "validation": validation_entry(result.validation),
+            }
+            for result in results
+        ]
+    }
+
+
+def revalidation_table(document: dict[str, Any]) -> RenderableType:
+    table = Table("artefact")
+    for heading in ("SQNR (dB)", "agreement", "top-1 (fp32)"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    for entry in document["artefacts"]:
+        validation = entry["validation"]
+        table.add_row(Path(entry["path"]).name, *accuracy_cells(validation), verdict_text(validation["verdict"]))
+    return Group(table, *validation_lines(document["artefacts"]))
+
+
+def inspection_entry(path: Path, inspection: Inspection) -> dict[str, Any]:
+    return {"path": str(path), **dataclasses.asdict(inspection)}
+
+
+def inspection_table(document: dict[str, Any]) -> RenderableType:
+    facts = Table(show_header=False, title=Path(document["path"]).name)
+    for name in ("inputs", "outputs"):
+        facts.add_row(name, "\n".join(f"{s['name']} {s['shape']} {s['dtype']}" for s in document[name]))
+    facts.add_row("bytes", f"{document['bytes']:,}")
+    facts.add_row("tensors", ", ".join(f"{count} {dtype}" for dtype, count in document["dtypes"].items()))
+    delegation = document["delegation"]
+    if delegation is not None:
+        share = f"{delegation['delegated_ops']} of {delegation['total_ops']} operations"
+        partitions = f" in {delegation['partitions']} partitions" if delegation["partitions"] else ""
+        facts.add_row("delegate", f"{delegation['delegate']}: {share}{partitions}")
+    operations = Table("operation", "count")
+    for name, count in sorted(document["operations"].items(), key=lambda item: -item[1]):
+        operations.add_row(name, str(count))
+    parts: list[RenderableType] = [facts, operations]
+    if delegation is not None and delegation["fallback"]:
+        fallback = Table("outside the delegate", "count", "reason", "modules")
+        for item in delegation["fallback"]:
+            fallback.add_row(item["op"], str(item["count"]), item["reason"], "\n".join(item["modules"][:5]))
+        parts.append(fallback)
+    return Group(*parts, *(Text(note) for note in document["notes"]))
+
+
+def evaluation_entry(evaluation: Evaluation) -> dict[str, Any]:
+    return {**dataclasses.asdict(evaluation), "path": str(evaluation.path)}
+
+
+def evaluation_table(document: dict[str, Any]) -> RenderableType:
+    table = Table(show_header=False, title=Path(document["path"]).name)
+    table.add_row("top-1", f"{document['top1']:.2f} %")
+    table.add_row("top-5", f"{document['top5']:.2f} %")
+    if document["reference_top1"] is not None:
+        table.add_row("top-1 of the fp32 reference", f"{document['reference_top1']:.2f} %")
+    table.add_row("images", f"{document['images']} of {document['source']}")
+    table.add_row("run by", document["runtime"])
+    return table
+
+
+def doctor_rows() -> dict[str, Any]:
+    """Installed packages, and what each target can do here."""
+    from converters.registry import TARGETS, find_target
+
+    targets = []
+    for name in TARGETS:
+        target = find_target(name)
+        targets.append(
+            {
+                "format": name,
+                "precisions": [str(precision) for precision in target.precisions],
+                "runtime": target.runtime,
+                "missing": target.missing(),
+            }
+        )
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "packages": {name: installed_version(name) for name in PACKAGES},
+        "targets": targets,
+    }
+
+
+def installed_version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def doctor_table(document: dict[str, Any]) -> RenderableType:
+    packages = Table("package", "version", title=f"Python {document['python']} on {document['system']}")
+    for name, installed in document["packages"].items():
+        packages.add_row(name, installed or Text("not installed", style="yellow"))
+    targets = Table("format", "precisions", "validated by", "ready")
+    for row in document["targets"]:
+        ready = Text("yes", style="green") if row["missing"] is None else Text(row["missing"], style="yellow")
+        targets.add_row(row["format"], ", ".join(row["precisions"]), row["runtime"], ready)
+    return Group(packages, targets)

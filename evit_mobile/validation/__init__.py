@@ -1,0 +1,1 @@
+"""Judges what a written artefact computes against the PyTorch reference."""

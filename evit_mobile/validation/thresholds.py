@@ -1,0 +1,30 @@
+"""The only place that says how good an artefact must be to pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from converters.contract import Precision
+
+MIN_IMAGES = 256
+"""A verdict rests on at least this many held-out images, or on all there are when a user's folder has fewer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """`min_sqnr_db` and `min_top1_agreement` (a fraction) hold for the artefact against the fp32 reference;
+    `min_faithful_db` holds for the artefact against the program it was lowered from, which separates a wrong converter from
+    coarse quantization; `max_top1_drop` is in points and applies where labels are known.
+    """
+
+    min_sqnr_db: float
+    min_top1_agreement: float
+    min_faithful_db: float
+    max_top1_drop: float
+
+
+THRESHOLDS = {
+    Precision.FP32: Thresholds(min_sqnr_db=80.0, min_top1_agreement=0.999, min_faithful_db=80.0, max_top1_drop=0.1),
+    Precision.FP16: Thresholds(min_sqnr_db=40.0, min_top1_agreement=0.99, min_faithful_db=40.0, max_top1_drop=0.5),
+    Precision.INT8: Thresholds(min_sqnr_db=15.0, min_top1_agreement=0.95, min_faithful_db=20.0, max_top1_drop=1.0),
+}

@@ -1,0 +1,106 @@
+"""From comparisons to a verdict. What was not run never reads as passed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.contract import Precision
+from evit_mobile.validation.metrics import Comparison, Logits, compare, top_k_accuracy
+from evit_mobile.validation.thresholds import THRESHOLDS
+
+
+class Verdict(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_RUN = "not_run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """One step on the way from the reference to the artefact. `step` compares its two ends, `total` its end with the
+    reference, so a drop is attributed to the step where it happens.
+    """
+
+    start: str
+    end: str
+    step: Comparison
+    total: Comparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What running the artefact on `images` held-out images showed. Top-1 is in percent, None without labels."""
+
+    verdict: Verdict
+    reason: str
+    images: int
+    runtime: str
+    sqnr_db: float | None = None
+    cosine: float | None = None
+    max_abs_error: float | None = None
+    top1_agreement: float | None = None
+    top1_reference: float | None = None
+    top1_artefact: float | None = None
+    hops: tuple[Hop, ...] = ()
+
+
+def not_run(runtime: str, reason: str) -> Validation:
+    """The validation of an artefact that could not be run here."""
+    return Validation(verdict=Verdict.NOT_RUN, reason=reason, images=0, runtime=runtime)
+
+
+def failed(runtime: str, reason: str) -> Validation:
+    """The validation of an artefact that failed before any image ran."""
+    return Validation(verdict=Verdict.FAILED, reason=reason, images=0, runtime=runtime)
+
+
+def judge(
+    stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, precision: Precision, runtime: str
+) -> Validation:
+    """Verdict over `stages`, the logits of the reference first and of the artefact last: (name, (images, classes)) each.
+
+    `labels` (images,) are the true classes, or None.
+    """
+    reference, artefact = stages[0][1], stages[-1][1]
+    hops = tuple(
+        Hop(start=before, end=name, step=compare(logits, previous), total=compare(logits, reference))
+        for (before, previous), (name, logits) in zip(stages, stages[1:], strict=False)
+    )
+    total = hops[-1].total
+    top1_reference = None if labels is None else top_k_accuracy(reference, labels, 1)
+    top1_artefact = None if labels is None else top_k_accuracy(artefact, labels, 1)
+    faults = find_faults(hops, precision, top1_reference, top1_artefact)
+    return Validation(
+        verdict=Verdict.FAILED if faults else Verdict.PASSED,
+        reason="; ".join(faults) if faults else "all thresholds met",
+        images=len(reference),
+        runtime=runtime,
+        sqnr_db=total.sqnr_db,
+        cosine=total.cosine,
+        max_abs_error=total.max_abs_error,
+        top1_agreement=total.top1_agreement,
+        top1_reference=top1_reference,
+        top1_artefact=top1_artefact,
+        hops=hops,
+    )
+
+
+def find_faults(
+    hops: tuple[Hop, ...], precision: Precision, top1_reference: float | None, top1_artefact: float | None
+) -> list[str]:
+    """Every threshold that is missed, in words. A NaN misses every threshold."""
+    limits = THRESHOLDS[precision]
+    last = hops[-1]
+    measured = [
+        (last.total.sqnr_db, limits.min_sqnr_db, "SQNR {0:.1f} dB, at least {1:.1f} dB required"),
+        (last.total.top1_agreement, limits.min_top1_agreement, "agreement {0:.4f}, at least {1:.4f} required"),
+        (last.step.sqnr_db, limits.min_faithful_db, f"SQNR {{0:.1f}} dB against the {last.start} program, at least {{1:.1f}} dB required"),
+    ]
+    if top1_reference is not None and top1_artefact is not None:
+        floor = top1_reference - limits.max_top1_drop
+        measured.append((top1_artefact, floor, "top-1 {0:.2f} %, at least {1:.2f} % required"))
+    return [text.format(value, limit) for value, limit, text in measured if not value >= limit]
