@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from converters.contract import Metadata
+from converters.tflite import structure
 from converters.tflite.graph import DataType, Graph, Operation, Quantization, Tensor
 
 IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
 SIGNATURE = "serving_default"
 INPUT_NAMES, OUTPUT_NAMES = ("image",), ("logits",)
-METADATA_NAME = "description.json"
+DESCRIPTION_NAME = "description.json"
 BUFFER_ALIGNMENT_BYTES = 16  # `force_align` of Buffer.data in the schema
 
 OPTIONS = {
@@ -106,7 +107,7 @@ def serialize(graph: Graph, metadata: Metadata) -> bytes:
 
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(_model(graph, metadata).Pack(builder), IDENTIFIER)
-    return bytes(builder.Output())
+    return structure.signed(bytes(builder.Output()))
 
 
 def _model(graph: Graph, metadata: Metadata) -> Any:
@@ -130,11 +131,20 @@ def _model(graph: Graph, metadata: Metadata) -> Any:
     ]
     model.subgraphs = [subgraph]
     model.signatureDefs = [_signature(subgraph)]
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = METADATA_NAME, buffers.add(_metadata_json(metadata))
-    model.metadata = [entry]
+    model.metadata = [
+        _metadata(DESCRIPTION_NAME, buffers.add(_metadata_json(metadata))),
+        _metadata(structure.DIGEST_NAME, buffers.add(structure.UNSIGNED)),
+    ]
     model.buffers = buffers.tables
     return model
+
+
+def _metadata(name: str, buffer: int) -> Any:
+    from ai_edge_litert import schema_py_generated as schema
+
+    table = schema.MetadataT()
+    table.name, table.buffer = name, buffer
+    return table
 
 
 def _metadata_json(metadata: Metadata) -> bytes:

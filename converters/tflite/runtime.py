@@ -1,0 +1,99 @@
+"""Running a written .tflite file in LiteRT on this machine's CPU, XNNPACK on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from converters.contract import Layout
+from converters.errors import ArtefactError
+from converters.tflite.structure import read_model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+RUNTIME = "LiteRT with XNNPACK on this machine's CPU"
+IMAGE_RANK, COLOURS = 4, 3
+
+
+class LiteRTRunner:
+    """A loaded file: float32 images (B, 3, H, W) -> float32 outputs (B, ...), an image output as (B, C, H', W')."""
+
+    def __init__(self, interpreter: Any) -> None:
+        self._interpreter = interpreter
+        (self._input,), (self._output,) = interpreter.get_input_details(), interpreter.get_output_details()
+        self._layout = image_layout(self._input["shape"])
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Runs the batch in portions of the file's own batch size.
+
+        Raises ValueError for images of another shape than the file's, or a number of images that is no multiple of its batch.
+        """
+        import numpy as np
+
+        portion = int(self._input["shape"][0])
+        if images.ndim != IMAGE_RANK or not len(images) or len(images) % portion:
+            raise ValueError(f"got images of shape {images.shape}; allowed: a multiple of {portion} images (B, 3, H, W)")
+        starts = range(0, len(images), portion)
+        return np.concatenate([self._run(images[start : start + portion]) for start in starts])
+
+    def _run(self, images: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        stored = images.transpose(0, 2, 3, 1) if self._layout is Layout.NHWC else images
+        expected = tuple(int(size) for size in self._input["shape"])
+        if stored.shape != expected:
+            raise ValueError(f"got images of shape {images.shape}; allowed: those that give {self._layout} {expected}")
+        self._interpreter.set_tensor(self._input["index"], np.ascontiguousarray(stored, dtype=np.float32))
+        self._interpreter.invoke()
+        output: np.ndarray = self._interpreter.get_tensor(self._output["index"])
+        return output.transpose(0, 3, 1, 2) if output.ndim == IMAGE_RANK and self._layout is Layout.NHWC else output
+
+
+def image_layout(shape: Any) -> Layout | None:
+    """The layout of a tensor of this shape, if it is an image's. Files written here are NHWC, other writers' can be NCHW."""
+    if len(shape) != IMAGE_RANK:
+        return None
+    return Layout.NCHW if int(shape[1]) == COLOURS and int(shape[3]) != COLOURS else Layout.NHWC
+
+
+def load_runner(path: Path, *, threads: int = 1) -> LiteRTRunner:
+    """The file as a callable on `threads` threads. Raises ArtefactError for a missing or damaged one."""
+    content, _ = read_model(path)
+    return LiteRTRunner(open_interpreter(path, content, threads=threads))
+
+
+def open_interpreter(path: Path, content: bytes, *, threads: int = 1) -> Any:
+    """A LiteRT interpreter on `content` with its tensors allocated. Raises ArtefactError if LiteRT refuses it."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        with quiet():
+            interpreter = Interpreter(model_content=content, num_threads=threads)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise ArtefactError(
+            got=f"{path}, which LiteRT refuses: {error}",
+            allowed="a .tflite file with one image input, made for this LiteRT or an older one",
+            do="convert the model again",
+        ) from error
+    return interpreter
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps LiteRT's native code from announcing its delegate on stderr. Python has no switch for that."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(silence)

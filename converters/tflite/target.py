@@ -1,0 +1,52 @@
+"""LiteRT as a target of the converter contract."""
+
+from __future__ import annotations
+
+from importlib import metadata as distribution
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from converters.contract import Artefact, Inspection, Metadata, Precision, Runner
+from converters.tflite.inspect import inspect_file
+from converters.tflite.runtime import RUNTIME, load_runner
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+
+class TFLiteTarget:
+    """LiteRT flatbuffers for Android, the web and small Linux boards."""
+
+    name = "tflite"
+    suffix = ".tflite"
+    precisions = (Precision.FP32, Precision.FP16, Precision.INT8)
+    runtime = RUNTIME
+
+    def missing(self) -> str | None:
+        if find_spec("ai_edge_litert") is None:
+            return "ai-edge-litert is not installed: pip install 'evit-mobile[tflite]'"
+        return None
+
+    def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
+        from converters.files import sha256, size_bytes, write_bytes
+        from converters.tflite.lower import to_bytes
+
+        write_bytes(path, to_bytes(program, precision, metadata))
+        inspection = inspect_file(path)
+        return Artefact(
+            format=self.name,
+            precision=precision,
+            path=path,
+            bytes=size_bytes(path),
+            sha256=sha256(path),
+            inputs=inspection.inputs,
+            outputs=inspection.outputs,
+            toolchain={name: distribution.version(name) for name in ("ai-edge-litert", "flatbuffers", "torch")},
+        )
+
+    def load(self, path: Path) -> Runner:
+        return load_runner(path)
+
+    def inspect(self, path: Path) -> Inspection:
+        return inspect_file(path)
