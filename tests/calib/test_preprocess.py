@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -96,7 +96,6 @@ def test_nothing_is_resized_at_the_right_size() -> None:
     np.testing.assert_array_equal(Preprocess(size=(32, 32)).pixels(pixels), pixels)
 
 
-@settings(deadline=None)
 @given(
     size=st.tuples(st.integers(1, 512), st.integers(1, 512)),
     resize=st.sampled_from(Resize),

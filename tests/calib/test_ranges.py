@@ -124,7 +124,7 @@ def test_max_scales_are_numpys(axis: int) -> None:
     np.testing.assert_allclose(max_scales(weight, axis), np.abs(weight).max(others) / 127, rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), tails=st.integers(2, 6))
 def test_mse_scales_never_lose_to_max_scales(seed: int, tails: int) -> None:
     weight = np.random.default_rng(seed).standard_t(tails, (8, 4, 3, 3)).astype(np.float32)

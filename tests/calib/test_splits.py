@@ -76,7 +76,7 @@ def test_a_selection_decodes_no_more_than_it_needs(tmp_path: Path) -> None:
         select(open_dataset(tmp_path), 4)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     calibration=st.lists(st.integers(0, 60), min_size=12, max_size=60),
     held_out=st.lists(st.integers(0, 60), min_size=12, max_size=60),
@@ -90,7 +90,7 @@ def test_overlapping_sources_never_share_an_image(calibration: list[int], held_o
     assert {[*held_out, 1000][index] for index in chosen.held_out.indices} == {*held_out, 1000} - used
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(numbers=st.lists(st.integers(0, 500), min_size=60, max_size=90, unique=True), seed=st.integers(0, 5))
 def test_one_source_is_split_by_content(numbers: list[int], seed: int) -> None:
     contents = numbers + numbers[::3]
