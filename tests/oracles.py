@@ -1,4 +1,4 @@
-"""The original implementations, as judges of our own: timm's port, and MIT's and Microsoft's repositories where at hand.
+"""The original implementations, as judges of our own: timm's port, and MIT's and Microsoft's code where at hand.
 
 `EVIT_MOBILE_UPSTREAM` names a folder that holds clones of the two repositories under their own names:
 
@@ -102,7 +102,7 @@ MIT_UNUSED_DEPENDENCIES = (
     "triton",
     "triton.language",
 )
-"""Imported by MIT's packages for other models, for training and for export; the modules tested here call none of them."""
+"""Imported by MIT's packages for other models, training and export; the modules tested here call none of them."""
 
 
 def _provide_unused_dependencies() -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from evit_mobile.spec import MitArchitecture, ModelSpec, MsraArchitecture
 
 Grid = tuple[int, int]
+Pair = tuple[int, int]
+"""Channels or features, (in, out)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,8 @@ def halved(grid: Grid) -> Grid:
     return (grid[0] + 1) // 2, (grid[1] + 1) // 2
 
 
-def convolution(channels: Grid, grid: Grid, kernel: int = 1, groups: int = 1, *, extra: int = 2) -> Cost:
-    """A convolution of `channels` = (in, out) with `extra` parameters for each output channel: 2 for a norm, 1 for a bias."""
+def convolution(channels: Pair, grid: Grid, kernel: int = 1, groups: int = 1, *, extra: int = 2) -> Cost:
+    """A convolution with `extra` parameters for each output channel: 2 for a norm, 1 for a bias."""
     weights = channels[0] // groups * channels[1] * kernel**2
     return Cost(weights + extra * channels[1], weights * grid[0] * grid[1])
 
@@ -55,8 +57,8 @@ def depthwise(channels: int, grid: Grid, kernel: int, *, extra: int = 2) -> Cost
     return convolution((channels, channels), grid, kernel, channels, extra=extra)
 
 
-def linear(features: Grid, *, extra: int) -> Cost:
-    """A linear layer of `features` = (in, out) with `extra` parameters beside its weights."""
+def linear(features: Pair, *, extra: int) -> Cost:
+    """A linear layer with `extra` parameters beside its weights."""
     return Cost(features[0] * features[1] + extra, features[0] * features[1])
 
 

@@ -101,8 +101,7 @@ class LiteMLA(nn.Module):
         self.eps = attention_eps
         heads = dim // head_dim
         qkv = 3 * heads * head_dim
-        self.qkv = nn.Module()
-        self.qkv.conv = nn.Conv2d(dim, qkv, 1, bias=False)
+        self.qkv = nn.Sequential(OrderedDict(conv=nn.Conv2d(dim, qkv, 1, bias=False)))
         self.aggreg = nn.ModuleList(
             [
                 nn.Sequential(
@@ -117,15 +116,15 @@ class LiteMLA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, _, height, width = x.shape
-        qkv = self.qkv.conv(x)
+        qkv = self.qkv(x)
         scales = torch.cat([qkv, *(aggregate(qkv) for aggregate in self.aggreg)], dim=1)
         tokens = scales.reshape(batch, -1, 3 * self.head_dim, height * width).transpose(2, 3)  # (B, h, N, 3D)
         q, k, v = tokens.chunk(3, dim=-1)
         q, k = torch.relu(q), torch.relu(k)
         numerator = q @ (k.transpose(2, 3) @ v)  # (B, h, N, D)
         denominator = q @ k.sum(2, keepdim=True).transpose(2, 3)  # (B, h, N, 1)
-        out = numerator / (denominator + self.eps)
-        out = self.proj(out.transpose(2, 3).reshape(batch, -1, height, width))
+        attended = numerator / (denominator + self.eps)
+        out: Tensor = self.proj(attended.transpose(2, 3).reshape(batch, -1, height, width))
         return out
 
 
@@ -156,7 +155,7 @@ class Stage(nn.Module):
 
 
 def base_stage(index: int, in_dim: int, dim: int, depth: int, architecture: MitArchitecture) -> Stage:
-    """Stage of a B variant: MBConv in stages 1-2, attention in stages 3-4. The downsampling block counts as one of depth."""
+    """Stage of a B variant: MBConv in stages 1-2, attention in stages 3-4. Downsampling counts as one of depth."""
     eps, attention = architecture.norm_eps, index >= 2
     blocks: list[nn.Module] = [
         ResidualBlock(MBConv(in_dim, dim, 2, 4, eps, nn.Hardswish, fewer_norm=attention), shortcut=False)

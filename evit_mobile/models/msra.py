@@ -126,7 +126,7 @@ class CascadedGroupAttention(nn.Module):
 
 
 class LocalWindowAttention(nn.Module):
-    """Cascaded group attention inside non-overlapping windows of `attn.resolution` cells, zero-padded at the far edges."""
+    """Cascaded group attention in non-overlapping windows of `attn.resolution` cells, zero-padded at the far edges."""
 
     def __init__(self, dim: int, key_dim: int, num_heads: int, resolution: int, kernels: tuple[int, ...]) -> None:
         super().__init__()

@@ -60,9 +60,8 @@ def trained_size(match: Match, state: Mapping[str, Tensor], recorded: tuple[int,
         if recorded is not None:
             return TrainedSize(size=recorded)
         height, width = spec.size
-        return TrainedSize(
-            size=spec.size, note=f"the weights do not say their input size; {height}x{width}, the variant's default, is used"
-        )
+        default = f"the weights do not say their input size; {height}x{width}, the variant's default, is used"
+        return TrainedSize(size=spec.size, note=default)
     sides = window_sides(match, state)
     sizes = [s for s in range(PATCH_STRIDE, LARGEST_SIDE + 1, PATCH_STRIDE) if _windows(spec.architecture, s) == sides]
     if not sizes:
@@ -127,7 +126,7 @@ def assemble(
         else:
             path, leaf = name.rsplit(".", 1)
             loaded[name] = _identity_norm(leaf, norms[path])
-    _check_indices(match, layout, state)
+    _check_indices(match, state)
     if head is not None:
         module.head = head
     module.load_state_dict(loaded, assign=True, strict=head is None)
@@ -156,8 +155,9 @@ def _converted(name: str, key: str, state: Mapping[str, Tensor], expected: Tenso
     if tensor.layout != torch.strided or tensor.dtype not in FLOAT_TYPES:
         kind = tensor.dtype if tensor.layout == torch.strided else tensor.layout
         raise _unusable(key, f"of type {kind}", "dense fp16, bf16, fp32 or fp64")
-    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        raise _unusable(key, f"of shape {tuple(tensor.shape)} over {tensor.untyped_storage().nbytes()} bytes", "a whole tensor")
+    held = tensor.untyped_storage().nbytes()
+    if tensor.numel() * tensor.element_size() > held:
+        raise _unusable(key, f"of shape {tuple(tensor.shape)} over {held} bytes", "a tensor with all its values")
     values = tensor.detach().to(device="cpu", dtype=torch.float32, copy=True, memory_format=torch.contiguous_format)
     if not torch.isfinite(values).all():
         raise _unusable(key, "with NaN or infinite values", "finite values in the range of fp32")
@@ -169,7 +169,9 @@ def _converted(name: str, key: str, state: Mapping[str, Tensor], expected: Tenso
 
 
 def _unusable(key: str, how: str, allowed: str) -> CheckpointError:
-    return CheckpointError(got=f"tensor {key!r} {how}", allowed=allowed, do="check the training that wrote it, or save it again")
+    return CheckpointError(
+        got=f"tensor {key!r} {how}", allowed=allowed, do="check the training that wrote it, or save it again"
+    )
 
 
 def resized_bias_table(table: Tensor, entries: int, *, antialias: bool) -> Tensor:
@@ -186,10 +188,10 @@ def resized_bias_table(table: Tensor, entries: int, *, antialias: bool) -> Tenso
     return F.interpolate(square, size=(side, side), mode="bicubic", antialias=antialias).view(heads, entries)
 
 
-def _check_indices(match: Match, layout: Layout, state: Mapping[str, Tensor]) -> None:
+def _check_indices(match: Match, state: Mapping[str, Tensor]) -> None:
     """Raises CheckpointError where the file stores the index into a bias table and it differs from ours."""
-    for name, key in match.sources.items():
-        index = state.get(layout.rename(name.removesuffix(BIAS_TABLE) + BIAS_INDEX)) if name.endswith(BIAS_TABLE) else None
+    for key in (key for name, key in match.sources.items() if name.endswith(BIAS_TABLE)):
+        index = state.get(key.removesuffix(BIAS_TABLE) + BIAS_INDEX)
         if index is not None and not torch.equal(index.cpu(), attention_bias_index(math.isqrt(state[key].shape[1]))):
             raise CheckpointError(
                 got=f"an index other than Microsoft's into the bias table {key!r}",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
 from evit_mobile.models.weights.layouts import Layout
+from evit_mobile.models.weights.unwrap import StateDict
 
 HEAD, DISTILLED = "head", "head_dist"
 BATCH_NORM_EPS = 1e-5
@@ -15,8 +14,8 @@ PLAIN = ("bn.weight", "bn.bias", "bn.running_mean", "bn.running_var", "l.weight"
 FOLDED = ("weight", "bias")
 
 
-def merge_distilled_head(layout: Layout, state: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
-    """`state` with both heads replaced by their average, norms folded in, and a remark; unchanged without two whole heads.
+def merge_distilled_head(layout: Layout, state: StateDict) -> tuple[StateDict, tuple[str, ...]]:
+    """`state` with both heads replaced by their average, and a remark; unchanged without two whole heads.
 
     microsoft/Cream EfficientViT/classification/model/efficientvit.py@4a13c40, EfficientViT.forward.
     """
@@ -31,7 +30,7 @@ def merge_distilled_head(layout: Layout, state: Mapping[str, Tensor]) -> tuple[M
     return {**merged, f"{HEAD}.weight": weight, f"{HEAD}.bias": bias}, (note,)
 
 
-def _folded_head(head: str, state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor] | None:
+def _folded_head(head: str, state: StateDict) -> tuple[Tensor, Tensor] | None:
     """Weight (classes, C) and bias (classes) of a head with its norm folded in, in fp64; None unless it is whole."""
     if all(f"{head}.{leaf}" in state for leaf in FOLDED):
         weight, bias = (state[f"{head}.{leaf}"].double() for leaf in FOLDED)

@@ -48,6 +48,18 @@ HARMLESS_NAMES = {
 """What a pickle may name. Narrower than `weights_only` of torch.load, which also allows calls that allocate memory of
 any size, as in bytearray(10**11)."""
 
+MALFORMED = (
+    zipfile.BadZipFile,
+    EOFError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+"""What zipfile and pickletools raise for bytes that are not what they seem."""
 MAX_HEADER_BYTES = 8 << 20
 """Far more than the pickle of an L3 training checkpoint takes, which is below 1 MiB."""
 
@@ -83,7 +95,7 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
         return safetensors.torch.load_file(path)
     except Exception as error:  # hostile bytes may fail in any way; each of them means that the file is not usable
         raise CheckpointError(
-            got=f"{path}, which is not a sound safetensors file: {error}", allowed=FORMATS, do="download or save it again"
+            got=f"{path}, no sound safetensors file: {error}", allowed=FORMATS, do="download or save it again"
         ) from error
 
 
@@ -111,8 +123,8 @@ def _check_archive(path: Path) -> None:
             if len(pickles) != 1:
                 raise _damaged(path, "it has no data.pkl, so torch.save did not write it")
             scan = scan_pickle(archive.read(pickles[0]))
-    except (zipfile.BadZipFile, EOFError, IndexError, KeyError, NotImplementedError, OSError, RuntimeError, ValueError) as e:
-        raise _damaged(path, _first_line(e)) from e
+    except MALFORMED as error:
+        raise _damaged(path, _first_line(error)) from error
     unknown = sorted(scan.names - HARMLESS_NAMES)
     if unknown:
         raise CheckpointError(
@@ -128,7 +140,7 @@ def _check_archive(path: Path) -> None:
 
 
 def _sound_records(path: Path, archive: zipfile.ZipFile) -> dict[str, int]:
-    """Bytes of every record by name; none compressed, none twice, together no more than the file, each as checksummed."""
+    """Bytes of every record by name: none compressed, none twice, all within the file, each with the right checksum."""
     members = archive.infolist()
     records = {member.filename: member.file_size for member in members}
     if len(records) != len(members):
@@ -174,6 +186,7 @@ def scan_pickle(pickled: bytes) -> PickleScan:
     memo: dict[int, Any] = {}
     names: set[str] = set()
     storages: dict[str, int] = {}
+    argument: Any
     for opcode, argument, _ in pickletools.genops(pickled):
         match opcode.name:
             case "PROTO" if argument != 2:

@@ -45,7 +45,7 @@ def is_hub_reference(weights: str) -> bool:
 
 
 def parse_reference(reference: str, model: str | None) -> HubReference:
-    """Reads `hub` (then `model` says which) or `hf://OWNER/NAME[@REVISION][/FILE]`. Raises UsageError for anything else."""
+    """Reads `hub` (`model` says which) or `hf://OWNER/NAME[@REVISION][/FILE]`. Raises UsageError for anything else."""
     if reference == DEFAULT_REFERENCE:
         if model not in REPOSITORIES:
             raise UsageError(
@@ -86,7 +86,7 @@ def load_hub(
 
 
 def _download(wanted: HubReference) -> tuple[Path, HubReference]:
-    """Path of the weights in the cache, with its config.json beside it where there is one, and the commit it is from."""
+    """Path of the weights in the cache, the config.json beside it where there is one, and the commit it is from."""
     hub = _import_hub()
     names = [wanted.file] if wanted.file else list(HUB_FILES)
     unreachable: Exception | None = None
@@ -149,7 +149,7 @@ def _unreachable(wanted: HubReference, names: list[str]) -> CheckpointError:
     return CheckpointError(
         got=f"{wanted}, which is not in the local cache, and no way to reach the hub",
         allowed="a network connection, or the file in the cache of huggingface_hub",
-        do=f"on a machine with a network run `hf download {wanted.repository} {names[0]}` and copy its cache or the file",
+        do=f"with a network run `hf download {wanted.repository} {names[0]}`, and copy the cache or the file here",
     )
 
 

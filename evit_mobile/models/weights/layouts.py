@@ -108,7 +108,10 @@ def mit_large_name(name: str) -> str:
 
 LAYOUTS: tuple[Layout, ...] = (
     Layout(
-        origin="timm", family=Family.MSRA, first=("patch_embed.conv1.conv.weight", "patch_embed.conv1.weight"), rename=same
+        origin="timm",
+        family=Family.MSRA,
+        first=("patch_embed.conv1.conv.weight", "patch_embed.conv1.weight"),
+        rename=same,
     ),
     Layout(origin="timm", family=Family.MIT, first=("stem.in_conv.conv.weight",), rename=same),
     Layout(

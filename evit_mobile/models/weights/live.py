@@ -36,9 +36,7 @@ class Origin:
     notes: tuple[str, ...]
 
 
-def load_module(
-    module: nn.Module, *, model: str | None = None, size: tuple[int, int] | None = None
-) -> LoadedModel:
+def load_module(module: nn.Module, *, model: str | None = None, size: tuple[int, int] | None = None) -> LoadedModel:
     """The reference model with the weights of `module`, an EfficientViT of timm, MIT or Microsoft, or our own.
 
     `module` may be wrapped (DataParallel, torch.compile, a Lightning module) and is left as it is. A head that is not
@@ -80,9 +78,7 @@ def _examine(module: nn.Module, model: str | None) -> Origin:
     return Origin(network=network, layout=layout, state=state, match=match, head=head, notes=notes)
 
 
-def _match(
-    network: nn.Module, layout: Layout, state: StateDict, model: str | None
-) -> tuple[Match, nn.Module | None]:
+def _match(network: nn.Module, layout: Layout, state: StateDict, model: str | None) -> tuple[Match, nn.Module | None]:
     """The variant of a network; failing that, the variant that it is but for the head, and its head."""
     try:
         return match_any(layout, state, model), None
@@ -117,9 +113,7 @@ def _native_size(network: nn.Module) -> tuple[int, int] | None:
 
 def _spec(origin: Origin, trained: tuple[int, int], asked: tuple[int, int] | None, *, classes: int) -> ModelSpec:
     """The spec of the module with the eps that it has, whatever those of its origin are."""
-    spec = target_spec(
-        origin.match.template.spec, origin.layout, trained=trained, asked=asked, classes=classes
-    )
+    spec = target_spec(origin.match.template.spec, origin.layout, trained=trained, asked=asked, classes=classes)
     if not isinstance(spec.architecture, MitArchitecture):
         return spec
     architecture = replace(
@@ -143,7 +137,7 @@ def _build(origin: Origin, spec: ModelSpec) -> nn.Module:
 
 
 def _run(network: nn.Module, size: tuple[int, int]) -> Tensor:
-    """Output of a network on random input, (1, classes). Raises CheckpointError when it fails or gives something else."""
+    """Output of a network on random input, (1, classes). Raises CheckpointError where it fails or gives other."""
     image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
     try:
         with torch.no_grad():

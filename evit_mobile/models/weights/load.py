@@ -23,9 +23,9 @@ from evit_mobile.spec import ModelSpec
 class LoadedModel:
     """A reference model with weights from outside.
 
-    `spec` is the variant as loaded: size, classes and the eps of its origin. `module` is fp32, in eval mode. `origin` is
-    whose names the weights have: "timm", "mit", "msra" or "evit-mobile". `source` is a path, a hub reference with its
-    commit, or "module". `keys` counts the tensors taken. `notes` say what was decided on the way.
+    `spec` is the variant as loaded: size, classes and the eps of its origin. `module` is fp32, in eval mode. `origin`
+    is whose names the weights have: "timm", "mit", "msra" or "evit-mobile". `source` is a path, a hub reference with
+    its commit, or "module". `keys` counts the tensors taken. `notes` say what was decided on the way.
     """
 
     spec: ModelSpec
@@ -59,9 +59,7 @@ def recognise(state: Mapping[str, Tensor], *, model: str | None) -> Recognised:
             do="save the state dict of the one to convert",
         )
     merged, head_notes = merge_distilled_head(layout, stripped)
-    return Recognised(
-        layout=layout, state=merged, match=match_any(layout, merged, model), notes=(*notes, *head_notes)
-    )
+    return Recognised(layout=layout, state=merged, match=match_any(layout, merged, model), notes=(*notes, *head_notes))
 
 
 def load_checkpoint(
@@ -72,7 +70,7 @@ def load_checkpoint(
     num_classes: int | None = None,
     source: str | None = None,
 ) -> LoadedModel:
-    """The reference model with the weights in `path`, a file of timm, MIT or Microsoft or of a training with one of them.
+    """The reference model with the weights in `path`: timm's, MIT's or Microsoft's, or from a training with their code.
 
     Variant, classes and, where the file tells, the input size are read from the file; `model` and `num_classes` are
     only compared with it. `size` (height, width) resizes the bias tables of an M model where its windows change.

@@ -10,7 +10,16 @@ from torch import Tensor
 
 from evit_mobile.errors import CheckpointError
 from evit_mobile.models.weights.layouts import Layout
-from evit_mobile.models.weights.template import BATCH_COUNT, BIAS_INDEX, BIAS_TABLE, Shape, Template, fits, in_head, template
+from evit_mobile.models.weights.template import (
+    BATCH_COUNT,
+    BIAS_INDEX,
+    BIAS_TABLE,
+    Shape,
+    Template,
+    fits,
+    in_head,
+    template,
+)
 from evit_mobile.spec import MODELS
 
 IGNORED = {"n_averaged"}
@@ -24,7 +33,7 @@ class Match:
     """One variant held against a state dict.
 
     `sources` maps our names to the file's keys. `folded` are the paths of norms that the file has folded into their
-    layer. `missing` and `surplus` are the file's keys, or what they should be; `misshapen` adds (shape, expected shape).
+    layer. `missing` and `surplus` are the file's keys, or what they should be; `misshapen` are (key, shape, expected).
     """
 
     template: Template
@@ -44,7 +53,6 @@ def match_variant(candidate: Template, layout: Layout, state: Mapping[str, Tenso
     """Holds one variant against `state`, whose keys have lost their prefix."""
     sources: dict[str, str] = {}
     folded: set[str] = set()
-    missing: list[str] = []
     for path, layer in candidate.folded.items():
         plain = layout.rename(f"{path}.{layer}.weight")
         together = plain.rsplit(".", 2)[0]
@@ -117,7 +125,8 @@ def misfit(match: Match, layout: Layout) -> CheckpointError:
     """The error for weights that are of no variant, naming the keys that do not fit the nearest one."""
     parts = []
     if match.missing:
-        parts.append(f"{len(match.missing)} missing ({_named([_with_nearest(k, match.surplus) for k in match.missing])})")
+        missing = [_with_nearest(key, match.surplus) for key in match.missing[: NAMED + 1]]
+        parts.append(f"{len(match.missing)} missing ({_named(missing)})")
     if match.surplus:
         parts.append(f"{len(match.surplus)} surplus ({_named([repr(key) for key in match.surplus])})")
     if match.misshapen:

@@ -22,9 +22,11 @@ BATCH_COUNT = "num_batches_tracked"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """Names and shapes of one variant. `folded` maps each pair of a norm and a convolution or linear layer, by its path,
-    to the name of the layer in it: an origin may have folded the norm into the layer and keep one weight and one bias.
-    `classifier` is the path of the last linear layer, None for a template without a head.
+    """Names and shapes of one variant.
+
+    `folded` maps each pair of a norm and a convolution or linear layer, by its path, to the name of the layer in it:
+    an origin may have folded the norm into the layer and keep one weight and one bias. `classifier` is the path of the
+    last linear layer, None for a template without a head.
     """
 
     spec: ModelSpec
