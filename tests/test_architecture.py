@@ -1,0 +1,137 @@
+"""The rules of the house: who may import whom, what the command line may load, and whose modules these are."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import calib
+import converters
+import evit_mobile
+from converters.registry import TARGETS
+
+ROOT = Path(evit_mobile.__file__).resolve().parents[1]
+ALLOWED = {"evit_mobile": {"evit_mobile", "converters", "calib"}, "converters": {"converters"}, "calib": {"calib"}}
+"""Which of the three packages each may import."""
+
+OWNERS = {
+    "coremltools": "converters/coreml",
+    "ai_edge_litert": "converters/tflite",
+    "executorch": "converters/executorch",
+    "torchao": "converters/executorch",
+}
+"""The only folder that may import each toolchain."""
+
+HEAVY = {"torch", *OWNERS}
+DOTTED = re.compile(r"(evit_mobile|converters|calib)(\.\w+)+(:\w+)?")
+
+
+def imports(source: str) -> Iterator[tuple[int, str]]:
+    """(line, top-level module) of every absolute import in `source`, in functions too, and of every string that spells
+    a module of ours, as the tables of lazily imported modules do."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name.split(".")[0]) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.lineno, node.module.split(".")[0]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and DOTTED.fullmatch(node.value):
+            yield node.lineno, node.value.split(".")[0]
+
+
+def violations(root: Path) -> list[str]:
+    """Every import under `root` that breaks the direction rule or takes a toolchain outside its folder."""
+    found = []
+    for package, allowed in ALLOWED.items():
+        for path in sorted((root / package).rglob("*.py")):
+            relative = path.relative_to(root).as_posix()
+            for line, module in imports(path.read_text("utf-8")):
+                wrong_direction = module in ALLOWED and module not in allowed
+                wrong_folder = module in OWNERS and not relative.startswith(OWNERS[module] + "/")
+                if wrong_direction or wrong_folder:
+                    found.append(f"{relative}:{line} imports {module}")
+    return found
+
+
+def test_imports_follow_the_direction_rule() -> None:
+    assert violations(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("calib/a.py", "import converters.files"),
+        ("calib/a.py", "def f():\n    from evit_mobile.spec import MODELS"),
+        ("converters/tflite/a.py", "import numpy, calib"),
+        ("converters/a.py", "TABLE = {'x': 'evit_mobile.models:build_model'}"),
+        ("converters/tflite/a.py", "import coremltools as ct"),
+        ("evit_mobile/a.py", "def f():\n    from executorch.exir import to_edge"),
+    ],
+)
+def test_a_planted_import_is_found(path: str, source: str, tmp_path: Path) -> None:
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text(source)
+    assert len(violations(tmp_path)) == 1
+
+
+def test_allowed_imports_are_not_reported(tmp_path: Path) -> None:
+    for path, source in {
+        "evit_mobile/a.py": "import calib.splits\nfrom converters.registry import TARGETS",
+        "converters/coreml/a.py": "def f():\n    import coremltools",
+        "converters/b.py": "from . import files\nNAME = 'calibration'",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(source)
+    assert violations(tmp_path) == []
+
+
+def loaded_after(statements: str) -> set[str]:
+    """Top-level modules in a fresh interpreter after `statements`."""
+    code = f"import sys\n{statements}\nprint('LOADED', *sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in result.stdout.rpartition("LOADED")[2].split()}
+
+
+HELP = """
+sys.argv = ["evit-mobile", "--help"]
+from evit_mobile.cli import main
+try:
+    main()
+except SystemExit as exit:
+    assert not exit.code, exit.code
+"""
+
+
+@pytest.mark.parametrize(
+    "statements", ["import evit_mobile.cli", HELP, "import evit_mobile, calib, converters"], ids=["cli", "help", "api"]
+)
+def test_the_command_line_loads_nothing_heavy(statements: str) -> None:
+    loaded = loaded_after(statements)
+    assert "evit_mobile" in loaded
+    assert not loaded & HEAVY
+
+
+def test_a_heavy_import_would_be_seen() -> None:
+    assert "torch" in loaded_after("import evit_mobile.cli, torch")
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_naming_a_target_loads_no_toolchain(name: str) -> None:
+    loaded = loaded_after(f"from converters.registry import find_target\nfind_target({name!r})")
+    assert not loaded & set(OWNERS)
+
+
+@pytest.mark.parametrize("package", [calib, converters], ids=["calib", "converters"])
+def test_generic_package_names_are_ours(package: ModuleType) -> None:
+    """Other distributions may use these names: what is imported lies beside evit_mobile, and nobody else claims it."""
+    name = package.__name__
+    assert package.__file__ is not None
+    assert Path(package.__file__).resolve() == ROOT / name / "__init__.py"
+    assert set(packages_distributions().get(name, ["evit-mobile"])) == {"evit-mobile"}
