@@ -22,7 +22,7 @@ def open_parquet(path: Path, class_names: tuple[str, ...] | None = None) -> Enco
         raise DataError(
             got=f"{path}, and no pyarrow to read it",
             allowed="parquet files where pyarrow is installed",
-            do="pip install pyarrow, or export the images to a folder",
+            do="pip install evit-mobile[parquet], or export the images to a folder",
         ) from error
     try:
         file = parquet.ParquetFile(path)

@@ -311,7 +311,7 @@ def test_wrong_lists_are_an_error(content: bytes, message: str, tmp_path: Path) 
 def test_parquet_without_pyarrow_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "d.parquet").write_bytes(b"")
-    with pytest.raises(DataError, match="pip install pyarrow"):
+    with pytest.raises(DataError, match=r"pip install evit-mobile\[parquet\]"):
         open_dataset(tmp_path / "d.parquet")
 
 
