@@ -1,8 +1,9 @@
 """The state of one conversion: which value each node has, and the operations written so far.
 
-A value is an activation (a tensor of the file and the layout that says what it means) or a constant. Three things are put
-off until somebody needs them, and done once: RESHAPE (an activation's tensor may have another shape than its layout, with
-the same elements in the same order), TRANSPOSE, and DEQUANTIZE (a dequantize node yields the int8 activation itself).
+A value is an activation (a tensor of the file and the layout that says what it means) or a constant. Three things are
+put off until somebody needs them, and done once: RESHAPE (an activation's tensor may have another shape than its
+layout, with the same elements in the same order), TRANSPOSE, and DEQUANTIZE (a dequantize node yields the int8
+activation itself).
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class Emitter:
     # What a node becomes part of
 
     def epilogue(self, node: Node, *, int8: bool, clamp: bool = True) -> Epilogue:
-        """What can be fused into `node`: with `clamp` a RELU or RELU6, with `int8` the quantize that follows, if one does."""
+        """What can be fused into `node`: with `clamp` a RELU or RELU6, with `int8` the quantize that follows."""
         last, activation = node, Activation.NONE
         follower = only_user(node)
         if clamp and follower is not None and (kind := clamp_kind(follower)) is not None:
@@ -130,12 +131,10 @@ class Emitter:
         *,
         name: str,
         quantization: Quantization | None = None,
-        dtype: DataType | None = None,
         **options: Any,
     ) -> Tensor:
-        """Writes one operation and returns its output: int8 with `quantization`, else float32 unless `dtype` says so."""
-        if dtype is None:
-            dtype = DataType.FLOAT32 if quantization is None else DataType.INT8
+        """Writes one operation and returns its output: int8 with `quantization`, else float32."""
+        dtype = DataType.FLOAT32 if quantization is None else DataType.INT8
         output = Tensor(name=self._unique(name), shape=shape, dtype=dtype, quantization=quantization)
         self.graph.operations.append(Operation(code=code, inputs=tuple(inputs), output=output, options=options))
         return output
@@ -174,9 +173,7 @@ class Emitter:
         if not np.isfinite(half).all():
             raise unsupported(node, f"with a {role} above 65504", "convert this model with --fp32 or --int8")
         stored = self.constant(half, name=f"{name}/half")
-        return self._once(
-            ("half", id(stored)), lambda: self.emit("DEQUANTIZE", [stored], stored.shape, name=name)
-        )
+        return self._once(("half", id(stored)), lambda: self.emit("DEQUANTIZE", [stored], stored.shape, name=name))
 
     def indices(self, values: Any) -> Tensor:
         """An int32 constant for axes, shapes, paddings and permutations."""

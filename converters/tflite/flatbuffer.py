@@ -62,7 +62,7 @@ INT8_VERSIONS = {
     "SUM": 2,
     "TRANSPOSE": 2,
 }
-"""Versions of operations whose first input is int8, by tensorflow/lite/tools/versioning/op_version.cc; the others are 1."""
+"""Versions where the first input is int8, by tensorflow/lite/tools/versioning/op_version.cc; the others are 1."""
 
 RANK_VERSIONS = {"PAD": {5: 4, 6: 4}, "SLICE": {5: 5, 6: 5}, "TRANSPOSE": {5: 4, 6: 6}}
 """Versions by rank of the first input, same source."""
@@ -80,7 +80,7 @@ def version(operation: Operation) -> int:
             versions.append(3)
         case "CONV_2D" if first.shape[3] != _input(operation, 1).shape[3]:
             versions.append(6)  # grouped
-        case "DEPTHWISE_CONV_2D" if operation.options["dilationHFactor"] > 1 or operation.options["dilationWFactor"] > 1:
+        case "DEPTHWISE_CONV_2D" if max(operation.options[f"dilation{axis}Factor"] for axis in "HW") > 1:
             versions.append(2)
         case "FULLY_CONNECTED" if operation.options["keepNumDims"]:
             versions.append(5)
@@ -96,8 +96,8 @@ def _input(operation: Operation, index: int) -> Tensor:
 
 
 def _product_scale(operation: Operation) -> float:
-    quantizations = [_input(operation, 0).quantization, _input(operation, 1).quantization, operation.output.quantization]
-    first, second, output = (quantization.scale for quantization in quantizations if quantization)
+    tensors = _input(operation, 0), _input(operation, 1), operation.output
+    first, second, output = (tensor.quantization.scale for tensor in tensors if tensor.quantization)
     return first * second / output
 
 

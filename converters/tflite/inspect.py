@@ -14,15 +14,15 @@ DELEGATE = "XNNPACK"
 DELEGATE_NODE = "DELEGATE"
 
 FLOAT_ONLY = {
-    "ABS", "DIV", "EXP", "GELU", "HARD_SWISH", "MAXIMUM", "MINIMUM", "NEG", "RELU", "RELU6", "RSQRT", "SOFTMAX", "SQRT", "SQUARE",
-    "SQUARED_DIFFERENCE",
+    "ABS", "DIV", "EXP", "GELU", "HARD_SWISH", "MAXIMUM", "MINIMUM", "NEG", "RELU", "RELU6", "RSQRT", "SOFTMAX", "SQRT",
+    "SQUARE", "SQUARED_DIFFERENCE",
 }  # fmt: skip
 """Operations that XNNPACK's delegate takes in float only (VisitUnaryNode, VisitBinaryNode, VisitSoftmaxNode)."""
 
 FLOAT_OR_INT8 = {
-    "ADD", "AVERAGE_POOL_2D", "BATCH_MATMUL", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "DEQUANTIZE", "FULLY_CONNECTED",
-    "LOGISTIC", "MAX_POOL_2D", "MEAN", "MUL", "PAD", "QUANTIZE", "RESHAPE", "RESIZE_BILINEAR", "SLICE", "STRIDED_SLICE", "SUB", "SUM",
-    "TANH", "TRANSPOSE",
+    "ADD", "AVERAGE_POOL_2D", "BATCH_MATMUL", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "DEQUANTIZE",
+    "FULLY_CONNECTED", "LOGISTIC", "MAX_POOL_2D", "MEAN", "MUL", "PAD", "QUANTIZE", "RESHAPE", "RESIZE_BILINEAR",
+    "SLICE", "STRIDED_SLICE", "SUB", "SUM", "TANH", "TRANSPOSE",
 }  # fmt: skip
 """Operations that it takes in both."""
 
@@ -58,7 +58,8 @@ def _dtype(tensor: Any) -> str:
     from ai_edge_litert import schema_py_generated as schema
 
     names = {number: name for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
-    return names.get(tensor.type, "unknown").lower()
+    name: str = names.get(tensor.type, "unknown")
+    return name.lower()
 
 
 def _specs(model: Any, subgraph: Any, *, inputs: bool) -> tuple[TensorSpec, ...]:
@@ -79,8 +80,9 @@ def _specs(model: Any, subgraph: Any, *, inputs: bool) -> tuple[TensorSpec, ...]
 def _delegation(model: Any, interpreter: Any) -> Delegation:
     """Reads which operators the runtime gave away.
 
-    A prepared interpreter lists the file's operators and then one node per partition with the tensors it reads and writes. An
-    operator is in a partition when a tensor that the partition writes depends on it without crossing one that it reads.
+    A prepared interpreter lists the file's operators and then one node per partition with the tensors it reads and
+    writes. An operator is in a partition when a tensor that the partition writes depends on it without crossing one
+    that it reads.
     """
     subgraph, kinds = model.subgraphs[0], _kinds(model)
     partitions = [node for node in interpreter._get_ops_details() if node["op_name"] == DELEGATE_NODE]

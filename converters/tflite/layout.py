@@ -1,8 +1,8 @@
 """Where a tensor's dimensions lie in memory.
 
-TFLite's convolutions want NHWC, PyTorch's graph speaks NCHW. Each value carries the order in which its logical (PyTorch)
-dimensions are stored. A permute then only changes that order, and a view is free whenever the dimensions it merges are
-neighbours in storage; only the rest costs a TRANSPOSE.
+TFLite's convolutions want NHWC, PyTorch's graph speaks NCHW. Each value carries the order in which its logical
+(PyTorch) dimensions are stored. A permute then only changes that order, and a view is free whenever the dimensions it
+merges are neighbours in storage; only the rest costs a TRANSPOSE.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class View:
 def view(layout: Layout, shape: Shape) -> View:
     """How to see a tensor stored as `layout` as `shape` (same number of elements).
 
-    Both shapes are split into common factors. The view is free when the factors of every new dimension are neighbours in
-    storage and in order. Otherwise the memory is transposed so that they are, moving as little as possible.
+    Both shapes are split into common factors. The view is free when the factors of every new dimension are neighbours
+    in storage and in order. Otherwise the memory is transposed so that they are, moving as little as possible.
     """
     if math.prod(layout.shape) != math.prod(shape):
         raise ValueError(f"{layout.shape} and {shape} differ in their number of elements")

@@ -88,8 +88,7 @@ def add_input(emitter: Emitter, node: Node) -> None:
 
 def add_output(emitter: Emitter, node: Node) -> None:
     """The model's single output in float32, an image as NHWC, other ranks in PyTorch's order."""
-    (results,) = node.args
-    sources = list(results) if isinstance(results, (tuple, list)) else [results]
+    sources = node.all_input_nodes
     if len(sources) != 1 or not isinstance(emitter.values[sources[0]], Value):
         raise ToolchainError(
             got=f"a model with {len(sources)} outputs or a constant one",

@@ -31,13 +31,13 @@ class LiteRTRunner:
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Runs the batch in portions of the file's own batch size.
 
-        Raises ValueError for images of another shape than the file's, or a number of images that is no multiple of its batch.
+        Raises ValueError for images of another shape than the file's, or a number that is no multiple of its batch.
         """
         import numpy as np
 
         portion = int(self._input["shape"][0])
         if images.ndim != IMAGE_RANK or not len(images) or len(images) % portion:
-            raise ValueError(f"got images of shape {images.shape}; allowed: a multiple of {portion} images (B, 3, H, W)")
+            raise ValueError(f"got images of shape {images.shape}; allowed: (B, 3, H, W), B a multiple of {portion}")
         starts = range(0, len(images), portion)
         return np.concatenate([self._run(images[start : start + portion]) for start in starts])
 
@@ -55,7 +55,7 @@ class LiteRTRunner:
 
 
 def image_layout(shape: Any) -> Layout | None:
-    """The layout of a tensor of this shape, if it is an image's. Files written here are NHWC, other writers' can be NCHW."""
+    """The layout of a tensor of this shape, if it is an image's. Files written here are NHWC, others can be NCHW."""
     if len(shape) != IMAGE_RANK:
         return None
     return Layout.NCHW if int(shape[1]) == COLOURS and int(shape[3]) != COLOURS else Layout.NHWC

@@ -1,9 +1,9 @@
 """Reading a .tflite file without trusting it.
 
-The runtime checks that a file is a well-formed flatbuffer, but not that its tables make sense together, and XNNPACK believes the
-shapes it reads. So a file written here carries a SHA-256 of its structure: all bytes but the weights. Damage there is found
-before any native code sees the file; damage to weights changes outputs, which is validation's business. Files of other
-writers have no digest and are checked for consistency only.
+The runtime checks that a file is a well-formed flatbuffer, but not that its tables make sense together, and XNNPACK
+believes the shapes it reads. So a file written here carries a SHA-256 of its structure: all bytes but the weights.
+Damage there is found before any native code sees the file; damage to weights changes outputs, which is validation's
+business. Files of other writers have no digest and are checked for consistency only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ IDENTIFIER = b"TFL3"
 BYTES_PER_ELEMENT = {DataType.FLOAT32: 4, DataType.FLOAT16: 2, DataType.INT32: 4, DataType.INT8: 1}
 WEIGHT_TYPES = {DataType.FLOAT32, DataType.FLOAT16, DataType.INT8}
 
-MALFORMED = (struct.error, ValueError, IndexError, TypeError, AttributeError, OverflowError, MemoryError, UnicodeDecodeError)
+MALFORMED = (struct.error, ValueError, IndexError, TypeError, AttributeError, OverflowError, MemoryError)
 """What the generated readers raise on bytes that are no such table."""
 
 
@@ -89,8 +89,8 @@ def _digest(content: bytes) -> bytes:
     model = schema.Model.GetRootAsModel(content, 0)
     subgraph = model.Subgraphs(0)
     tensors = [subgraph.Tensors(index) for index in range(subgraph.TensorsLength())]
-    weights = {tensor.Buffer() for tensor in tensors if tensor.Type() in WEIGHT_TYPES or tensor.Quantization() is not None}
-    ranges = [_data_range(model.Buffers(number)) for number in weights]
+    weights = [tensor for tensor in tensors if tensor.Type() in WEIGHT_TYPES or tensor.Quantization() is not None]
+    ranges = {_data_range(model.Buffers(tensor.Buffer())) for tensor in weights}
     digest, position = hashlib.sha256(), 0
     for start, end in sorted(span for span in (*ranges, _digest_range(model)) if span is not None):
         digest.update(content[position:start])
@@ -104,7 +104,8 @@ def _inconsistency(model: Any) -> str | None:
     if not model.subgraphs or not model.buffers or not model.operatorCodes:
         return "without a graph"
     for subgraph in model.subgraphs:
-        problem = _tensor_problem(subgraph.tensors, model.buffers) or _operator_problem(subgraph, len(model.operatorCodes))
+        problem = _tensor_problem(subgraph.tensors, model.buffers)
+        problem = problem or _operator_problem(subgraph, len(model.operatorCodes))
         if problem is not None:
             return problem
     return None
@@ -115,11 +116,12 @@ def _tensor_problem(tensors: Any, buffers: Any) -> str | None:
         if not 0 <= tensor.buffer < len(buffers):
             return f"tensor {tensor.name!r} has no buffer"
         shape = [] if tensor.shape is None else [int(size) for size in tensor.shape]
-        stored, size = buffers[tensor.buffer].data, BYTES_PER_ELEMENT.get(tensor.type)
         if min(shape, default=0) < 0:
             return f"tensor {tensor.name!r} has the shape {shape}"
-        dense = stored is not None and size is not None and tensor.sparsity is None
-        if dense and len(stored) != math.prod(shape) * size:
+        stored, size = buffers[tensor.buffer].data, BYTES_PER_ELEMENT.get(tensor.type)
+        if stored is None or size is None or tensor.sparsity is not None:
+            continue
+        if len(stored) != math.prod(shape) * size:
             return f"tensor {tensor.name!r} has {len(stored)} bytes for the shape {shape}"
     return None
 

@@ -1,6 +1,7 @@
 """Convolutions and linear layers, float or int8.
 
-Weights: PyTorch (O, I/g, kh, kw) -> CONV_2D (O, kh, kw, I/g) or DEPTHWISE_CONV_2D (1, kh, kw, O); FULLY_CONNECTED keeps (O, I).
+Weights: PyTorch (O, I/g, kh, kw) -> CONV_2D (O, kh, kw, I/g) or DEPTHWISE_CONV_2D (1, kh, kw, O);
+FULLY_CONNECTED keeps (O, I).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def conv2d(emitter: Emitter, node: Node) -> None:
     order, axis = ((1, 2, 3, 0), 3) if depthwise else ((0, 2, 3, 1), 0)
     filters, biases = parameters(emitter, node, weight, bias, order, axis, value, epilogue)
     shape = result_shape(node)
+    multiplier: dict[str, Any] = {"depthMultiplier": shape[1] // groups} if depthwise else {}
     output = emitter.emit(
         "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D",
         [tensor, filters, biases],
@@ -44,7 +46,7 @@ def conv2d(emitter: Emitter, node: Node) -> None:
         dilationHFactor=dilation[0],
         dilationWFactor=dilation[1],
         fusedActivationFunction=epilogue.activation,
-        **({"depthMultiplier": shape[1] // groups} if depthwise else {}),
+        **multiplier,
     )
     emitter.finish(node, epilogue, Value(output, channels_last(shape)))
 
@@ -120,8 +122,8 @@ def parameters(
 ) -> tuple[Tensor, Tensor]:
     """Weight and bias tensors, the weight permuted to `order`, its output channels along `axis`.
 
-    The bias is always there, because XNNPACK takes no convolution without one. An int8 operation's bias is int32 in units
-    of input scale times weight scale.
+    The bias is always there, because XNNPACK takes no convolution without one. An int8 operation's bias is int32 in
+    units of input scale times weight scale.
     """
     biases = np.zeros(weight.shape[0], np.float32) if bias is None else bias.array
     name = tensor_name(node)
@@ -153,13 +155,11 @@ def padded(
 ) -> tuple[Tensor, Padding]:
     """The NHWC input and TFLite's name for its padding.
 
-    PyTorch pads both sides alike; SAME puts the odd cell behind (3x3, stride 2, even size), and then the padding is a PAD
-    of its own, which XNNPACK folds into the convolution.
+    PyTorch pads both sides alike; SAME puts the odd cell behind (3x3, stride 2, even size), and then the padding is a
+    PAD of its own, which XNNPACK folds into the convolution.
     """
     sizes = tensor.shape[1:3]
-    needed = [
-        needed_padding(*axis) for axis in zip(sizes, kernel, stride, padding, dilation, strict=True)
-    ]
+    needed = [needed_padding(*axis) for axis in zip(sizes, kernel, stride, padding, dilation, strict=True)]
     if not any(map(any, needed)):
         return tensor, Padding.VALID
     if needed == [same_padding(*axis) for axis in zip(sizes, kernel, stride, dilation, strict=True)]:

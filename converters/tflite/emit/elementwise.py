@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,14 +20,14 @@ INT8_SCALES = {
     "SUB": (2.0**-10, 2.0**8),
     "MUL": (2.0**-16, 2.0**8),
 }
-"""int8 forms that XNNPACK has, and the range it allows for input scale over output scale (MUL: product of input scales)."""
+"""int8 forms that XNNPACK has, and the range it allows for input scale (MUL: their product) over output scale."""
 FUSES_CLAMP = {"ADD", "SUB", "MUL", "DIV"}
 
 Operand = Value | Constant
 
 
 def binary(code: str, *, exchanged: bool = False) -> Callable[[Emitter, Node], None]:
-    """The emitter of a two-operand operation, the second operand a tensor or a number. `exchanged` swaps them (rsub)."""
+    """The emitter of a two-operand operation. The second may be a number; `exchanged` swaps the two (rsub)."""
 
     def emit(emitter: Emitter, node: Node) -> None:
         named = arguments(node)
@@ -68,9 +69,9 @@ def write_binary(emitter: Emitter, node: Node, code: str, operands: list[Operand
     if as_they_are(operands, reference):
         layout = reference.layout
         tensors = [
-            item.tensor if isinstance(item, Value) else parameter(
-                emitter, node, item, layout.order, epilogue.quantization, reference.tensor.shape
-            )
+            item.tensor
+            if isinstance(item, Value)
+            else parameter(emitter, node, item, layout.order, epilogue.quantization, reference.tensor.shape)
             for item in operands
         ]
     else:
@@ -80,7 +81,7 @@ def write_binary(emitter: Emitter, node: Node, code: str, operands: list[Operand
     output_shape: Shape = ()
     for tensor in tensors:
         output_shape = broadcast_shape(output_shape, tensor.shape)
-    options = {"fusedActivationFunction": epilogue.activation} if code in FUSES_CLAMP else {}
+    options: dict[str, Any] = {"fusedActivationFunction": epilogue.activation} if code in FUSES_CLAMP else {}
     output = emitter.emit(
         code, tensors, output_shape, name=tensor_name(node), quantization=epilogue.quantization, **options
     )
@@ -115,9 +116,7 @@ def as_they_are(operands: list[Operand], reference: Value) -> bool:
     return True
 
 
-def aligned(
-    emitter: Emitter, node: Node, operand: Operand, order: Order, quantization: Quantization | None
-) -> Tensor:
+def aligned(emitter: Emitter, node: Node, operand: Operand, order: Order, quantization: Quantization | None) -> Tensor:
     """The operand's tensor stored in `order` (of the result's rank), leading dimensions of size 1 left off."""
     if isinstance(operand, Constant):
         return parameter(emitter, node, operand, order, quantization, None)
@@ -153,7 +152,7 @@ def number(emitter: Emitter, node: Node, value: float, quantization: Quantizatio
     return emitter.constant(np.array(np.sign(value) * 127, np.int8), name=name, quantization=form)
 
 
-def unary(code: str, **options: bool) -> Callable[[Emitter, Node], None]:
+def unary(code: str, **options: Any) -> Callable[[Emitter, Node], None]:
     """The emitter of a one-operand operation."""
 
     def emit(emitter: Emitter, node: Node) -> None:
@@ -162,11 +161,11 @@ def unary(code: str, **options: bool) -> Callable[[Emitter, Node], None]:
     return emit
 
 
-def write_unary(emitter: Emitter, node: Node, code: str, **options: bool) -> None:
+def write_unary(emitter: Emitter, node: Node, code: str, **options: Any) -> None:
     """Writes the operation on the tensor as it lies.
 
-    XNNPACK has LOGISTIC in int8. It folds dequantize, float operation, quantize into one table lookup when nobody else reads
-    what lies between, so an operation between int8 values gets a DEQUANTIZE of its own.
+    XNNPACK has LOGISTIC in int8. It folds dequantize, float operation, quantize into one table lookup when nobody else
+    reads what lies between, so an operation between int8 values gets a DEQUANTIZE of its own.
     """
     value = emitter.activation(node.all_input_nodes[0])
     epilogue = emitter.epilogue(node, int8=value.quantization is not None, clamp=False)

@@ -1,8 +1,8 @@
 """Matrix products of activations.
 
-Shapes: A (..., M, K) @ B (..., K, N) -> (..., M, N). BATCH_MATMUL computes x (..., rows, k) times y, and XNNPACK takes y stored
-either way round (`adjY`) but x only as (rows, k). As (A B)^T = B^T A^T, x can be A or B^T; the plan that transposes the fewest
-elements wins.
+Shapes: A (..., M, K) @ B (..., K, N) -> (..., M, N). BATCH_MATMUL computes x (..., rows, k) times y, and XNNPACK takes
+y stored either way round (`adjY`) but x only as (rows, k). As (A B)^T = B^T A^T, x can be A or B^T; the plan that
+transposes the fewest elements wins.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def batch_matmul(emitter: Emitter, node: Node, a: Value, b: Value) -> None:
     """Writes a BATCH_MATMUL, int8 where both factors and the result are and y's zero point is 0, else float."""
     rows, columns = (-2, -1), (-1, -2)
     straight = best_side(a, [rows]), best_side(b, [rows, columns])  # x = A, y = B
-    exchanged = best_side(b, [columns]), best_side(a, [rows, columns])  # x = B^T, y = A^T
+    exchanged = best_side(b, [columns]), best_side(a, [columns, rows])  # x = B^T, y = A^T
     x, y = min(straight, exchanged, key=lambda sides: sides[0].moved + sides[1].moved)
     swapped = x is exchanged[0]
     int8 = a.quantization is not None and y.value.quantization is not None and y.value.quantization.zero_point == 0
@@ -70,9 +70,9 @@ def batch_matmul(emitter: Emitter, node: Node, a: Value, b: Value) -> None:
 
 
 def best_side(value: Value, endings: list[tuple[int, int]]) -> Side:
-    """`value` with its batch dimensions first and then its matrix dimensions in the cheapest of the orders in `endings`.
+    """`value` with its batch dimensions first, then its matrix dimensions in the cheapest of the orders in `endings`.
 
-    Where it has to move anyway, the innermost dimension stays innermost: whole runs are copied then.
+    The first is best for a value that has to move anyway: for y, XNNPACK packs (k, columns) faster than its transpose.
     """
     rank = len(value.layout.shape)
     sides = []
@@ -80,4 +80,4 @@ def best_side(value: Value, endings: list[tuple[int, int]]) -> Side:
         order = (*range(rank - 2), *(rank + dim for dim in ending))
         moved = 0 if value.layout.same_memory(order) else math.prod(value.layout.shape)
         sides.append(Side(value, order, moved))
-    return min(sides, key=lambda side: (side.moved, side.order[-1] != value.layout.order[-1]))
+    return min(sides, key=lambda side: side.moved)

@@ -1,4 +1,4 @@
-"""Operations that move or rename elements. They keep the type, so int8 stays int8 and is dequantized where it is read."""
+"""Operations that move or rename elements. They keep the type: int8 stays int8 and is dequantized where it is read."""
 
 from __future__ import annotations
 
@@ -142,9 +142,7 @@ def shared_quantization(parts: list[Value]) -> Quantization | None:
     return quantizations.pop() if len(quantizations) == 1 else None
 
 
-def join(
-    emitter: Emitter, tensors: list[Tensor], axis: int, name: str, quantization: Quantization | None
-) -> Tensor:
+def join(emitter: Emitter, tensors: list[Tensor], axis: int, name: str, quantization: Quantization | None) -> Tensor:
     """Concatenates any number of tensors, a handful at a time."""
     while len(tensors) > MAX_CONCATENATED:
         groups = np.array_split(np.arange(len(tensors)), -(-len(tensors) // MAX_CONCATENATED))

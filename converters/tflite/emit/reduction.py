@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from torch.fx import Node
@@ -70,7 +71,7 @@ def layer_norm(emitter: Emitter, node: Node) -> None:
     reduced = tuple(1 if axis in axes else size for axis, size in enumerate(source.shape))
     name = tensor_name(node)
 
-    def write(code: str, *inputs: Tensor, part: str, small: bool = False, **options: bool) -> Tensor:
+    def write(code: str, *inputs: Tensor, part: str, small: bool = False, **options: Any) -> Tensor:
         return emitter.emit(code, inputs, reduced if small else source.shape, name=f"{name}/{part}", **options)
 
     indices = emitter.indices(sorted(axes))
