@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.export import ExportedProgram
 
@@ -210,7 +211,8 @@ def produce(
     artefact = target.lower(lowerable.program, precision, path, describe(reference, precision))
     seconds = time.perf_counter() - started
     report(f"validating {path.name}")
-    validation = prove(target, artefact, lowerable.stages, held_out, reference.spec.num_classes)
+    labels = None if reference.weights == "random" else held_out.labels(reference.spec.num_classes)
+    validation = prove(target, artefact, lowerable.stages, held_out, labels)
     return ArtefactRecord(
         artefact=artefact, delegation=target.inspect(path).delegation, validation=validation, convert_s=seconds
     )
@@ -226,14 +228,21 @@ def describe(reference: Reference, precision: Precision) -> Metadata:
 
 
 def prove(
-    target: Target, artefact: Artefact, stages: Sequence[tuple[str, Logits]], held_out: Images, classes: int
+    target: Target,
+    artefact: Artefact,
+    stages: Sequence[tuple[str, Logits]],
+    held_out: Images,
+    labels: NDArray[np.int64] | None,
 ) -> Validation:
-    """Runs the written file on the held-out images and judges it against every stage before it."""
+    """Runs the written file on the held-out images and judges it against every stage before it.
+
+    `labels` (images,) are their classes, None where accuracy means nothing: no labels, or random weights.
+    """
     if not len(held_out):
         return not_run(target.runtime, "no held-out images")
     runner = target.load(artefact.path)
     logits = np.concatenate([runner(batch) for batch in held_out.batches()])
-    return judge([*stages, (artefact.format, logits)], held_out.labels(classes), artefact.precision, target.runtime)
+    return judge([*stages, (artefact.format, logits)], labels, artefact.precision, target.runtime)
 
 
 def compose(

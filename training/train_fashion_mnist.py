@@ -43,7 +43,7 @@ class Phase:
 
 SCHEDULE = {
     "efficientvit_m0": (Phase(96, 10, 3e-3), Phase(224, 1, 2e-4), Phase(224, 3, 1.5e-3), Phase(224, 3, 1e-3)),
-    "efficientvit_b0": (Phase(96, 8, 3e-3), Phase(224, 2, 1.5e-3)),
+    "efficientvit_b0": (Phase(96, 8, 3e-3), Phase(224, 2, 1.5e-3), Phase(224, 1, 1e-3)),
 }
 WEIGHT_DECAY = 0.05
 EMA_DECAY = 0.998

@@ -40,7 +40,9 @@ def model_rows() -> list[dict[str, Any]]:
 
 
 def models_table(rows: list[dict[str, Any]]) -> RenderableType:
-    table = Table("model", "family", title="EfficientViT variants")
+    table = Table(title="EfficientViT variants")
+    table.add_column("model", no_wrap=True)
+    table.add_column("family")
     for heading in ("params (M)", "MACs (M)", "size (px)"):
         table.add_column(heading, justify="right")
     table.add_column("weights")
@@ -56,16 +58,17 @@ def models_table(rows: list[dict[str, Any]]) -> RenderableType:
 def manifest_table(manifest: dict[str, Any]) -> RenderableType:
     model = manifest["model"]
     title = f"{model['name']}, {model['num_classes']} classes, weights: {model['weights']}"
-    table = Table("artefact", title=title)
-    for heading in ("size (MB)", "SQNR (dB)", "agreement", "top-1 (fp32)", "delegated", "partitions"):
+    table = Table(title=title)
+    table.add_column("artefact", no_wrap=True)
+    for heading in ("MB", "SQNR dB", "agreement", "top-1 (fp32) %", "delegated"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     for entry in manifest["artefacts"]:
         table.add_row(
-            entry["path"],
+            f"{entry['format']} {entry['precision']}",
             f"{entry['bytes'] / 1e6:.2f}",
             *accuracy_cells(entry["validation"]),
-            *delegation_cells(entry["delegation"]),
+            delegation_cell(entry["delegation"]),
             verdict_text(entry["validation"]["verdict"]),
         )
     return Group(table, *validation_lines(manifest["artefacts"]))
@@ -75,15 +78,16 @@ def accuracy_cells(validation: dict[str, Any]) -> tuple[str, str, str]:
     """SQNR, agreement, and the artefact's top-1 with the reference's in brackets."""
     top1 = "-"
     if validation["top1_artefact"] is not None:
-        top1 = f"{validation['top1_artefact']:.2f} % ({validation['top1_reference']:.2f})"
+        top1 = f"{validation['top1_artefact']:.2f} ({validation['top1_reference']:.2f})"
     return number(validation["sqnr_db"], ".1f"), number(validation["top1_agreement"], ".4f"), top1
 
 
-def delegation_cells(delegation: dict[str, Any] | None) -> tuple[str, str]:
-    """Delegated share and number of partitions."""
+def delegation_cell(delegation: dict[str, Any] | None) -> str:
+    """Share of the operations that the delegate takes, and in how many partitions where that is known."""
     if delegation is None:
-        return "-", "-"
-    return f"{delegation['delegated_ops']}/{delegation['total_ops']}", str(delegation["partitions"] or "-")
+        return "-"
+    share = f"{100 * delegation['delegated_ops'] / max(delegation['total_ops'], 1):.0f} %"
+    return f"{share} in {delegation['partitions']}" if delegation["partitions"] else share
 
 
 def number(value: float | None, form: str) -> str:
@@ -123,8 +127,9 @@ def revalidation_rows(results: list[Revalidation]) -> dict[str, Any]:
 
 
 def revalidation_table(document: dict[str, Any]) -> RenderableType:
-    table = Table("artefact")
-    for heading in ("SQNR (dB)", "agreement", "top-1 (fp32)"):
+    table = Table()
+    table.add_column("artefact", no_wrap=True)
+    for heading in ("SQNR dB", "agreement", "top-1 (fp32) %"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     for entry in document["artefacts"]:

@@ -1,0 +1,31 @@
+# demo: convert the bundled model to all three formats in int8 and print the table.   test: everything README promises.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-fast lint clean
+
+demo: .venv/demo.stamp
+	$(BIN)/evit-mobile convert --format all --int8 --out out/demo
+
+test: .venv/test.stamp lint
+	$(BIN)/python -m pytest -m "slow or not slow" --durations=10
+
+test-fast: .venv/test.stamp
+	$(BIN)/python -m pytest
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/demo.stamp: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[all]'
+	touch $@
+
+.venv/test.stamp: .venv/demo.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[all,test]'
+	touch $@
+
+clean:
+	rm -rf .venv build out *.egg-info .pytest_cache .mypy_cache .ruff_cache

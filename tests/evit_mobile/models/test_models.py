@@ -1,0 +1,80 @@
+"""Our modules against timm's, with the same randomised weights: all 13 variants, square and rectangular input."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from evit_mobile.errors import UsageError
+from evit_mobile.models import build_model
+from evit_mobile.models.complexity import count_macs, count_parameters
+from evit_mobile.spec import MODELS, find_spec
+from tests.oracles import randomise, timm_model
+
+PUBLISHED = {  # params (M), MACs (M): arXiv 2305.07027 table 2; mit-han-lab/efficientvit README; timm for B0
+    "efficientvit_m0": (2.3, 79),
+    "efficientvit_m1": (3.0, 167),
+    "efficientvit_m2": (4.2, 201),
+    "efficientvit_m3": (6.9, 263),
+    "efficientvit_m4": (8.8, 299),
+    "efficientvit_m5": (12.4, 522),
+    "efficientvit_b0": (3.4, 100),
+    "efficientvit_b1": (9.1, 520),
+    "efficientvit_b2": (24, 1600),
+    "efficientvit_b3": (49, 4000),
+    "efficientvit_l1": (53, 5300),
+    "efficientvit_l2": (64, 6900),
+    "efficientvit_l3": (246, None),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_outputs_equal_timms(name: str) -> None:
+    theirs = randomise(timm_model(name, num_classes=10))
+    ours = build_model(find_spec(name, num_classes=10))
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected, actual = theirs(images), ours(images)
+    assert expected.abs().max() > 0.05
+    assert (actual - expected).abs().max() <= 1e-4 * max(1.0, float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_m2", "efficientvit_b0"])
+@pytest.mark.parametrize("size", [(96, 96), (192, 256), (256, 192)])
+def test_other_sizes_equal_timms(name: str, size: tuple[int, int]) -> None:
+    options = {"img_size": size} if name.startswith("efficientvit_m") else {}
+    theirs = randomise(timm_model(name, num_classes=10, **options))
+    ours = build_model(find_spec(name, num_classes=10, size=size))
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected, actual = theirs(images), ours(images)
+    assert (actual - expected).abs().max() <= 1e-4 * max(1.0, float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_complexity_is_the_published_one(name: str) -> None:
+    params, macs = PUBLISHED[name]
+    half_digit = 0.5 if params >= 20 else 0.05
+    assert count_parameters(MODELS[name]) / 1e6 == pytest.approx(params, abs=half_digit, rel=0.01)
+    if macs is not None:
+        assert count_macs(MODELS[name]) / 1e6 == pytest.approx(macs, rel=0.015)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_parameters_are_those_of_the_module(name: str) -> None:
+    with torch.device("meta"):
+        module = build_model(MODELS[name])
+    assert count_parameters(MODELS[name]) == sum(parameter.numel() for parameter in module.parameters())
+
+
+@pytest.mark.parametrize("size", [(100, 100), (224, 230), (0, 224), (-32, 32)])
+def test_a_size_that_is_no_multiple_of_32_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(UsageError, match="multiples of 32"):
+        find_spec("efficientvit_m0", size=size)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="efficientvit_l3"):
+        find_spec("efficientvit_m9")

@@ -1,0 +1,154 @@
+"""Every pass keeps the function, leaves the structure it promises, and is caught when it does not."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from evit_mobile.errors import RewriteError
+from evit_mobile.models import build_model
+from evit_mobile.models.mit import LiteMLA
+from evit_mobile.models.msra import CascadedGroupAttention, LocalWindowAttention
+from evit_mobile.rewrites import apply, rewrite
+from evit_mobile.rewrites.apply import relative_error
+from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm
+from evit_mobile.rewrites.hard_swish import SixfoldHardSwish
+from evit_mobile.rewrites.linear_attention import StaticLinearAttention, rewrite_linear_attention
+from evit_mobile.rewrites.surgery import captured_inputs
+from evit_mobile.spec import find_spec
+from tests.oracles import randomise
+
+FP16_MAX = 65504.0
+
+
+def model_and_probe(name: str, size: tuple[int, int] = (96, 96)) -> tuple[nn.Module, torch.Tensor]:
+    model = randomise(build_model(find_spec(name, size=size, num_classes=7)))
+    return model, torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(2))
+
+
+def operations(module: nn.Module, probe: torch.Tensor) -> list[str]:
+    program = torch.export.export(module, (probe[:1],))
+    return [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+
+
+@pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_m1", "efficientvit_b0", "efficientvit_l1"])
+@pytest.mark.parametrize("size", [(96, 96), (224, 160)])
+def test_the_function_is_kept_on_other_images(name: str, size: tuple[int, int]) -> None:
+    model, probe = model_and_probe(name, size)
+    rewritten, log = rewrite(model, probe, int8=True)
+    other = 2 * torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        assert relative_error(rewritten(other), model(other)) < 1e-4
+    assert all(step.relative_error < 1e-4 for step in log.steps)
+    assert log.steps[0].places > 0
+
+
+def test_the_reference_is_left_as_it_was() -> None:
+    model, probe = model_and_probe("efficientvit_b0")
+    before = copy.deepcopy(model.state_dict())
+    rewrite(model, probe, int8=True)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert model.state_dict().keys() == before.keys()
+
+
+def test_no_batch_norm_is_left() -> None:
+    for name in ("efficientvit_m0", "efficientvit_b0", "efficientvit_l1"):
+        rewritten, _ = rewrite(*model_and_probe(name))
+        assert not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in rewritten.modules())
+
+
+def test_a_batch_norm_without_a_rule_is_an_error() -> None:
+    model, probe = model_and_probe("efficientvit_m0")
+    model.stray = nn.BatchNorm2d(3)
+    with pytest.raises(RewriteError, match="stray"):
+        fold_batch_norm(model, probe)
+
+
+def test_a_pass_that_changes_the_function_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sabotage(model: nn.Module, _probe: torch.Tensor) -> int:
+        next(module for module in model.modules() if isinstance(module, nn.Conv2d)).weight.mul_(1.01)
+        return 1
+
+    monkeypatch.setattr(apply, "PASSES", (*apply.PASSES, ("sabotage", sabotage)))
+    with pytest.raises(RewriteError, match="sabotage"):
+        rewrite(*model_and_probe("efficientvit_m0"))
+
+
+def test_a_pass_that_gives_nan_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sabotage(model: nn.Module, _probe: torch.Tensor) -> int:
+        next(module for module in model.modules() if isinstance(module, nn.Conv2d)).weight.fill_(float("nan"))
+        return 1
+
+    monkeypatch.setattr(apply, "PASSES", (("sabotage", sabotage),))
+    with pytest.raises(RewriteError, match="nan"):
+        rewrite(*model_and_probe("efficientvit_m0"))
+
+
+def test_m_attention_becomes_static() -> None:
+    rewritten, probe = rewrite(*model_and_probe("efficientvit_m0", (224, 224)))[0], torch.zeros(1, 3, 224, 224)
+    assert not any(isinstance(m, CascadedGroupAttention | LocalWindowAttention) for m in rewritten.modules())
+    found = operations(rewritten, probe)
+    for gone in ("split", "chunk", "index", "permute", "expand", "batch_norm"):
+        assert not any(gone in operation for operation in found), gone
+    ranks = {
+        len(node.meta["val"].shape)
+        for node in torch.export.export(rewritten, (probe,)).graph.nodes
+        if node.op == "call_function"
+    }
+    assert max(ranks) == 4
+
+
+def test_linear_attention_neither_pads_nor_slices() -> None:
+    rewritten, probe = rewrite(*model_and_probe("efficientvit_b0"))[0], torch.zeros(1, 3, 96, 96)
+    assert not any(isinstance(module, LiteMLA) for module in rewritten.modules())
+    found = operations(rewritten, probe)
+    for gone in ("pad", "slice", "chunk", "batch_norm"):
+        assert not any(gone in operation for operation in found), gone
+
+
+@pytest.mark.parametrize("gain", [1.0, 100.0])
+def test_linear_attention_stays_far_from_the_fp16_limit(gain: float) -> None:
+    """The bound of the module's docstring, on inputs like the trained ones and a hundredfold."""
+    model, probe = model_and_probe("efficientvit_b0", (224, 224))
+    fold_batch_norm(model, probe)
+    with torch.no_grad():
+        inputs = list(captured_inputs(model, LiteMLA, probe).values())
+        rewrite_linear_attention(model, probe)
+        attentions = [module for module in model.modules() if isinstance(module, StaticLinearAttention)]
+        for attention, x in zip(attentions, inputs, strict=True):
+            program = torch.export.export(attention, (x[:1],)).module()
+            limit = FP16_MAX / 8
+            assert largest_intermediate(program, gain * x[:1]) < limit
+
+
+def largest_intermediate(module: torch.fx.GraphModule, x: torch.Tensor) -> float:
+    peaks = []
+
+    class Watcher(torch.fx.Interpreter):
+        def run_node(self, n: torch.fx.Node) -> object:
+            value = super().run_node(n)
+            if n.op == "call_function" and "conv2d" not in str(n.target):
+                peaks.append(float(value.abs().max()))
+            return value
+
+    Watcher(module).run(x)
+    return max(peaks)
+
+
+def test_the_reference_form_would_overflow_there() -> None:
+    """The gate above can fail: the form of the papers does."""
+    q = k = torch.full((1, 1, 16, 196), 64.0)
+    v = torch.full((1, 1, 16, 196), 10.0)
+    assert float(((v @ k.transpose(2, 3)) @ q).abs().max()) > FP16_MAX
+
+
+def test_hard_swish_is_spelled_for_int8_only() -> None:
+    model, probe = model_and_probe("efficientvit_b0")
+    as_float, _ = rewrite(model, probe)
+    as_int8, _ = rewrite(model, probe, int8=True)
+    assert not any(isinstance(module, SixfoldHardSwish) for module in as_float.modules())
+    assert sum(isinstance(module, SixfoldHardSwish) for module in as_int8.modules()) == 23
+    assert "aten.hardswish.default" not in operations(as_int8, probe)[:-6]  # the head's, behind the layer norm, stays

@@ -1,0 +1,145 @@
+"""The command line's contract: exit codes, messages, JSON on stdout and nothing else."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from evit_mobile import cli
+from evit_mobile.models.bundled import bundled_checkpoint
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Exit code of one command line, run in this process."""
+    monkeypatch.setattr(sys, "argv", ["evit-mobile", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    return int(stop.value.code or 0)
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (print, ("code in the checkpoint was run",))
+
+
+@pytest.fixture
+def bad_inputs(tmp_path: Path) -> dict[str, str]:
+    """Paths of damaged things, by name."""
+    weights = bundled_checkpoint("efficientvit_m0").read_bytes()
+    (tmp_path / "truncated.safetensors").write_bytes(weights[: len(weights) // 2])
+    torch.save({"state_dict": torch.zeros(2), "extra": Bomb()}, tmp_path / "bomb.pth")
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps(Bomb()))
+    (tmp_path / "empty").mkdir()
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for index in range(20):
+        pixels = np.random.default_rng(index).integers(0, 255, (40, 40, 3), np.uint8)
+        Image.fromarray(pixels).save(broken / f"{index:02}.png")
+    for index in range(20):
+        (broken / f"unreadable{index:02}.png").write_bytes(b"not an image")
+    (tmp_path / "file").write_text("in the way")
+    return {path.name: str(path) for path in tmp_path.iterdir()}
+
+
+CONVERT = ("convert", "--format", "tflite")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((*CONVERT, "--model", "efficientvit_m9"), "efficientvit_m0"),
+        (("convert", "--format", "onnx"), "tflite"),
+        ((*CONVERT, "--weights", "{truncated.safetensors}"), "truncated.safetensors"),
+        ((*CONVERT, "--weights", "{bomb.pth}"), "bomb.pth"),
+        ((*CONVERT, "--weights", "{plain.pth}"), "plain.pth"),
+        ((*CONVERT, "--weights", "nowhere.pth"), "nowhere.pth"),
+        ((*CONVERT, "--num-classes", "5"), "5"),
+        ((*CONVERT, "--calib", "{empty}"), "no image"),
+        ((*CONVERT, "--calib", "{broken}"), "unreadable"),
+        ((*CONVERT, "--calib", "nowhere"), "nowhere"),
+        ((*CONVERT, "--size", "100"), "multiples of 32"),
+        ((*CONVERT, "--size", "big"), "HEIGHTxWIDTH"),
+        ((*CONVERT, "--out", "{file}/below"), "written to"),
+        ((*CONVERT, "--int8", "--fp16"), "one precision"),
+        (("convert", "--format", "executorch", "--fp16"), "executorch"),
+        ((*CONVERT, "--model", "efficientvit_b2"), "--weights"),
+        (("validate", "nowhere"), "nowhere"),
+        (("validate", "{empty}"), "manifest.json"),
+        (("inspect", "{file}"), ".tflite"),
+        (("evaluate", "{empty}"), "artefact"),
+        (("frobnicate",), "frobnicate"),
+    ],
+)
+def test_bad_input_is_explained_with_exit_code_2(
+    arguments: tuple[str, ...],
+    expected: str,
+    bad_inputs: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    filled = [argument.format(**bad_inputs) if argument.startswith("{") else argument for argument in arguments]
+    assert run(monkeypatch, *filled) == 2
+    captured = capsys.readouterr()
+    assert expected.lower() in captured.err.lower()
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+    assert not list(tmp_path.glob("out/*.tflite"))
+
+
+def test_help_is_instant_and_imports_no_torch() -> None:
+    code = "import sys; from evit_mobile import cli; sys.argv = ['evit-mobile', '--help']\ntry: cli.main()\nfinally: assert 'torch' not in sys.modules"
+    fastest = min(timed_run(code) for _ in range(3))
+    assert fastest < 1.0
+
+
+def timed_run(code: str) -> float:
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def test_models_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "models", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 13
+    assert {row["name"] for row in rows if row["bundled"]} == {"efficientvit_m0", "efficientvit_b0"}
+
+
+def test_models_as_a_table_fits_80_columns(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(monkeypatch, "models") == 0
+    out = capsys.readouterr().out
+    assert "efficientvit_l3" in out
+    assert "…" not in out
+
+
+def test_doctor_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "doctor", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["format"] for row in document["targets"]] == ["coreml", "tflite", "executorch"]
+
+
+def test_an_unforeseen_error_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from evit_mobile.report import tables
+
+    def fail() -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(tables, "model_rows", fail)
+    assert run(monkeypatch, "models") == 3
+    err = capsys.readouterr().err
+    assert "planted" in err
+    assert "Traceback" not in err

@@ -1,0 +1,186 @@
+"""End to end: the bundled models become three int8 artefacts, each proven, and planted faults are caught."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import evit_mobile
+from converters.files import sha256
+from converters.registry import find_target
+from evit_mobile import reading
+from evit_mobile.errors import UsageError
+from evit_mobile.manifest import read_manifest
+from evit_mobile.pipeline import convert
+from tests.evit_mobile.test_cli import run
+from tests.oracles import randomise, timm_model
+
+pytestmark = pytest.mark.slow
+FORMATS = ["coreml", "tflite", "executorch"]
+
+
+@pytest.fixture(scope="module", params=["efficientvit_m0", "efficientvit_b0"])
+def converted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    conversion = evit_mobile.convert(request.param, out=folder)
+    assert conversion.manifest == read_manifest(folder) or conversion.proven
+    return folder
+
+
+def entries(folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = read_manifest(folder)["artefacts"]
+    return found
+
+
+def test_all_three_pass_on_256_held_out_images(converted: Path) -> None:
+    assert [entry["format"] for entry in entries(converted)] == FORMATS
+    for entry in entries(converted):
+        validation = entry["validation"]
+        assert validation["verdict"] == "passed", validation["reason"]
+        assert validation["images"] == 256
+        assert [hop["end"] for hop in validation["hops"]] == ["rewritten", "quantized", entry["format"]]
+        assert entry["sha256"] == sha256(converted / entry["path"])
+
+
+def test_nothing_but_artefacts_and_the_manifest_is_left(converted: Path) -> None:
+    names = {path.name for path in converted.iterdir()}
+    assert names == {entry["path"] for entry in entries(converted)} | {"manifest.json"}
+
+
+def test_int8_accuracy_on_the_whole_test_set(converted: Path) -> None:
+    for entry in entries(converted)[1:]:
+        result = reading.evaluate(converted / entry["path"])
+        assert result.images == 10_000
+        reference = read_manifest(converted)["model"]["name"]
+        assert result.top1 >= REFERENCE_TOP1[reference] - 1.0
+
+
+REFERENCE_TOP1 = {"efficientvit_m0": 92.5, "efficientvit_b0": 92.5}
+"""What the bundled checkpoints reach in fp32 at least; `test_bundled_checkpoints` measures it."""
+
+
+@pytest.mark.parametrize("name", REFERENCE_TOP1)
+def test_bundled_checkpoints(name: str) -> None:
+    from evit_mobile.data import everything, preprocess_for
+    from evit_mobile.pipeline import run_module
+    from evit_mobile.reference import load_reference
+    from evit_mobile.validation.metrics import top_k_accuracy
+
+    reference = load_reference(name)
+    images = everything(None, preprocess_for(reference.spec, bundled=True), None)
+    labels = images.labels(10)
+    assert labels is not None
+    assert top_k_accuracy(run_module(reference.module, images.batches(50)), labels, 1) >= REFERENCE_TOP1[name]
+
+
+def test_validate_proves_it_again(converted: Path) -> None:
+    results = reading.validate(converted)
+    assert [result.validation.verdict for result in results] == ["passed"] * 3
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_flipped_weight_bytes_are_caught(
+    format: str, converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(converted, tmp_path / "copy"))
+    entry = next(entry for entry in entries(folder) if entry["format"] == format)
+    flip(weight_file(folder / entry["path"]), bits=1)
+    assert run(monkeypatch, "validate", str(folder / entry["path"]), "--json") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["artefacts"][0]["validation"]["verdict"] == "failed"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_damaged_weights_are_caught_by_their_outputs(format: str, converted: Path, tmp_path: Path) -> None:
+    """Even with a manifest that vouches for the altered bytes."""
+    folder = Path(shutil.copytree(converted, tmp_path / "copy"))
+    document = read_manifest(folder)
+    entry = next(entry for entry in document["artefacts"] if entry["format"] == format)
+    flip(weight_file(folder / entry["path"]), bits=4000)
+    entry["sha256"] = sha256(folder / entry["path"])
+    (folder / "manifest.json").write_text(json.dumps(document))
+    (result,) = reading.validate(folder / entry["path"])
+    assert result.validation.verdict == "failed"
+    assert result.validation.reason
+
+
+def weight_file(path: Path) -> Path:
+    return next(path.rglob("weight.bin")) if path.is_dir() else path
+
+
+def flip(path: Path, bits: int) -> None:
+    """Flips the top bit of `bits` bytes in the middle half of a file, where the weights are."""
+    content = bytearray(path.read_bytes())
+    chosen = random.Random(0).sample(range(len(content) // 4, 3 * len(content) // 4), bits)
+    for position in chosen:
+        content[position] ^= 0x80
+    path.write_bytes(content)
+
+
+def test_a_missing_file_fails(converted: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(converted, tmp_path / "copy"))
+    (folder / entries(folder)[1]["path"]).unlink()
+    verdicts = [result.validation.verdict for result in reading.validate(folder)]
+    assert verdicts == ["passed", "failed", "passed"]
+
+
+def test_json_is_exactly_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("convert", "--format", "tflite", "--fp32", "--size", "96", "--out", str(tmp_path), "--json")
+    assert run(monkeypatch, *arguments) in (0, 1)
+    out = capfd.readouterr().out
+    assert json.loads(out) == json.loads((tmp_path / "manifest.json").read_text())
+
+
+def test_a_live_timm_module_of_five_classes(tmp_path: Path) -> None:
+    module = randomise(timm_model("efficientvit_b0", num_classes=5))
+    conversion = convert(module, formats=["tflite"], precision="fp32", size=(192, 256), out=tmp_path)
+    assert conversion.proven
+    assert conversion.manifest["model"]["weights"] == "module"
+    images = torch.randn(2, 3, 192, 256)
+    target = find_target("tflite")
+    actual = target.load(tmp_path / "efficientvit_b0.fp32.tflite")(images.numpy())
+    with torch.no_grad():
+        expected = module(images).numpy()
+    assert abs(actual - expected).max() <= 1e-4 * abs(expected).max()
+
+
+def test_int8_of_own_weights_asks_for_images(tmp_path: Path) -> None:
+    module = randomise(timm_model("efficientvit_m0", num_classes=5))
+    with pytest.raises(UsageError, match="--calib"):
+        convert(module, formats=["tflite"], out=tmp_path)
+
+
+def test_the_same_command_writes_the_same_bytes(tmp_path: Path) -> None:
+    digests = []
+    for name in ("one", "two"):
+        conversion = convert(formats=["tflite"], precision="fp16", size=(96, 96), out=tmp_path / name)
+        digests.append(conversion.manifest["artefacts"][0]["sha256"])
+    assert digests[0] == digests[1]
+
+
+def test_a_second_format_joins_the_manifest(tmp_path: Path) -> None:
+    for precision in ("fp32", "fp16"):
+        convert(formats=["tflite"], precision=precision, size=(96, 96), out=tmp_path)
+    assert [entry["precision"] for entry in entries(tmp_path)] == ["fp32", "fp16"]
+
+
+def test_interrupting_leaves_no_half_written_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from evit_mobile import pipeline
+
+    def interrupt(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "prove", interrupt)
+    arguments = ("convert", "--format", "tflite", "--fp32", "--size", "96", "--out", str(tmp_path))
+    assert run(monkeypatch, *arguments) == 130
+    assert not (tmp_path / "manifest.json").exists()
+    assert [path.suffix for path in tmp_path.iterdir()] == [".tflite"]
+    find_target("tflite").load(tmp_path / "efficientvit_m0.fp32.tflite")

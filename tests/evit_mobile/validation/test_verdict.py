@@ -1,0 +1,124 @@
+"""A verdict fails for every way of being wrong, and says which."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from converters.contract import Precision
+from evit_mobile.validation.metrics import SILENT_DB, compare, cosine, sqnr_db, top1_agreement, top_k_accuracy
+from evit_mobile.validation.thresholds import THRESHOLDS
+from evit_mobile.validation.verdict import Verdict, judge, not_run
+
+RNG = np.random.default_rng(0)
+LOGITS = RNG.normal(size=(300, 10)).astype(np.float32)
+
+
+def noisy(db: float) -> np.ndarray:
+    noise = RNG.normal(size=LOGITS.shape).astype(np.float32)
+    return LOGITS + noise * np.float32(np.linalg.norm(LOGITS) / np.linalg.norm(noise) * 10 ** (-db / 20))
+
+
+@given(st.floats(5, 80))
+def test_sqnr_measures_the_noise_put_in(db: float) -> None:
+    assert sqnr_db(noisy(db), LOGITS) == pytest.approx(db, abs=0.1)
+
+
+def test_equal_logits() -> None:
+    result = compare(LOGITS, LOGITS)
+    assert (result.sqnr_db, result.max_abs_error, result.top1_agreement) == (SILENT_DB, 0.0, 1.0)
+    assert result.cosine == pytest.approx(1.0)
+
+
+def test_cosine_and_agreement() -> None:
+    assert cosine(-LOGITS, LOGITS) == pytest.approx(-1.0)
+    swapped = LOGITS.copy()
+    swapped[:30] = swapped[:30, ::-1]
+    changed = (swapped.argmax(1) != LOGITS.argmax(1)).mean()
+    assert top1_agreement(swapped, LOGITS) == pytest.approx(1 - changed)
+
+
+def test_top_k_accuracy() -> None:
+    labels = LOGITS.argsort(1)[:, -3]
+    assert top_k_accuracy(LOGITS, labels, 1) == 0
+    assert top_k_accuracy(LOGITS, labels, 2) == 0
+    assert top_k_accuracy(LOGITS, labels, 3) == 100
+    assert top_k_accuracy(LOGITS, labels, 50) == 100
+
+
+def test_other_shapes_are_an_error() -> None:
+    with pytest.raises(ValueError, match="shapes"):
+        compare(LOGITS[:, :5], LOGITS)
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_good_logits_pass(precision: Precision) -> None:
+    good = noisy(THRESHOLDS[precision].min_sqnr_db + 15)
+    result = judge([("reference", LOGITS), ("artefact", good)], None, precision, "test")
+    assert result.verdict is Verdict.PASSED
+    assert result.images == 300
+    assert result.top1_reference is None
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_noise_fails_with_the_figure(precision: Precision) -> None:
+    bad = noisy(THRESHOLDS[precision].min_sqnr_db - 3)
+    result = judge([("reference", LOGITS), ("artefact", bad)], None, precision, "test")
+    assert result.verdict is Verdict.FAILED
+    assert "SQNR" in result.reason
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_one_value_that_is_not_finite_fails(value: float) -> None:
+    bad = LOGITS.copy()
+    bad[7, 3] = value
+    result = judge([("reference", LOGITS), ("artefact", bad)], None, Precision.INT8, "test")
+    assert result.verdict is Verdict.FAILED
+    assert result.top1_agreement is not None
+    assert result.top1_agreement < 1
+
+
+def test_disagreement_alone_fails() -> None:
+    bad = LOGITS * np.float32(1)
+    bad[:20] = -bad[:20]
+    assert judge([("reference", LOGITS), ("artefact", bad)], None, Precision.INT8, "test").verdict is Verdict.FAILED
+
+
+def test_lost_accuracy_alone_fails() -> None:
+    near_tie = np.zeros((300, 10), np.float32)
+    near_tie[:, 0], near_tie[:, 1] = 10.0, 9.999
+    flipped = near_tie.copy()
+    flipped[:6, 1] = 10.001  # 2 points of top-1, far below every other threshold
+    labels = np.zeros(300, np.int64)
+    result = judge([("reference", near_tie), ("artefact", flipped)], labels, Precision.INT8, "test")
+    assert result.verdict is Verdict.FAILED
+    assert result.reason.startswith("top-1")
+    assert (result.top1_reference, result.top1_artefact) == (100.0, 98.0)
+
+
+def test_an_artefact_that_is_not_its_program_fails() -> None:
+    """Both within int8's distance of the reference, but on opposite sides: the converter is wrong."""
+    noise = noisy(18) - LOGITS
+    stages = [("reference", LOGITS), ("quantized", LOGITS + noise), ("artefact", LOGITS - noise)]
+    result = judge(stages, None, Precision.INT8, "test")
+    assert result.verdict is Verdict.FAILED
+    assert "quantized program" in result.reason
+
+
+def test_hops_say_where_the_error_comes_from() -> None:
+    stages = [("reference", LOGITS), ("rewritten", noisy(90)), ("quantized", noisy(30)), ("artefact", noisy(30))]
+    result = judge(stages, None, Precision.INT8, "test")
+    assert [(hop.start, hop.end) for hop in result.hops] == [
+        ("reference", "rewritten"),
+        ("rewritten", "quantized"),
+        ("quantized", "artefact"),
+    ]
+    assert result.hops[0].step.sqnr_db > 80 > 40 > result.hops[1].step.sqnr_db
+
+
+def test_what_was_not_run_is_not_passed() -> None:
+    assert not_run("test", "no runtime").verdict is Verdict.NOT_RUN
