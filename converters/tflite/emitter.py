@@ -169,7 +169,8 @@ class Emitter:
         name = f"{tensor_name(node)}/{role}"
         if not self._half_weights:
             return self.constant(array, name=name)
-        half = array.astype(np.float16)
+        with np.errstate(over="ignore"):
+            half = array.astype(np.float16)
         if not np.isfinite(half).all():
             raise unsupported(node, f"with a {role} above 65504", "convert this model with --fp32 or --int8")
         stored = self.constant(half, name=f"{name}/half")

@@ -25,7 +25,7 @@ class LiteRTRunner:
 
     def __init__(self, interpreter: Any) -> None:
         self._interpreter = interpreter
-        (self._input,), (self._output,) = interpreter.get_input_details(), interpreter.get_output_details()
+        self._input, self._output = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
         self._layout = image_layout(self._input["shape"])
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -63,7 +63,14 @@ def image_layout(shape: Any) -> Layout | None:
 
 def load_runner(path: Path, *, threads: int = 1) -> LiteRTRunner:
     """The file as a callable on `threads` threads. Raises ArtefactError for a missing or damaged one."""
-    content, _ = read_model(path)
+    content, model = read_model(path)
+    inputs, outputs = (len(indices) for indices in (model.subgraphs[0].inputs, model.subgraphs[0].outputs))
+    if (inputs, outputs) != (1, 1):
+        raise ArtefactError(
+            got=f"{path}, which has {inputs} inputs and {outputs} outputs",
+            allowed="one image in, one tensor out",
+            do="export a single-input model",
+        )
     return LiteRTRunner(open_interpreter(path, content, threads=threads))
 
 
