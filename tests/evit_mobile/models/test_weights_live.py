@@ -1,0 +1,146 @@
+"""Live modules: mapped, compared by output, and left as they are."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from oracles import randomise, relative_error, timm_model
+from torch import Tensor, nn
+
+from evit_mobile.errors import CheckpointError
+from evit_mobile.models import build_model
+from evit_mobile.models.weights import load_module
+from evit_mobile.spec import MitArchitecture, find_spec
+
+
+def fresh(name: str = "efficientvit_b0", **options: Any) -> nn.Module:
+    return randomise(timm_model(name, **{"num_classes": 5, **options}))
+
+
+@pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_b0"])
+def test_timm_module_loads_with_the_same_outputs(name: str) -> None:
+    theirs = fresh(name)
+    loaded = load_module(theirs)
+    assert (loaded.origin, loaded.source, loaded.sha256, loaded.spec.num_classes) == ("timm", "module", None, 5)
+    image = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        assert relative_error(loaded.module(image), theirs(image)) < 1e-5
+
+
+def test_the_module_is_left_as_it_was() -> None:
+    theirs = fresh().train().half()
+    before = copy.deepcopy(theirs.state_dict())
+    loaded = load_module(theirs)
+    assert theirs.training
+    assert all(torch.equal(tensor, before[key]) for key, tensor in theirs.state_dict().items())
+    assert next(loaded.module.parameters()).dtype is torch.float32
+    with torch.no_grad():
+        next(loaded.module.parameters()).zero_()
+    assert next(theirs.parameters()).any()
+
+
+class Wrapped(nn.Module):
+    """As Lightning modules do: the network under a name, beside other things with state."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.model = network
+        self.loss = nn.Linear(2, 2)
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, torch.compile, Wrapped])
+def test_wrapped_modules_load(wrap: Any) -> None:
+    assert load_module(wrap(fresh())).spec.name == "efficientvit_b0"
+
+
+@pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_b0"])
+def test_our_own_module_loads(name: str) -> None:
+    ours = randomise(build_model(find_spec(name, num_classes=3)))
+    loaded = load_module(ours)
+    assert loaded.origin == "evit-mobile"
+    assert loaded.spec.num_classes == 3
+
+
+def test_the_eps_of_the_module_is_honoured() -> None:
+    theirs = fresh()
+    for module in theirs.modules():
+        if hasattr(module, "aggreg"):
+            module.eps = 1e-15
+        elif hasattr(module, "eps"):
+            module.eps = 1e-3
+    architecture = load_module(theirs).spec.architecture
+    assert isinstance(architecture, MitArchitecture)
+    assert (architecture.attention_eps, architecture.norm_eps, architecture.head_norm_eps) == (1e-15, 1e-3, 1e-3)
+
+
+def test_size_resizes_after_the_comparison() -> None:
+    loaded = load_module(fresh("efficientvit_m0"), size=(192, 256))
+    assert loaded.spec.size == (192, 256)
+    with torch.no_grad():
+        assert loaded.module(torch.zeros(1, 3, 192, 256)).shape == (1, 5)
+
+
+@pytest.mark.parametrize("native", [96, 320])
+def test_m_is_compared_at_the_size_it_was_made_for(native: int) -> None:
+    assert load_module(fresh("efficientvit_m0", img_size=native)).spec.size == (native, native)
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "classes"),
+    [
+        ("efficientvit_m0", nn.Linear(192, 7), 7),
+        ("efficientvit_m0", nn.Sequential(nn.Dropout(0.1), nn.Linear(192, 16), nn.ReLU(), nn.Linear(16, 3)), 3),
+        ("efficientvit_m0", nn.Identity(), 192),
+        ("efficientvit_b0", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 4)), 4),
+    ],
+)
+def test_another_head_is_kept(name: str, head: nn.Module, classes: int) -> None:
+    theirs = fresh(name)
+    theirs.head = head
+    loaded = load_module(theirs)
+    assert loaded.spec.num_classes == classes
+    image = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        assert relative_error(loaded.module(image), theirs.eval()(image)) < 1e-5
+    assert all(ours is not theirs for ours in loaded.module.parameters() for theirs in head.parameters())
+
+
+def test_a_subclass_that_computes_something_else_is_refused() -> None:
+    theirs = fresh()
+
+    class Scaled(type(theirs)):  # type: ignore[misc]
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = super().forward(x) * 1.001
+            return out
+
+    theirs.__class__ = Scaled
+    with pytest.raises(CheckpointError, match=r"differ from the reference's by 9\.\d+e-04"):
+        load_module(theirs)
+
+
+class TwoOutputs(nn.Module):
+    """A network whose forward gives no logits."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.__dict__["_modules"] = network._modules
+        self.network = [network]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, x
+
+
+def test_what_is_no_classifier_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="returns tuple"):
+        load_module(TwoOutputs(fresh()))
+    with pytest.raises(CheckpointError, match="first convolution"):
+        load_module(nn.Linear(2, 2))
+    broken = fresh()
+    broken.get_submodule("stem").register_forward_pre_hook(lambda *_: 1 / 0)
+    with pytest.raises(CheckpointError, match="forward fails"):
+        load_module(broken)
+    with pytest.raises(CheckpointError, match="--model efficientvit_m0, with weights of efficientvit_b0"):
+        load_module(fresh(), model="efficientvit_m0")
