@@ -84,4 +84,6 @@ def fits(shape: tuple[int, ...], expected: Shape) -> bool:
     """
     if len(shape) == 2 and expected[2:] == (1, 1):
         expected = expected[:2]
-    return len(shape) == len(expected) and all(e is None or s == e for s, e in zip(shape, expected, strict=True))
+    return len(shape) == len(expected) and all(
+        s > 0 if e is None else s == e for s, e in zip(shape, expected, strict=True)
+    )

@@ -135,7 +135,7 @@ def test_a_memory_bomb_that_torch_allows_is_refused(path: Path) -> None:
 # ---- sizes ----
 
 
-def test_a_storage_larger_than_its_record_is_refused(state: StateDict, tmp_path: Path) -> None:
+def test_a_storage_larger_than_its_record_is_refused(tmp_path: Path) -> None:
     """torch.load maps such a file without complaint."""
     torch.save({"a": torch.ones(300)}, tmp_path / "small.pt")
 
