@@ -164,9 +164,7 @@ class Target(Protocol):
         """None when the toolchain is usable on this machine, else what is missing and how to get it."""
         ...
 
-    def lower(
-        self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata
-    ) -> Artefact:
+    def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
         """Writes `program` to `path` (atomically: never half a file under the final name).
 
         For `Precision.INT8` the program already carries quantize/dequantize pairs (see `quantized_program`).

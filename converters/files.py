@@ -25,7 +25,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _flush(temporary)
         if path.is_dir():
             shutil.rmtree(path)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
 

@@ -7,8 +7,6 @@ An operation is int8 when all of its inputs come from a dequantize and its outpu
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor
 from torch.export import ExportedProgram
@@ -21,7 +19,7 @@ WEIGHT_MIN, WEIGHT_MAX = -127, 127
 
 
 def graph_module(program: ExportedProgram) -> GraphModule:
-    """`program` as a runnable graph module. Its node names are the tensor names that a QuantPlan uses."""
+    """`program` as a runnable graph module of its own. Its node names are the tensor names that a QuantPlan uses."""
     module = program.module(check_guards=False)
     assert isinstance(module, GraphModule)
     return module
@@ -32,9 +30,9 @@ def quantize_program(program: ExportedProgram, plan: QuantPlan) -> ExportedProgr
 
     Raises KeyError for a tensor that the program does not have.
     """
-    import torch.ao.quantization.fx._decomposed  # noqa: F401  # registers the quantized_decomposed operators
+    import torch.ao.quantization.fx._decomposed  # registers the quantized_decomposed operators
 
-    module = graph_module(copy.deepcopy(program))
+    module = graph_module(program)
     nodes = {node.name: node for node in module.graph.nodes}
     for activation in plan.activations:
         _quantize_activation(module, nodes[activation.tensor], activation)

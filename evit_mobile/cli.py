@@ -65,7 +65,9 @@ def convert(
     weights: Annotated[
         str | None, typer.Option("--weights", help="FILE, bundled, hub, hf://OWNER/NAME, or random.")
     ] = None,
-    size: Annotated[str | None, typer.Option("--size", help="Input pixels: N or HEIGHTxWIDTH, multiples of 32.")] = None,
+    size: Annotated[
+        str | None, typer.Option("--size", help="Input pixels: N or HEIGHTxWIDTH, multiples of 32.")
+    ] = None,
     num_classes: Annotated[int | None, typer.Option("--num-classes", help="Expected number of classes.")] = None,
     calib: Annotated[
         Path | None, typer.Option("--calib", help="Images to calibrate and judge with: folder, .npz, idx, list file.")
@@ -179,7 +181,9 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
         return None
     sides = text.lower().split("x")
     if len(sides) > 2 or not all(side.isdecimal() for side in sides):
-        raise UsageError(got=f"size {text!r}", allowed="N or HEIGHTxWIDTH in pixels", do="pass for example --size 192x256")
+        raise UsageError(
+            got=f"size {text!r}", allowed="N or HEIGHTxWIDTH in pixels", do="pass for example --size 192x256"
+        )
     return int(sides[0]), int(sides[-1])
 
 

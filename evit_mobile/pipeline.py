@@ -105,7 +105,7 @@ def convert(
             records.append(produce(target, lowerable, reference, held_out, precision, folder, report))
         except ConverterError as error:
             failures.append(error)
-    document = compose(reference, calibration, held_out, lowerable.plan, records, folder)
+    document = compose(reference, calibration, held_out, lowerable.plan, records, folder, seed)
     write_manifest(document, folder)
     if failures:
         raise failures[0]
@@ -136,13 +136,13 @@ def prepare_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise UsageError(
-            got=f"output folder {folder} ({error.strerror})", allowed="a folder that can be written to", do="pass --out DIR"
+            got=f"output folder {folder} ({error.strerror})",
+            allowed="a folder that can be written to",
+            do="pass --out DIR",
         ) from None
 
 
-def choose_images(
-    reference: Reference, source: Path | None, precision: Precision, seed: int
-) -> tuple[Images, Images]:
+def choose_images(reference: Reference, source: Path | None, precision: Precision, seed: int) -> tuple[Images, Images]:
     """Images to calibrate with and images to judge with; never the same ones.
 
     Raises UsageError for int8 of a user's own weights without `source`: other people's images give wrong ranges.
@@ -252,6 +252,7 @@ def compose(
     plan: QuantPlan | None,
     records: Sequence[ArtefactRecord],
     folder: Path,
+    seed: int,
 ) -> dict[str, Any]:
     """The manifest's content. Artefacts that an earlier run wrote into the same folder for the same model stay listed."""
     document: dict[str, Any] = {
@@ -265,6 +266,7 @@ def compose(
             "digest": calibration.digest,
             "images": len(calibration) if plan is not None else 0,
             "source": calibration.dataset.source,
+            "seed": seed,
         },
         "tool": {"version": evit_mobile.__version__},
     }

@@ -21,7 +21,6 @@ from evit_mobile.reference import Reference, reload_reference
 from evit_mobile.validation.metrics import Logits, top_k_accuracy
 from evit_mobile.validation.verdict import Validation, failed, judge, not_run
 
-SEED = 0
 BATCH = 64
 
 
@@ -146,7 +145,9 @@ def listed_artefacts(path: Path) -> tuple[Path, dict[str, Any], list[dict[str, A
     """Folder, manifest and entries of an artefact or of all artefacts of a folder. Raises ArtefactError."""
     folder = path if (path / FILE_NAME).exists() or (path.is_dir() and path.suffix not in SUFFIXES) else path.parent
     if not path.exists():
-        raise ArtefactError(got=f"{path}, which does not exist", allowed="an artefact or its folder", do="correct the path")
+        raise ArtefactError(
+            got=f"{path}, which does not exist", allowed="an artefact or its folder", do="correct the path"
+        )
     manifest = read_manifest(folder)
     entries = [entry for entry in manifest["artefacts"] if path == folder or folder / entry["path"] == path]
     if not entries:
@@ -181,8 +182,9 @@ def judging_images(manifest: dict[str, Any], images: Path | None) -> Images:
     """Images to judge with: of `images`, or of what the manifest names; never those that calibrated. Raises DataError."""
     preprocess = Preprocess.from_manifest(manifest["input"])
     source = calibration_source(manifest)
-    calibration = calibration_images(source, preprocess, SEED)
-    return held_out_images(source if images is None else images, calibration, preprocess, SEED)
+    seed = manifest["calibration"]["seed"]
+    calibration = calibration_images(source, preprocess, seed)
+    return held_out_images(source if images is None else images, calibration, preprocess, seed)
 
 
 def labelled_images(manifest: dict[str, Any], images: Path | None, limit: int | None) -> Images:
@@ -191,8 +193,9 @@ def labelled_images(manifest: dict[str, Any], images: Path | None, limit: int | 
     source = calibration_source(manifest)
     if images is not None or source is None:
         return everything(images, preprocess, limit)
-    calibration = calibration_images(source, preprocess, SEED)
-    return held_out_images(source, calibration, preprocess, SEED, len(calibration.dataset) if limit is None else limit)
+    seed = manifest["calibration"]["seed"]
+    calibration = calibration_images(source, preprocess, seed)
+    return held_out_images(source, calibration, preprocess, seed, len(calibration.dataset) if limit is None else limit)
 
 
 def calibration_source(manifest: dict[str, Any]) -> Path | None:

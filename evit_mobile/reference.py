@@ -88,7 +88,7 @@ def _random(name: str, size: Size | None, num_classes: int | None, seed: int) ->
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = build_model(spec)
-        randomise(module)
+        randomise(module, spec.size)
     return Reference(
         spec=spec,
         module=module,
@@ -100,23 +100,34 @@ def _random(name: str, size: Size | None, num_classes: int | None, seed: int) ->
     )
 
 
+RANDOM_IMAGES = 4
+
+
 @torch.no_grad()
-def randomise(module: nn.Module) -> None:
-    """Draws batch norms and position biases at random.
+def randomise(module: nn.Module, size: Size) -> None:
+    """Draws batch norms and position biases at random, and sets running statistics to those of random images.
 
     A fresh M model ends each residual branch in a batch norm of weight 0: converters fold those branches away, and what is
-    then measured is not the model.
+    then measured is not the model. With arbitrary statistics a deep network forgets its input instead; with those of its own
+    activations it stays sensitive to every layer.
     """
-    for child in module.modules():
-        if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
-            child.weight.uniform_(0.5, 1.5)
-            child.bias.normal_(0, 0.1)
-            assert child.running_mean is not None and child.running_var is not None
-            child.running_mean.normal_(0, 0.1)
-            child.running_var.uniform_(0.5, 1.5)
+    norms = [child for child in module.modules() if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d)]
+    for norm in norms:
+        norm.weight.uniform_(0.5, 1.5)
+        norm.bias.normal_(0, 0.2)
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average over the one batch below
     for name, parameter in module.named_parameters():
         if name.endswith("attention_biases"):
             parameter.normal_()
+    module.train()(torch.randn(RANDOM_IMAGES, 3, *size))
+    module.eval()
+    for norm in norms:
+        norm.momentum = 0.1
+        if isinstance(
+            norm, nn.BatchNorm1d
+        ):  # pooled features of noise hardly vary; their own variance would magnify noise
+            norm.reset_running_stats()
 
 
 def reload_reference(model: dict[str, Any], size: Size, weights: str | None = None) -> Reference:
@@ -133,9 +144,7 @@ def reload_reference(model: dict[str, Any], size: Size, weights: str | None = No
         )
     seed = int(source.rpartition("=")[2]) if kind == "random" else 0
     found = {"file": source, "hub": source, "random": "random"}.get(kind, "bundled") if weights is None else weights
-    reference = load_reference(
-        model["name"], weights=found, size=size, num_classes=model["num_classes"], seed=seed
-    )
+    reference = load_reference(model["name"], weights=found, size=size, num_classes=model["num_classes"], seed=seed)
     if weights is None and reference.sha256 != model["weights_sha256"]:
         raise UsageError(
             got=f"weights at {source} that are not those of the manifest",

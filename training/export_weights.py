@@ -1,6 +1,6 @@
 """Writes a training state's averaged weights as the fp16 safetensors file that the package ships.
 
-    python training/export_weights.py build/training/efficientvit_m0.training.pt
+python training/export_weights.py build/training/efficientvit_m0.training.pt
 """
 
 from __future__ import annotations

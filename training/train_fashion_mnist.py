@@ -5,9 +5,9 @@
     python training/train_fashion_mnist.py efficientvit_b0 --out build/training
 
 Resolution grows while training (small images first, 224 at the end), which costs a third of training at 224 throughout.
-The state is saved after every epoch; the same command resumes. Seeded, fp32 (on CPUs without AMX bf16 autocast is slower
-here than fp32 in channels-last), so a run on another CPU may differ in the last digits. The weights of the exponential moving average are what is kept, and the test set is looked at
-only to report accuracy, never to choose a checkpoint.
+The state is saved after every epoch; the same command resumes. Seeded, fp32 (on CPUs without AMX, bf16 autocast is slower
+than fp32 in channels-last), so a run on another CPU may differ in the last digits. What is kept is the exponential moving
+average of the weights. docs/training.md says how the shipped files came about.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ DATA = Path("/usr/share/datasets/fashion-mnist")
 IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 BATCH = 128
+
+
 @dataclass(frozen=True)
 class Phase:
     """Epochs at one image side, in pixels. The learning rate warms up to its peak and falls to zero in each phase."""

@@ -36,6 +36,9 @@ class ResidualBlock(nn.Module):
 class DSConv(nn.Sequential):
     """Depthwise separable convolution."""
 
+    depth_conv: ConvNormAct
+    point_conv: ConvNormAct
+
     def __init__(self, dim: int, norm_eps: float, activation: type[nn.Module]) -> None:
         depth = ConvNormAct(dim, dim, 3, groups=dim, norm_eps=norm_eps, activation=activation)
         point = ConvNormAct(dim, dim, norm_eps=norm_eps, activation=None)
@@ -53,6 +56,10 @@ class ConvBlock(nn.Sequential):
 
 class MBConv(nn.Sequential):
     """Inverted residual. With `fewer_norm` the first two convolutions carry a bias instead of a norm."""
+
+    inverted_conv: ConvNormAct
+    depth_conv: ConvNormAct
+    point_conv: ConvNormAct
 
     def __init__(
         self,
@@ -105,9 +112,7 @@ class LiteMLA(nn.Module):
         self.aggreg = nn.ModuleList(
             [
                 nn.Sequential(
-                    nn.Conv2d(
-                        qkv, qkv, AGGREGATION_KERNEL, padding=AGGREGATION_KERNEL // 2, groups=qkv, bias=False
-                    ),
+                    nn.Conv2d(qkv, qkv, AGGREGATION_KERNEL, padding=AGGREGATION_KERNEL // 2, groups=qkv, bias=False),
                     nn.Conv2d(qkv, qkv, 1, groups=3 * heads, bias=False),
                 )
             ]
@@ -186,9 +191,7 @@ def large_stage(index: int, in_dim: int, dim: int, depth: int, architecture: Mit
 class ClassifierHead(nn.Module):
     """1x1 convolution, global average, two linear layers with a layer norm between: (B, C, H, W) -> (B, classes)."""
 
-    def __init__(
-        self, dim: int, architecture: MitArchitecture, activation: type[nn.Module], num_classes: int
-    ) -> None:
+    def __init__(self, dim: int, architecture: MitArchitecture, activation: type[nn.Module], num_classes: int) -> None:
         super().__init__()
         widths = architecture.head_widths
         self.in_conv = ConvNormAct(dim, widths[0], norm_eps=architecture.head_norm_eps, activation=activation)

@@ -100,9 +100,7 @@ class CascadedGroupAttention(nn.Module):
         self.key_dim = key_dim
         self.value_dim = dim // num_heads
         self.resolution = resolution
-        self.qkvs = nn.ModuleList(
-            ConvNorm(dim // num_heads, 2 * key_dim + self.value_dim) for _ in range(num_heads)
-        )
+        self.qkvs = nn.ModuleList(ConvNorm(dim // num_heads, 2 * key_dim + self.value_dim) for _ in range(num_heads))
         self.dws = nn.ModuleList(ConvNorm(key_dim, key_dim, kernels[i], groups=key_dim) for i in range(num_heads))
         self.proj = nn.Sequential(nn.ReLU(), ConvNorm(self.value_dim * num_heads, dim, gamma=0.0))
         self.attention_biases = nn.Parameter(torch.zeros(num_heads, resolution**2))

@@ -35,7 +35,7 @@ MOVEMENT = {
     ATEN.transpose.int,
 }
 ACTIVATIONS = {ATEN.relu.default, ATEN.relu6.default}
-FLOAT_REASONS = {
+FLOAT_REASONS: dict[object, str] = {
     ATEN.matmul.default: "product of two activations: float keeps attention accurate and XNNPACK takes it",
     ATEN.softmax.int: "softmax has no int8 kernel in XNNPACK",
     ATEN.div.Tensor: "a quantized divisor can become zero",
@@ -71,9 +71,7 @@ def place(graph_module: GraphModule, protected: frozenset[str] = frozenset()) ->
             for operand in _operands(node):
                 sharing.join(operand, result)
     weights = [(_weight(node), node) for node in operations if node.target in WEIGHTED]
-    floats = [
-        (node, _float_reason(node, protected)) for node in nodes if node not in integer and node not in absorbed
-    ]
+    floats = [(node, _float_reason(node, protected)) for node in nodes if node not in integer and node not in absorbed]
     return Placement(groups=sharing.groups(), weights=tuple(weights), floats=tuple(floats))
 
 

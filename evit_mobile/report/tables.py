@@ -60,8 +60,8 @@ def manifest_table(manifest: dict[str, Any]) -> RenderableType:
     title = f"{model['name']}, {model['num_classes']} classes, weights: {model['weights']}"
     table = Table(title=title)
     table.add_column("artefact", no_wrap=True)
-    for heading in ("MB", "SQNR dB", "agreement", "top-1 (fp32) %", "delegated"):
-        table.add_column(heading, justify="right")
+    for heading in ("MB", "SQNR dB", "agreement", "top-1 (fp32)", "delegated"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict")
     for entry in manifest["artefacts"]:
         table.add_row(
@@ -129,7 +129,7 @@ def revalidation_rows(results: list[Revalidation]) -> dict[str, Any]:
 def revalidation_table(document: dict[str, Any]) -> RenderableType:
     table = Table()
     table.add_column("artefact", no_wrap=True)
-    for heading in ("SQNR dB", "agreement", "top-1 (fp32) %"):
+    for heading in ("SQNR dB", "agreement", "top-1 (fp32)"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     for entry in document["artefacts"]:

@@ -38,7 +38,8 @@ class StaticHead(nn.Module):
                 got="cascaded attention with batch norm", allowed="folded convolutions", do="run fold_batch_norm first"
             )
         key_dim, value_dim = attention.key_dim, attention.value_dim
-        query, key, value = torch.arange(2 * key_dim + value_dim).split([key_dim, key_dim, value_dim])
+        channels = torch.arange(2 * key_dim + value_dim)
+        query, key, value = channels[:key_dim], channels[key_dim : 2 * key_dim], channels[2 * key_dim :]
         self.query = select_outputs(qkv, query, 1)
         self.key = select_outputs(qkv, key, 1)
         self.value = select_outputs(qkv, value, 1)
@@ -55,7 +56,7 @@ class StaticHead(nn.Module):
         k = self.key(x).flatten(2)  # (B, K, N)
         v = self.value(x)  # (B, V, H, W)
         scores = (q.transpose(1, 2) @ k + self.bias).softmax(dim=-1)  # (B, N, N)
-        out = v.flatten(2) @ scores.transpose(1, 2)  # (B, V, N)
+        out: Tensor = v.flatten(2) @ scores.transpose(1, 2)  # (B, V, N)
         return out.view(v.shape)
 
 

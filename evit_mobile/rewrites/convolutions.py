@@ -24,7 +24,8 @@ def convolution_like(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None, group
     return new.eval().requires_grad_(False)
 
 
-def select_outputs(conv: nn.Conv2d, channels: Tensor, groups: int) -> nn.Conv2d:
-    """The convolution that computes only the output `channels` (a 1-D index) of `conv`, in that order."""
+def select_outputs(conv: nn.Module, channels: Tensor, groups: int) -> nn.Conv2d:
+    """The convolution that computes only the output `channels` (a 1-D index) of the convolution `conv`, in that order."""
+    assert isinstance(conv, nn.Conv2d)
     bias = None if conv.bias is None else conv.bias[channels]
     return convolution_like(conv, conv.weight[channels], bias, groups)

@@ -36,7 +36,8 @@ def fold_batch_norm(model: nn.Module, _probe: Tensor) -> int:
 
 def scale_and_shift(norm: BatchNorm) -> tuple[Tensor, Tensor]:
     """s and t with BN(x) = s x + t, in float64, each of shape (channels,)."""
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
     return scale, norm.bias.double() - scale * norm.running_mean.double()
 

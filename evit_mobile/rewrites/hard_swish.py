@@ -45,21 +45,19 @@ def spell_hard_swish(model: nn.Module, _probe: Tensor) -> int:
 
 def _spell_stem(model: EfficientViTMit) -> int:
     """The stem's first activation also runs through residual shortcuts: the whole stem stream is carried sixfold."""
-    first, *blocks = model.stem
-    if not isinstance(first.act, nn.Hardswish):
+    first, *residuals = model.stem
+    if not isinstance(first, ConvNormAct) or not isinstance(first.act, nn.Hardswish):
         return 0
-    readers: list[nn.Module] = []
+    blocks = [residual.main for residual in residuals if isinstance(residual, ResidualBlock)]
+    after = next(module for module in model.stages.modules() if isinstance(module, MBConv))
+    readers: list[nn.Module] = [after.inverted_conv.conv]
+    places = 0
     for block in blocks:
-        assert isinstance(block, ResidualBlock) and isinstance(block.main, DSConv)
-        readers.append(block.main.depth_conv.conv)
-        _scale(block.main.point_conv.conv, FACTOR, with_bias=True)
-    after = model.stages[0].blocks[0].main
-    assert isinstance(after, MBConv)
-    readers.append(after.inverted_conv.conv)
-    places = _spell(first, readers)
-    for block in blocks:
-        places += _spell(block.main.depth_conv, [block.main.point_conv.conv])
-    return places
+        assert isinstance(block, DSConv)
+        readers.append(block.depth_conv.conv)
+        _scale(block.point_conv.conv, FACTOR, with_bias=True)
+        places += _spell(block.depth_conv, [block.point_conv.conv])
+    return places + _spell(first, readers)
 
 
 def _spell(layer: ConvNormAct, readers: list[nn.Module]) -> int:
@@ -75,7 +73,9 @@ def _scale(layer: nn.Module, factor: float, *, with_bias: bool) -> None:
     """Multiplies a layer's weight, and its bias if its output is to be scaled rather than its input."""
     if not isinstance(layer, nn.Conv2d | nn.Linear):
         raise RewriteError(
-            got=f"a {type(layer).__name__} after a hard swish", allowed="a convolution or a linear layer", do="report this"
+            got=f"a {type(layer).__name__} after a hard swish",
+            allowed="a convolution or a linear layer",
+            do="report this",
         )
     with torch.no_grad():
         layer.weight.mul_(factor)

@@ -10,10 +10,10 @@ number of tokens and with the product of three activations: trained L variants e
     w_id  = q_id u_d / max(sum_e q_ie u_e, FLOOR)       q u <= max q, and w sums to at most 1
     out_i = sum_d w_id S_d                              a weighted mean again: |out_i| <= max |v|
 
-which is the same function: m and its sum cancel. No intermediate exceeds max(|q|, |k|, |v|, N). 1/N is folded into the weights
-of v. The result does not change with the scale of q and k, so their weights are scaled by a power of two that puts the largest
-value of a few images at TYPICAL_PEAK. The reference's eps only matters to tokens whose q vanishes in every channel; there both forms give 0. FLOOR is the
-smallest normal fp16 number, so that no runtime flushes it to zero.
+which is the same function: m and its sum cancel. No intermediate exceeds max(|q|, |k|, |v|, N). 1/N is folded into the
+weights of v. The result does not change with the scale of q and k, so their weights are scaled by a power of two that puts
+the largest value of a few images at TYPICAL_PEAK. The reference's eps only matters to tokens whose q vanishes in every
+channel; there both forms give 0. FLOOR is the smallest normal fp16 number, so that no runtime flushes it to zero.
 
 q, k and v are separate convolutions at every scale (the reference interleaves them head by head), so nothing is sliced.
 Shapes: B batch, N = H*W tokens, h heads over all scales, D head width.
@@ -29,7 +29,6 @@ from torch import Tensor, nn
 from evit_mobile.models.mit import LiteMLA
 from evit_mobile.rewrites.convolutions import select_outputs
 from evit_mobile.rewrites.surgery import captured_inputs, replace_modules
-
 
 FLOOR = 2.0**-14
 
@@ -58,8 +57,9 @@ class MultiScaleProjection(nn.Module):
         channels = torch.arange(conv.out_channels).view(heads, 3, head_dim)[:, part].flatten()
         self.head_dim = head_dim
         self.project = select_outputs(conv, channels, 1)
-        self.depthwise = nn.ModuleList(select_outputs(pair[0], channels, len(channels)) for pair in attention.aggreg)
-        self.mix = nn.ModuleList(select_outputs(pair[1], channels, heads) for pair in attention.aggreg)
+        pairs = [tuple(pair.children()) for pair in attention.aggreg]
+        self.depthwise = nn.ModuleList(select_outputs(depthwise, channels, len(channels)) for depthwise, _ in pairs)
+        self.mix = nn.ModuleList(select_outputs(mix, channels, heads) for _, mix in pairs)
 
     def scale(self, factor: float) -> None:
         """Multiplies the output by `factor`; the convolutions have no bias, so only the first one changes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ def judge(
     reference, artefact = stages[0][1], stages[-1][1]
     hops = tuple(
         Hop(start=before, end=name, step=compare(logits, previous), total=compare(logits, reference))
-        for (before, previous), (name, logits) in zip(stages, stages[1:], strict=False)
+        for (before, previous), (name, logits) in pairwise(stages)
     )
     total = hops[-1].total
     top1_reference = None if labels is None else top_k_accuracy(reference, labels, 1)
@@ -98,7 +99,11 @@ def find_faults(
     measured = [
         (last.total.sqnr_db, limits.min_sqnr_db, "SQNR {0:.1f} dB, at least {1:.1f} dB required"),
         (last.total.top1_agreement, limits.min_top1_agreement, "agreement {0:.4f}, at least {1:.4f} required"),
-        (last.step.sqnr_db, limits.min_faithful_db, f"SQNR {{0:.1f}} dB against the {last.start} program, at least {{1:.1f}} dB required"),
+        (
+            last.step.sqnr_db,
+            limits.min_faithful_db,
+            f"SQNR {{0:.1f}} dB against the {last.start} program, at least {{1:.1f}} dB required",
+        ),
     ]
     if top1_reference is not None and top1_artefact is not None:
         floor = top1_reference - limits.max_top1_drop

@@ -98,7 +98,10 @@ def test_bad_input_is_explained_with_exit_code_2(
 
 
 def test_help_is_instant_and_imports_no_torch() -> None:
-    code = "import sys; from evit_mobile import cli; sys.argv = ['evit-mobile', '--help']\ntry: cli.main()\nfinally: assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from evit_mobile import cli; sys.argv = ['evit-mobile', '--help']\n"
+        "try: cli.main()\nfinally: assert 'torch' not in sys.modules"
+    )
     fastest = min(timed_run(code) for _ in range(3))
     assert fastest < 1.0
 

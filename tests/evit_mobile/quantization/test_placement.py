@@ -12,17 +12,19 @@ from evit_mobile.models import build_model
 from evit_mobile.pipeline import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.placement import PROTECTED_REASON, place
+from evit_mobile.reference import randomise
 from evit_mobile.rewrites import rewrite
 from evit_mobile.spec import find_spec
 from evit_mobile.validation.metrics import sqnr_db
-from tests.oracles import randomise
 
 SIZE = (96, 96)
 
 
 @pytest.fixture(scope="module", params=["efficientvit_m0", "efficientvit_b0"])
 def program(request: pytest.FixtureRequest) -> torch.export.ExportedProgram:
-    model = randomise(build_model(find_spec(request.param, size=SIZE, num_classes=7)))
+    torch.manual_seed(0)
+    model = build_model(find_spec(request.param, size=SIZE, num_classes=7))
+    randomise(model, SIZE)
     return export(rewrite(model, images(2), int8=True)[0], SIZE)
 
 
@@ -36,7 +38,9 @@ def plan(program: torch.export.ExportedProgram) -> QuantPlan:
 
 
 def test_every_convolution_and_linear_layer_is_int8(program: torch.export.ExportedProgram, plan: QuantPlan) -> None:
-    weighted = [n for n in graph_module(program).graph.nodes if str(n.target) in ("aten.conv2d.default", "aten.linear.default")]
+    weighted = [
+        n for n in graph_module(program).graph.nodes if str(n.target) in ("aten.conv2d.default", "aten.linear.default")
+    ]
     assert len(plan.weights) == len(weighted) > 50
 
 
