@@ -1,12 +1,16 @@
 """Names of MIL operations: the module path and the graph node, joined so that the path can be read back.
 
 MIL allows letters, digits and underscores, so a dot of the path becomes a double underscore:
-node `conv2d_3` of module `stages.0.blocks.0.dw0.m` is `stages__0__blocks__0__dw0__m__conv2d_3`.
+node `conv2d_3` of module `stages.0.blocks.0.dw0.m` is `stages__0__blocks__0__dw0__m__conv2d_3`. coremltools puts `op_`
+before a name that starts with a digit.
 """
 
 from __future__ import annotations
 
+import re
+
 DOT = "__"
+PREFIX = re.compile(r"^op_(?=\d)")
 
 
 def operation_name(module: str, node: str) -> str:
@@ -16,4 +20,4 @@ def operation_name(module: str, node: str) -> str:
 
 def module_path(name: str) -> str:
     """The dotted module path inside a MIL name; "" where there is none."""
-    return ".".join(name.split(DOT)[:-1])
+    return ".".join(PREFIX.sub("", name).split(DOT)[:-1])

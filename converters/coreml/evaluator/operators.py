@@ -183,12 +183,10 @@ def slice_by_index(
     """x[begin:end:stride] per dimension; a mask opens that end, or takes the one element at `begin`."""
     index: list[int | slice] = []
     for dim in range(x.ndim):
-        if squeeze_mask and squeeze_mask[dim]:
-            index.append(begin[dim])
-            continue
-        first = None if begin_mask and begin_mask[dim] else begin[dim]
+        first = 0 if begin_mask and begin_mask[dim] else begin[dim]
         last = None if end_mask and end_mask[dim] else end[dim]
-        index.append(slice(first, last, stride[dim] if stride else 1))
+        one = squeeze_mask and squeeze_mask[dim]
+        index.append(first if one else slice(first, last, stride[dim] if stride else 1))
     return x[tuple(index)]
 
 

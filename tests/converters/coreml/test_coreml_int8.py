@@ -1,0 +1,156 @@
+"""W8A8: the quantize/dequantize graph lowered, and equal to PyTorch's within one code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from coreml_programs import FeedForward, Head, Lambda, LinearAttention, Windows, export, plan, write
+from torch import nn
+from torch.export import ExportedProgram
+
+from converters.contract import ActivationQuantization, Precision, QuantPlan
+from converters.coreml import package, passes
+from converters.coreml.evaluator import Evaluator
+from converters.errors import ToolchainError
+from converters.quantized_program import quantize_program
+
+SHAPE = (1, 6, 5, 5)
+X = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
+FP16_NOISE = 2**-9
+
+
+def quantized(module: nn.Module) -> tuple[ExportedProgram, float]:
+    """`module` with everything int8 that `plan` takes, and the scale of its last int8 tensor."""
+    program = export(module, X)
+    choices = plan(program, X)
+    return quantize_program(program, choices), choices.activations[-1].scale
+
+
+def operations(path: Path) -> Counter[str]:
+    return Counter(op.op_type for op in package.load_function(path).operations)
+
+
+CONVOLUTIONS = nn.Sequential(
+    nn.Conv2d(6, 12, 3, padding=1), nn.ReLU(), nn.Conv2d(12, 12, 3, padding=1, groups=12), nn.Conv2d(12, 5, 1)
+)
+
+
+@pytest.mark.parametrize("minimum_ios", [17, 18])
+@pytest.mark.parametrize(
+    ("module", "codes"),
+    [(CONVOLUTIONS, 1), (Windows(6), 1), (FeedForward(6), 2)],  # the residual adds what its first sum was off by
+    ids=["convs", "windows", "ffn"],
+)
+@torch.no_grad()
+def test_int8_output_equals_the_pytorch_graph_up_to_a_code(
+    module: nn.Module, codes: int, minimum_ios: int, tmp_path: Path
+) -> None:
+    program, scale = quantized(module)
+    expected = program.module(check_guards=False)(X).numpy()
+    write(program, tmp_path / "p.mlpackage", Precision.INT8, minimum_ios=minimum_ios)
+    actual = Evaluator(tmp_path / "p.mlpackage")(X.numpy())
+    difference = np.abs(np.round(actual / scale) - np.round(expected / scale))
+    assert difference.max() <= codes
+    assert (difference == 0).mean() > 0.8
+    assert np.unique(expected).size > 30
+
+
+@torch.no_grad()
+def test_float_regions_between_int8_ones(tmp_path: Path) -> None:
+    module = nn.Sequential(LinearAttention(2, 3), Head(6))
+    program, scale = quantized(module)
+    expected = program.module(check_guards=False)(X).numpy()
+    write(program, tmp_path / "p.mlpackage", Precision.INT8)
+    actual = Evaluator(tmp_path / "p.mlpackage")(X.numpy())
+    assert np.abs(actual - expected).max() <= 2 * scale + FP16_NOISE * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(
+    ("minimum_ios", "kind"), [(17, "constexpr_affine_dequantize"), (18, "constexpr_blockwise_shift_scale")]
+)
+def test_weights_stay_int8_in_the_file(minimum_ios: int, kind: str, tmp_path: Path) -> None:
+    convolutions = (nn.Conv2d(6, 64, 1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1))
+    wide = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(1600, 9))
+    program, _ = quantized(wide)
+    write(program, tmp_path / "p.mlpackage", Precision.INT8, minimum_ios=minimum_ios)
+    counts = operations(tmp_path / "p.mlpackage")
+    assert counts[kind] == 3
+    assert counts["quantize"] >= 3
+    parameters = sum(layer.weight.numel() for layer in wide if hasattr(layer, "weight"))
+    stored = (tmp_path / "p.mlpackage" / "Data" / package.WEIGHTS / "weight.bin").stat().st_size
+    assert parameters < stored < 1.2 * parameters
+    specification = package.read(tmp_path / "p.mlpackage").specification
+    assert specification.specificationVersion == {17: 8, 18: 9}[minimum_ios]
+
+
+def test_int8_needs_ios17(tmp_path: Path) -> None:
+    program, _ = quantized(CONVOLUTIONS)
+    with pytest.raises(ToolchainError, match="iOS17"):
+        write(program, tmp_path / "p.mlpackage", Precision.INT8, minimum_ios=16)
+    assert not list(tmp_path.iterdir())
+
+
+class Unequal(nn.Module):
+    """A sum of two tensors whose ranges differ by a factor of a thousand."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 1000.0 + x.relu()
+
+
+def unequal() -> ExportedProgram:
+    program = export(Unequal(), X)
+    scales = {"mul": 20.0, "relu": 0.02, "add": 20.0}
+    activations = tuple(
+        ActivationQuantization(tensor=name, module="", scale=scale, zero_point=0) for name, scale in scales.items()
+    )
+    return quantize_program(program, QuantPlan(activations=activations, weights=(), floats=()))
+
+
+@pytest.mark.parametrize("safe", [True, False])
+@torch.no_grad()
+def test_scale_normalisation_of_a_sum_does_not_overflow(
+    safe: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the stock pass the codes of the wide term are multiplied by 1000 and saturate: the test sees it."""
+    if not safe:
+        from coremltools import PassPipeline
+
+        monkeypatch.setattr(passes, "pipeline", PassPipeline)
+    program = unequal()
+    write(program, tmp_path / "p.mlpackage", Precision.INT8)
+    expected = program.module(check_guards=False)(X).numpy()
+    error = np.abs(Evaluator(tmp_path / "p.mlpackage")(X.numpy()) - expected).max()
+    assert bool(error <= 20 + FP16_NOISE * np.abs(expected).max()) is safe
+
+
+def test_a_sum_of_similar_scales_is_still_normalised(tmp_path: Path) -> None:
+    program, _ = quantized(FeedForward(6))
+    write(program, tmp_path / "p.mlpackage", Precision.INT8)
+    written = package.load_function(tmp_path / "p.mlpackage").operations
+    scales = [float(op.scale.val) for op in written if op.op_type == "dequantize"]
+    assert scales.count(1.0) == 2
+
+
+def test_codes_of_another_range_are_refused(tmp_path: Path) -> None:
+    module = Lambda(
+        lambda x: torch.ops.quantized_decomposed.dequantize_per_tensor(
+            torch.ops.quantized_decomposed.quantize_per_tensor(x, 0.1, 0, -8, 7, torch.int8), 0.1, 0, -8, 7, torch.int8
+        )
+    )
+    with pytest.raises(ToolchainError, match=r"codes -8\.\.7"):
+        write(export(module, X), tmp_path / "p.mlpackage", Precision.INT8)
+
+
+def test_scale_that_fp16_cannot_hold_is_refused(tmp_path: Path) -> None:
+    program = export(nn.ReLU(), X)
+    tiny = ActivationQuantization(tensor="relu", module="", scale=1e-9, zero_point=0)
+    with pytest.raises(ToolchainError, match="scale 1e-09"):
+        write(
+            quantize_program(program, QuantPlan(activations=(tiny,), weights=(), floats=())),
+            tmp_path / "p.mlpackage",
+            Precision.INT8,
+        )

@@ -1,0 +1,188 @@
+"""The file itself: metadata, reproducibility, atomicity, and every kind of damage we could think of."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from coreml_programs import FeedForward, export, write
+from torch import nn
+
+from converters.contract import Layout, Metadata, Precision
+from converters.coreml import package
+from converters.coreml.evaluator import Evaluator
+from converters.coreml.inspect import inspect
+from converters.coreml.lower import lower
+from converters.errors import ArtefactError, ConverterError, ToolchainError
+from converters.files import sha256, size_bytes
+
+X = torch.randn(1, 6, 5, 5, generator=torch.Generator().manual_seed(0))
+MODEL = f"Data/{package.MODEL}"
+WEIGHTS = f"Data/{package.WEIGHTS}/weight.bin"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("package") / "p.mlpackage"
+    write(export(nn.Sequential(FeedForward(6), nn.Conv2d(6, 9, 3)), X), path)
+    return path
+
+
+@pytest.fixture
+def copy(original: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(original, tmp_path / "copy.mlpackage"))
+
+
+def test_artefact_describes_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "m.fp16.mlpackage"
+    artefact = write(export(FeedForward(6), X), path)
+    assert (artefact.format, artefact.precision, artefact.path) == ("coreml", Precision.FP16, path)
+    assert (artefact.bytes, artefact.sha256) == (size_bytes(path), sha256(path))
+    (image,), (logits,) = artefact.inputs, artefact.outputs
+    assert (image.name, image.shape, image.dtype, image.layout) == ("image", (1, 6, 5, 5), "float32", Layout.NCHW)
+    assert (logits.name, logits.shape, logits.dtype) == ("logits", (1, 6, 5, 5), "float32")
+    assert set(artefact.toolchain) == {"coremltools", "torch"}
+
+
+def test_metadata_is_in_the_file(tmp_path: Path) -> None:
+    metadata = Metadata(
+        description="What it is",
+        author="Who",
+        license="Apache-2.0",
+        version="1.2",
+        labels=("cat", "dog"),
+        extra={"k": "v"},
+    )
+    lower(export(FeedForward(6), X), Precision.FP16, tmp_path / "p.mlpackage", metadata)
+    description = package.read(tmp_path / "p.mlpackage").specification.description
+    written = description.metadata
+    assert (written.shortDescription, written.author) == ("What it is", "Who")
+    assert (written.license, written.versionString) == ("Apache-2.0", "1.2")
+    assert json.loads(written.userDefined["labels"]) == ["cat", "dog"]
+    assert (written.userDefined["k"], written.userDefined["precision"]) == ("v", "fp16")
+    assert [feature.name for feature in (*description.input, *description.output)] == ["image", "logits"]
+    assert all(feature.shortDescription for feature in (*description.input, *description.output))
+
+
+@pytest.mark.parametrize("precision", [Precision.FP16, Precision.FP32])
+def test_same_program_gives_the_same_bytes(precision: Precision, tmp_path: Path) -> None:
+    program = export(FeedForward(6), X)
+    first, second = (write(program, tmp_path / name / "p.mlpackage", precision) for name in "ab")
+    assert first.sha256 == second.sha256
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(original: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(original, tmp_path / "p.mlpackage"))
+    with pytest.raises(ToolchainError):
+        write(export(nn.Softplus(), X), path)
+    assert [file.name for file in tmp_path.iterdir()] == ["p.mlpackage"]
+    assert sha256(path) == sha256(original)
+
+
+def rewrite_manifest(**changes: object) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        file = path / "Manifest.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+    return damage
+
+
+def cut(member: str, keep: float) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        content = (path / member).read_bytes()
+        (path / member).write_bytes(content[: int(len(content) * keep)])
+
+    return damage
+
+
+def overwrite(member: str, content: bytes) -> Callable[[Path], None]:
+    return lambda path: (path / member).write_bytes(content) and None
+
+
+def flip(member: str, position: int) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        content = bytearray((path / member).read_bytes())
+        content[position] ^= 0x10
+        (path / member).write_bytes(content)
+
+    return damage
+
+
+ESCAPE = {"a": {"path": "../../../etc/hostname"}}
+DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "no manifest": (lambda path: (path / "Manifest.json").unlink(), "no Manifest.json"),
+    "no folder": (shutil.rmtree, "no Manifest.json"),
+    "manifest is not JSON": (overwrite("Manifest.json", b"{"), "unreadable Manifest.json"),
+    "manifest is not text": (overwrite("Manifest.json", b"\xff\xfe\x00"), "unreadable Manifest.json"),
+    "manifest is a list": (overwrite("Manifest.json", b"[1]"), "holds a list"),
+    "manifest without entries": (rewrite_manifest(itemInfoEntries=None), "without a root model"),
+    "manifest with odd entries": (rewrite_manifest(itemInfoEntries={"a": 3}), "without a root model"),
+    "manifest with another root": (rewrite_manifest(rootModelIdentifier="x"), "without a root model"),
+    "manifest with an odd root": (rewrite_manifest(rootModelIdentifier=[]), "without a root model"),
+    "manifest that leads outside": (
+        rewrite_manifest(itemInfoEntries=ESCAPE, rootModelIdentifier="a"),
+        "no member",
+    ),
+    "no specification": (lambda path: (path / MODEL).unlink(), "no member"),
+    "no weights": (lambda path: shutil.rmtree(path / WEIGHTS.removesuffix("/weight.bin")), "no member"),
+    "no weight file": (lambda path: (path / WEIGHTS).unlink(), "no weight file"),
+    "foreign file": (overwrite("Data/notes.txt", b"hello"), "foreign file"),
+    "empty specification": (overwrite(MODEL, b""), "model of type None"),
+    "specification is noise": (overwrite(MODEL, bytes(range(256))), "unreadable model.mlmodel"),
+    "specification cut": (cut(MODEL, 0.6), "unreadable model.mlmodel"),
+    "weights empty": (overwrite(WEIGHTS, b""), "weight.bin of 0 bytes"),
+    "weights cut in half": (cut(WEIGHTS, 0.5), "weight.bin"),
+    "weights cut at the end": (cut(WEIGHTS, 0.999), "cut short"),
+    "weights from elsewhere": (overwrite(WEIGHTS, bytes(100_000)), "tensor header"),
+    "flipped sentinel": (flip(WEIGHTS, 64), "tensor header"),
+    "flipped element type": (flip(WEIGHTS, 68), "tensor header"),
+    "flipped size": (flip(WEIGHTS, 72), "tensor header"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_is_named(name: str, copy: Path) -> None:
+    damage, message = DAMAGES[name]
+    damage(copy)
+    for read in (Evaluator, inspect):
+        with pytest.raises(ArtefactError, match=message):
+            read(copy)
+
+
+def test_flipped_weight_changes_the_output(original: Path, copy: Path) -> None:
+    """The header of the first tensor is at 64, its data at 128: a sign bit, and no check can tell."""
+    content = bytearray((copy / WEIGHTS).read_bytes())
+    content[129] ^= 0x80
+    (copy / WEIGHTS).write_bytes(content)
+    assert not np.array_equal(Evaluator(copy)(X.numpy()), Evaluator(original)(X.numpy()))
+
+
+def test_random_flips_never_surprise(original: Path, copy: Path) -> None:
+    """Any single flipped bit of the specification or manifest: an error of ours, or a package that still reads."""
+    generator = random.Random(0)
+    for member, position in [(member, generator.random()) for member in ("Manifest.json", MODEL) for _ in range(40)]:
+        content = bytearray((original / member).read_bytes())
+        content[int(position * len(content))] ^= 1 << generator.randrange(8)
+        (copy / member).write_bytes(content)
+        try:
+            inspect(copy)
+            Evaluator(copy)(X.numpy())
+        except ConverterError:
+            continue
+        finally:
+            shutil.copy(original / member, copy / member)
+
+
+def test_images_of_another_size_are_refused(original: Path) -> None:
+    run = Evaluator(original)
+    for shape in ((1, 6, 5, 6), (6, 5, 5), (0, 6, 5, 5), (1, 3, 5, 5)):
+        with pytest.raises(ArtefactError, match=r"allowed: \(B, 6, 5, 5\)"):
+            run(np.zeros(shape, np.float32))
+    batch = np.random.default_rng(0).normal(size=(3, 6, 5, 5)).astype(np.float32)
+    np.testing.assert_array_equal(run(batch), np.concatenate([run(one[None]) for one in batch]))
