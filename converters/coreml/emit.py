@@ -25,10 +25,9 @@ from torch.fx.node import Argument, Target
 from torch.utils._pytree import tree_leaves
 
 from converters.coreml import toolchain
-from converters.coreml.names import operation_name
+from converters.coreml.names import INPUT, OUTPUT, operation_name
 from converters.errors import ToolchainError
 
-INPUT, OUTPUT = "image", "logits"
 IOS18 = 18
 """The first release with `constexpr_blockwise_shift_scale`."""
 

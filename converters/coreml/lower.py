@@ -14,6 +14,7 @@ import numpy as np
 
 from converters.contract import Artefact, Layout, Metadata, Precision, TensorSpec
 from converters.coreml import toolchain
+from converters.coreml.names import INPUT, OUTPUT
 from converters.coreml.package import make_reproducible
 from converters.errors import ConverterError, ToolchainError
 from converters.files import atomic_path, sha256, size_bytes
@@ -42,7 +43,7 @@ def lower(
 
     `minimum_ios` overrides the oldest iOS release that can load the file: 17 is enough for int8.
     """
-    from converters.coreml.emit import INPUT, OUTPUT, emit
+    from converters.coreml.emit import emit
 
     release = minimum_ios or MINIMUM_IOS[precision]
     try:
@@ -94,8 +95,8 @@ def _describe(model: Any, metadata: Metadata, precision: Precision) -> None:
     model.author = metadata.author
     model.license = metadata.license
     model.version = metadata.version
-    model.input_description["image"] = "Preprocessed RGB image, float32, (batch, channel, row, column)"
-    model.output_description["logits"] = "Class scores before softmax, float32, (batch, class)"
+    model.input_description[INPUT] = "Preprocessed RGB image, float32, (batch, channel, row, column)"
+    model.output_description[OUTPUT] = "Class scores before softmax, float32, (batch, class)"
     extra = {"precision": precision.value, **metadata.extra}
     if metadata.labels:
         extra["labels"] = json.dumps(metadata.labels)

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -58,7 +59,7 @@ def models_table(rows: list[dict[str, Any]]) -> RenderableType:
 def manifest_table(manifest: dict[str, Any]) -> RenderableType:
     model = manifest["model"]
     title = f"{model['name']}, {model['num_classes']} classes, weights: {model['weights']}"
-    table = Table(title=title)
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("artefact", no_wrap=True)
     for heading in ("MB", "SQNR dB", "agreement", "top-1 (fp32)", "delegated"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -127,7 +128,7 @@ def revalidation_rows(results: list[Revalidation]) -> dict[str, Any]:
 
 
 def revalidation_table(document: dict[str, Any]) -> RenderableType:
-    table = Table()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("artefact", no_wrap=True)
     for heading in ("SQNR dB", "agreement", "top-1 (fp32)"):
         table.add_column(heading, justify="right")
@@ -151,7 +152,7 @@ def inspection_table(document: dict[str, Any]) -> RenderableType:
     delegation = document["delegation"]
     if delegation is not None:
         share = f"{delegation['delegated_ops']} of {delegation['total_ops']} operations"
-        partitions = f" in {delegation['partitions']} partitions" if delegation["partitions"] else ""
+        partitions = f", partitions: {delegation['partitions']}" if delegation["partitions"] else ""
         facts.add_row("delegate", f"{delegation['delegate']}: {share}{partitions}")
     operations = Table("operation", "count")
     for name, count in sorted(document["operations"].items(), key=lambda item: -item[1]):

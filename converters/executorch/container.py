@@ -1,0 +1,231 @@
+"""The .pte file around the delegate: one method that calls it, the constants it needs, and a digest of everything else.
+
+The runtime checks that a file is a well-formed flatbuffer, but believes much of what its tables say. A file written here therefore
+carries a SHA-256 of its structure: all bytes but the constants. Damage there is found before native code sees the file; damage to
+constants changes outputs, which is validation's business. Files of other writers have no digest and are checked for consistency only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from executorch.exir import schema
+from executorch.exir._serialize._flatbuffer_program import _flatbuffer_to_program
+from executorch.exir._serialize._named_data_store import NamedDataStore
+from executorch.exir._serialize._program import PTEFile, _get_extended_header, serialize_pte_binary
+
+from converters.contract import Metadata
+from converters.executorch.damage import damaged
+from converters.executorch.delegate import Blob, StoredGraph, read_blob
+from converters.executorch.graph import DataType, Graph, Tensor
+
+METHOD = "forward"
+METADATA_METHOD = "metadata"
+XNNPACK = "XnnpackBackend"
+DIGEST_KEY = "structure.sha256"
+UNSIGNED = b"0" * (2 * hashlib.sha256().digest_size)
+ALIGNMENT = 16
+"""Bytes; what executorch aligns tensors and constants to."""
+
+ONE_TENSOR = '{"type": null, "context": null, "children_spec": []}'
+SCALAR_TYPES = {DataType.FP32: schema.ScalarType.FLOAT}
+
+
+def write_container(graph: Graph, blob: Blob, metadata: Metadata) -> bytes:
+    """The .pte file whose method `forward` runs the delegate, and whose method `metadata` returns `metadata` as JSON text."""
+    constants = NamedDataStore()
+    for key, content in blob.constants.items():
+        constants.add_named_data(key, content, ALIGNMENT)
+    constants.add_named_data(DIGEST_KEY, UNSIGNED, ALIGNMENT)
+    program = schema.Program(
+        version=0,
+        execution_plan=[_forward(graph), _metadata(metadata)],
+        constant_buffer=[schema.Buffer(storage=b"")],
+        backend_delegate_data=[schema.BackendDelegateInlineData(data=blob.graph)],
+        segments=[],
+        constant_segment=schema.SubsegmentOffsets(segment_index=0, offsets=[]),
+        named_data=[],
+    )
+    file = PTEFile(program=program, named_data=constants.get_named_data_store_output())
+    content = bytes(serialize_pte_binary(file, extract_delegate_segments=True))
+    start, end = read_container(content).constant_ranges[DIGEST_KEY]
+    return content[:start] + structure_digest(read_container(content)) + content[end:]
+
+
+def _forward(graph: Graph) -> Any:
+    """The method that hands its inputs to the delegate and returns the delegate's outputs."""
+    tensors, offset = [], 0
+    for tensor in (*graph.inputs, *graph.outputs):
+        tensors.append(_planned_tensor(tensor, offset))
+        offset += -(-math.prod(tensor.shape) * tensor_item_bytes(tensor) // ALIGNMENT) * ALIGNMENT
+    count = len(graph.inputs)
+    call = schema.DelegateCall(delegate_index=0, args=list(range(len(tensors))))
+    delegate = schema.BackendDelegate(
+        id=XNNPACK,
+        processed=schema.BackendDelegateDataReference(location=schema.DataLocation.INLINE, index=0),
+        compile_specs=[],
+    )
+    return schema.ExecutionPlan(
+        name=METHOD,
+        container_meta_type=schema.ContainerMetadata(_arguments(count), _result(len(tensors) - count)),
+        values=tensors,
+        inputs=list(range(count)),
+        outputs=list(range(count, len(tensors))),
+        chains=[schema.Chain(inputs=[], outputs=[], instructions=[schema.Instruction(call)], stacktrace=None)],
+        operators=[],
+        delegates=[delegate],
+        # Memory 0 is reserved; memory 1 holds the inputs and outputs.
+        non_const_buffer_sizes=[0, offset],
+        non_const_buffer_device=None,
+    )
+
+
+def _metadata(metadata: Metadata) -> Any:
+    """A method without inputs or operations, as executorch writes methods that return a constant."""
+    text = json.dumps(asdict(metadata), sort_keys=True)
+    return schema.ExecutionPlan(
+        name=METADATA_METHOD,
+        container_meta_type=schema.ContainerMetadata(_arguments(0), _result(1)),
+        values=[schema.EValue(schema.String(text))],
+        inputs=[],
+        outputs=[0],
+        chains=[schema.Chain(inputs=[], outputs=[], instructions=[], stacktrace=None)],
+        operators=[],
+        delegates=[],
+        non_const_buffer_sizes=[0, 0],
+        non_const_buffer_device=None,
+    )
+
+
+def _planned_tensor(tensor: Tensor, offset: int) -> Any:
+    low, high = offset % 2**32, offset >> 32
+    return schema.EValue(
+        schema.Tensor(
+            scalar_type=SCALAR_TYPES[tensor.dtype],
+            storage_offset=0,
+            sizes=list(tensor.shape),
+            dim_order=list(range(len(tensor.shape))),
+            requires_grad=False,
+            layout=0,
+            data_buffer_idx=0,
+            allocation_info=schema.AllocationDetails(memory_id=1, memory_offset_low=low, memory_offset_high=high),
+            shape_dynamism=schema.TensorShapeDynamism.STATIC,
+        )
+    )
+
+
+def tensor_item_bytes(tensor: Tensor) -> int:
+    """Bytes of one element."""
+    return {DataType.FP32: 4}[tensor.dtype]
+
+
+def _arguments(count: int) -> str:
+    """PyTorch's text for a call with `count` tensors."""
+    positional = f'{{"type": "builtins.tuple", "context": "null", "children_spec": [{", ".join([ONE_TENSOR] * count)}]}}'
+    named = '{"type": "builtins.dict", "context": "[]", "children_spec": []}'
+    return f'[1, {{"type": "builtins.tuple", "context": "null", "children_spec": [{positional}, {named}]}}]'
+
+
+def _result(count: int) -> str:
+    """PyTorch's text for a result of `count` tensors."""
+    if count == 1:
+        return f"[1, {ONE_TENSOR}]"
+    return f'[1, {{"type": "builtins.tuple", "context": "null", "children_spec": [{", ".join([ONE_TENSOR] * count)}]}}]'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A .pte file in parts. Ranges are (start, end) positions in `content`."""
+
+    content: bytes
+    program: Any
+    segments: tuple[tuple[int, int], ...]
+
+    @property
+    def plan(self) -> Any:
+        """The execution plan of the method `forward`. Raises ArtefactError."""
+        for plan in self.program.execution_plan:
+            if plan.name == METHOD:
+                return plan
+        raise damaged(f"a .pte file without a method {METHOD!r}")
+
+    @property
+    def constant_ranges(self) -> dict[str, tuple[int, int]]:
+        """Where each named constant lies."""
+        return {entry.key: self.segments[entry.segment_index] for entry in self.program.named_data or []}
+
+    @property
+    def constants(self) -> dict[str, bytes]:
+        """The named constants, which delegates refer to."""
+        return {key: self.content[start:end] for key, (start, end) in self.constant_ranges.items()}
+
+    def graphs(self) -> list[StoredGraph]:
+        """The graph of every XNNPACK delegate, checked against the constants. Raises ArtefactError."""
+        constants = self.constants
+        graphs = []
+        for delegate in self.plan.delegates:
+            if delegate.id == XNNPACK:
+                graphs.append(read_blob(self._blob(delegate)))
+                graphs[-1].check(constants)
+        return graphs
+
+    def _blob(self, delegate: Any) -> bytes:
+        reference = delegate.processed
+        if reference.location == schema.DataLocation.SEGMENT:
+            start, end = self.segments[reference.index]
+            return self.content[start:end]
+        return bytes(self.program.backend_delegate_data[reference.index].data)
+
+
+def read_container(content: bytes) -> Container:
+    """Takes a .pte file apart. Raises ArtefactError.
+
+    executorch's reader answers malformed bytes with whatever its parsing stumbles over, so any error of it means damage.
+    """
+    header = _get_extended_header(content)
+    if header is None or not header.program_size <= len(content):
+        raise damaged("bytes without the header of a .pte file")
+    try:
+        program = _flatbuffer_to_program(content[: header.program_size])
+    except Exception as error:
+        raise damaged(f"bytes that are not a program ({type(error).__name__})") from error
+    base = header.segment_base_offset
+    segments = tuple((base + segment.offset, base + segment.offset + segment.size) for segment in program.segments or [])
+    if any(end > len(content) for _, end in segments):
+        raise damaged(f"a .pte file of {len(content)} bytes, cut off before its last segment ends")
+    return Container(content=content, program=program, segments=segments)
+
+
+def open_container(content: bytes) -> Container:
+    """Takes a .pte file apart and checks its digest, if it has one. Raises ArtefactError."""
+    container = read_container(content)
+    try:
+        written = container.constants.get(DIGEST_KEY)
+        if written is not None and written != structure_digest(container):
+            raise damaged("a .pte file whose structure does not match its digest")
+    except IndexError as error:
+        raise damaged("a .pte file with constants in segments that do not exist") from error
+    return container
+
+
+def structure_digest(container: Container) -> bytes:
+    """SHA-256, as hexadecimal digits, of everything but the named constants."""
+    digest, position = hashlib.sha256(), 0
+    for start, end in sorted(set(container.constant_ranges.values())):
+        digest.update(container.content[position:start])
+        position = end
+    digest.update(container.content[position:])
+    return digest.hexdigest().encode()
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a .pte file. Raises ArtefactError when there is none."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise damaged(f"no readable file at {path} ({error.strerror})") from error

@@ -1,0 +1,1 @@
+"""What each family of operators becomes in XNNPACK's graph."""

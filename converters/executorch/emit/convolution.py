@@ -1,0 +1,174 @@
+"""Convolutions and linear layers, float or int8.
+
+Weights: PyTorch (O, I/g, kh, kw) -> Conv2d (O, kh, kw, I/g) or DepthwiseConv2d (1, kh, kw, O); FullyConnected keeps (O, I).
+XNNPACK's half precision convolutions insist on float32 weights, which they round themselves; its fully connected layers take float16
+ones. Pointwise convolutions, where most weights are, therefore become fully connected layers there, and the file half as large.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch.fx import Node
+
+from converters.executorch.emitter import Constant, Emitter, Epilogue, Value
+from converters.executorch.graph import DataType, Tensor
+from converters.tflite.graph import Quantization
+from converters.tflite.layout import CHANNELS_LAST, Layout, Shape, channels_last
+from converters.tflite.program import arguments, result_shape, unsupported
+
+INT32_LIMIT = 2**31 - 1
+MAX_REQUANTIZATION = 256.0
+"""XNNPACK refuses an int8 operation whose input scale * weight scale / output scale reaches this."""
+
+
+def conv2d(emitter: Emitter, node: Node) -> None:
+    """aten.conv2d: (B, C, H, W) -> (B, O, H', W')."""
+    named = arguments(node)
+    weight, bias = constant(emitter, node, named["weight"]), optional_constant(emitter, node, named["bias"])
+    value, epilogue = operand(emitter, node, named["input"], weight)
+    value = emitter.ordered(value, CHANNELS_LAST)
+    stride, padding, dilation = (pair(named[name]) for name in ("stride", "padding", "dilation"))
+    outputs, group_inputs, height, width = weight.shape
+    groups = int(named["groups"])
+    if emitter.real is DataType.FP16 and is_pointwise(weight.shape, stride, padding, groups):
+        matrix = Constant(weight.value.view(outputs, group_inputs))
+        pixels = Value(value.tensor, value.layout.permuted(CHANNELS_LAST))
+        return fully_connected(emitter, node, pixels, matrix, bias, epilogue, layout=channels_last(result_shape(node)))
+    depthwise = groups == value.layout.shape[1] and groups > 1
+    order, axis = ((1, 2, 3, 0), 3) if depthwise else ((0, 2, 3, 1), 0)
+    parameters = weight_and_bias(emitter, node, weight, bias, order, axis, value, epilogue)
+    shape = result_shape(node)
+    output = emitter.emit(
+        "DepthwiseConv2d" if depthwise else "Conv2d",
+        {"input1_id": emitter.stored(value), **parameters},
+        channels_last(shape).stored,
+        quantization=epilogue.quantization,
+        clamp=epilogue.clamp,
+        padding_top=padding[0],
+        padding_right=padding[1],
+        padding_bottom=padding[0],
+        padding_left=padding[1],
+        kernel_height=height,
+        kernel_width=width,
+        subsampling_height=stride[0],
+        subsampling_width=stride[1],
+        dilation_height=dilation[0],
+        dilation_width=dilation[1],
+        group_input_channels=group_inputs,
+        group_output_channels=outputs // groups,
+        groups=groups,
+        adjustment_height=0,
+        adjustment_width=0,
+    )
+    return emitter.finish(node, epilogue, Value(output, channels_last(shape)))
+
+
+def is_pointwise(weight: Shape, stride: tuple[int, int], padding: tuple[int, int], groups: int) -> bool:
+    """Whether a convolution treats every pixel on its own."""
+    return weight[2:] == stride == (1, 1) and padding == (0, 0) and groups == 1
+
+
+def linear(emitter: Emitter, node: Node) -> None:
+    """aten.linear: (..., I) -> (..., O)."""
+    named = arguments(node)
+    weight, bias = constant(emitter, node, named["weight"]), optional_constant(emitter, node, named["bias"])
+    value, epilogue = operand(emitter, node, named["input"], weight)
+    fully_connected(emitter, node, value, weight, bias, epilogue)
+
+
+def fully_connected(
+    emitter: Emitter,
+    node: Node,
+    value: Value,
+    weight: Constant,
+    bias: Constant | None,
+    epilogue: Epilogue,
+    layout: Layout | None = None,
+) -> None:
+    """Writes (..., I) x (O, I) -> (..., O). The leading dimensions may be stored in any order.
+
+    `layout` is that of the result where the node calls its dimensions otherwise.
+    """
+    last = len(value.layout.shape) - 1
+    order = (*(dim for dim in value.layout.order if dim != last), last)
+    value = emitter.ordered(value, order)
+    tensor = value.tensor if value.tensor.shape[-1:] == value.layout.shape[-1:] else emitter.stored(value)
+    output = emitter.emit(
+        "FullyConnected",
+        {"input1_id": tensor, **weight_and_bias(emitter, node, weight, bias, (0, 1), 0, value, epilogue)},
+        (*tensor.shape[:-1], weight.shape[0]),
+        quantization=epilogue.quantization,
+        clamp=epilogue.clamp,
+    )
+    emitter.finish(node, epilogue, Value(output, layout or Layout(result_shape(node), order)))
+
+
+def operand(emitter: Emitter, node: Node, source: Node, weight: Constant) -> tuple[Value, Epilogue]:
+    """The activation input, and the epilogue: int8 when activation, weight and result are, else float."""
+    value = emitter.activation(source)
+    epilogue = emitter.epilogue(node, int8=True)
+    scales = weight.quantization, value.quantization, epilogue.quantization
+    if not requantizable(*scales):
+        epilogue = emitter.epilogue(node, int8=False)
+    return (value if epilogue.quantization else emitter.dequantized(value)), epilogue
+
+
+def requantizable(weight: Quantization | None, source: Quantization | None, result: Quantization | None) -> bool:
+    """Whether XNNPACK has the int8 operation: all three quantized, per output channel, with scales it can bridge."""
+    if weight is None or source is None or result is None or weight.axis != 0:
+        return False
+    return max(weight.scales) * source.scale / result.scale < MAX_REQUANTIZATION
+
+
+def constant(emitter: Emitter, node: Node, source: Node) -> Constant:
+    """The weight that `source` stands for. Raises ToolchainError if it is computed from the input."""
+    value = emitter.values[source]
+    if not isinstance(value, Constant):
+        raise unsupported(node, "with a computed weight", "write it as a matmul")
+    return value
+
+
+def optional_constant(emitter: Emitter, node: Node, source: Node | None) -> Constant | None:
+    """The bias, where there is one."""
+    return None if source is None else constant(emitter, node, source)
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """(height, width) of an argument that may be given once for both."""
+    numbers = [int(number) for number in value]
+    return numbers[0], numbers[-1]
+
+
+def weight_and_bias(
+    emitter: Emitter,
+    node: Node,
+    weight: Constant,
+    bias: Constant | None,
+    order: tuple[int, ...],
+    axis: int,
+    value: Value,
+    epilogue: Epilogue,
+) -> dict[str, Tensor | None]:
+    """The schema's filter and bias, the filter permuted to `order` with its output channels along `axis`.
+
+    An int8 operation's bias is int32 in units of input scale times weight scale.
+    """
+    if epilogue.quantization is None:
+        wide = len(order) == 4
+        filters = emitter.parameter(weight.array.transpose(order), node, wide=wide)
+        biases = None if bias is None else emitter.parameter(bias.array, node, wide=wide)
+        return {"filter_id": filters, "bias_id": biases}
+    assert weight.codes is not None
+    assert weight.quantization is not None
+    assert value.quantization is not None
+    codes = weight.codes.numpy().transpose(order)
+    filters = emitter.constant(codes, DataType.QCINT8, replace(weight.quantization, axis=axis))
+    if bias is None:
+        return {"filter_id": filters, "bias_id": None}
+    units = np.array(weight.quantization.scales, np.float64) * value.quantization.scale
+    rounded = np.rint(bias.array.astype(np.float64) / units).clip(-INT32_LIMIT, INT32_LIMIT).astype(np.int32)
+    units_of_bias = Quantization(scales=tuple(units.tolist()))
+    return {"filter_id": filters, "bias_id": emitter.constant(rounded, DataType.QCINT32, units_of_bias)}

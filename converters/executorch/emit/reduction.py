@@ -1,0 +1,127 @@
+"""Means, sums, softmax, layer norm.
+
+The delegate has one reduction: the mean over the two middle dimensions of four. Any run of neighbouring stored dimensions becomes
+that by seeing the tensor as (outer, reduced, 1, inner).
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch.fx import Node
+
+from converters.executorch.emit.convolution import optional_constant
+from converters.executorch.emit.elementwise import number
+from converters.executorch.emitter import Emitter, Value
+from converters.executorch.graph import Tensor
+from converters.tflite.graph import Quantization
+from converters.tflite.layout import Layout
+from converters.tflite.program import arguments, result_shape, unsupported
+
+KEEP_DIMS = 0x40
+"""XNN_FLAG_KEEP_DIMS."""
+
+
+def mean(emitter: Emitter, node: Node) -> None:
+    """aten.mean over dimensions, int8 where input and result are."""
+    named = arguments(node)
+    value = emitter.activation(named["self"])
+    epilogue = emitter.epilogue(node, int8=value.quantization is not None, clamp=False)
+    if epilogue.quantization is None:
+        value = emitter.dequantized(value)
+    reduced = dimensions(value, named["dim"])
+    result = averaged(emitter, node, value, reduced, epilogue.quantization)
+    layout = reduced_layout(result.layout, reduced, keep=named["keepdim"])
+    emitter.finish(node, epilogue, Value(result.tensor, layout))
+
+
+def total(emitter: Emitter, node: Node) -> None:
+    """aten.sum over dimensions, in float: the mean times the number of elements."""
+    named = arguments(node)
+    value = emitter.dequantized(emitter.activation(named["self"]))
+    reduced = dimensions(value, named["dim"])
+    count = math.prod(value.layout.shape[dim] for dim in reduced)
+    result = averaged(emitter, node, value, reduced, None)
+    tensor = times(emitter, result.tensor, number(emitter, node, float(count), None))
+    emitter.bind(node, Value(tensor, reduced_layout(result.layout, reduced, keep=named["keepdim"])))
+
+
+def dimensions(value: Value, dim: list[int] | None) -> set[int]:
+    """The logical dimensions to reduce; none given means all."""
+    rank = len(value.layout.shape)
+    return {axis % rank for axis in dim} if dim else set(range(rank))
+
+
+def averaged(
+    emitter: Emitter, node: Node, value: Value, reduced: set[int], quantization: Quantization | None
+) -> Value:
+    """The mean over the logical dimensions `reduced`, under the layout of `value`. Moves them together first if they lie apart."""
+    places = sorted(value.layout.place(dim) for dim in reduced if value.layout.shape[dim] != 1)
+    if not places:
+        raise unsupported(node, "over dimensions of size 1", "leave the reduction out")
+    between = value.layout.stored[places[0] : places[-1] + 1]
+    if math.prod(between) != math.prod(value.layout.stored[place] for place in places):
+        kept = [dim for dim in value.layout.order if dim not in reduced]
+        value = emitter.ordered(value, (*kept, *sorted(reduced)))
+        return averaged(emitter, node, value, reduced, quantization)
+    outer = math.prod(value.layout.stored[: places[0]])
+    inner = math.prod(value.layout.stored[places[-1] + 1 :])
+    image = emitter.reshaped(value.tensor, (outer, math.prod(between), 1, inner))
+    tensor = emitter.emit(
+        "GlobalAvgPooling2d", {"input_id": image}, (outer, 1, 1, inner), quantization=quantization, flags=KEEP_DIMS
+    )
+    return Value(tensor, value.layout)
+
+
+def times(emitter: Emitter, tensor: Tensor, factor: Tensor) -> Tensor:
+    """The float product with a constant of one element."""
+    return emitter.emit("Multiply", {"input1_id": tensor, "input2_id": factor}, tensor.shape)
+
+
+def reduced_layout(layout: Layout, reduced: set[int], *, keep: bool) -> Layout:
+    """The layout after a reduction: dimensions of size 1, or gone."""
+    if keep:
+        return Layout(tuple(1 if dim in reduced else size for dim, size in enumerate(layout.shape)), layout.order)
+    kept = [dim for dim in range(len(layout.shape)) if dim not in reduced]
+    order = tuple(kept.index(dim) for dim in layout.order if dim in kept)
+    return Layout(tuple(layout.shape[dim] for dim in kept), order)
+
+
+def softmax(emitter: Emitter, node: Node) -> None:
+    """aten.softmax: always float (XNNPACK has no other), over the innermost stored dimension."""
+    named = arguments(node)
+    value = emitter.activation(named["self"])
+    dim = named["dim"] % len(value.layout.shape)
+    value = emitter.ordered(value, (*(other for other in value.layout.order if other != dim), dim))
+    value = emitter.dequantized(value)
+    tensor = value.tensor if value.tensor.shape[-1:] == (value.layout.shape[dim],) else emitter.stored(value)
+    emitter.bind(node, Value(emitter.emit("Softmax", {"input_id": tensor}, tensor.shape), value.layout))
+
+
+def layer_norm(emitter: Emitter, node: Node) -> None:
+    """aten.layer_norm over the last dimensions, in the operations that the delegate has."""
+    named = arguments(node)
+    rank, count = len(result_shape(node)), len(named["normalized_shape"])
+    value = emitter.dequantized(emitter.activation(named["input"]))
+    value = emitter.ordered(value, tuple(range(rank)))
+    outer, inner = math.prod(value.layout.shape[: rank - count]), math.prod(value.layout.shape[rank - count :])
+    source = emitter.reshaped(value.tensor, (outer, inner))
+
+    def write(kind: str, *inputs: Tensor) -> Tensor:
+        names = ("input1_id", "input2_id") if len(inputs) == 2 else ("input_id",)
+        shape = max((tensor.shape for tensor in inputs), key=lambda shape: (len(shape), math.prod(shape)))
+        return emitter.emit(kind, dict(zip(names, inputs, strict=True)), shape)
+
+    def row_means(tensor: Tensor) -> Tensor:
+        rows = Value(tensor, Layout((outer, inner), (0, 1)))
+        return emitter.reshaped(averaged(emitter, node, rows, {1}, None).tensor, (outer, 1))
+
+    centred = write("Subtract", source, row_means(source))
+    variance = row_means(write("Square", centred))
+    deviation = write("ReciprocalSquareRoot", write("Add", variance, number(emitter, node, named["eps"], None)))
+    result = write("Multiply", centred, deviation)
+    for kind, role in (("Multiply", "weight"), ("Add", "bias")):
+        parameter = optional_constant(emitter, node, named[role])
+        if parameter is not None:
+            result = write(kind, result, emitter.parameter(parameter.array.reshape(inner), node))
+    emitter.bind(node, Value(result, value.layout))

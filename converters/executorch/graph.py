@@ -1,0 +1,83 @@
+"""The delegate's graph before it is bytes: tensors, operations, constants.
+
+Names of operations, types and fields are those of the schema that executorch ships with its XNNPACK delegate
+(`backends/xnnpack/serialization/schema.fbs`), without their prefixes XNN and xnn_datatype_.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from converters.tflite.graph import Quantization
+from converters.tflite.layout import Shape
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Clamp = tuple[float, float]
+"""Smallest and largest value that an operation gives."""
+
+MAX_RANK = 6
+"""XNN_MAX_TENSOR_DIMS."""
+
+
+class DataType(StrEnum):
+    """The schema's `XNNDatatype`, as far as used here: q is quantized, qc quantized per channel."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    QINT8 = "qint8"
+    QCINT8 = "qcint8"
+    QCINT32 = "qcint32"
+
+
+NUMPY_TYPES: dict[str, type[np.generic]] = {
+    "fp32": np.float32,
+    "fp16": np.float16,
+    "qint8": np.int8,
+    "qcint8": np.int8,
+    "qint32": np.int32,
+    "qcint32": np.int32,
+}
+"""How each type is stored. Those that `DataType` lacks occur in files of other writers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tensor:
+    """A tensor of the delegate, shaped as it is stored. `data` makes it a constant."""
+
+    shape: Shape
+    dtype: DataType
+    quantization: Quantization | None = None
+    data: Array | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation. `inputs` goes from the schema's field to the tensor, None for an absent optional one."""
+
+    kind: str
+    inputs: dict[str, Tensor | None]
+    output: Tensor
+    fields: dict[str, Any]
+    clamp: Clamp | None = None
+
+
+@dataclass(slots=True)
+class Graph:
+    """Operations in execution order. Tensors are numbered in the order in which they first appear."""
+
+    inputs: list[Tensor] = field(default_factory=list)
+    outputs: list[Tensor] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
+
+    def tensors(self) -> list[Tensor]:
+        """Every tensor in use, each once."""
+        seen: dict[int, Tensor] = {id(tensor): tensor for tensor in self.inputs}
+        for operation in self.operations:
+            for tensor in (*operation.inputs.values(), operation.output):
+                if tensor is not None:
+                    seen.setdefault(id(tensor), tensor)
+        return list(seen.values())

@@ -1,0 +1,104 @@
+"""Reads from a .pte file what is inside: operations, types, and what the delegate took."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from converters.contract import Delegation, Fallback, Inspection, Layout, TensorSpec
+from converters.executorch.container import XNNPACK, Container, open_container
+
+IMAGE_DIMENSIONS = 4
+DTYPES = {
+    "fp32": "float32",
+    "fp16": "float16",
+    "qint8": "int8",
+    "qcint8": "int8",
+    "qint32": "int32",
+    "qcint32": "int32",
+}
+"""numpy's names for the delegate's types; a quantized type is named after what is stored."""
+FALLBACK_REASON = "XNNPACK did not take it; it runs on executorch's portable kernels"
+
+
+def inspect_content(content: bytes) -> Inspection:
+    """What the .pte file with these bytes contains. Raises ArtefactError."""
+    container = open_container(content)
+    graphs = container.graphs()
+    kernels = _kernel_calls(container)
+    delegated = Counter(node.kind for graph in graphs for node in graph.nodes)
+    dtypes = Counter(
+        DTYPES.get(value.dtype, value.dtype) for graph in graphs for value in graph.values.values()
+    )
+    inputs, outputs = tensor_specs(container)
+    return Inspection(
+        inputs=inputs,
+        outputs=outputs,
+        operations=dict((delegated + kernels).most_common()),
+        dtypes=dict(dtypes.most_common()),
+        bytes=len(content),
+        delegation=Delegation(
+            delegate="XNNPACK",
+            partitions=len(graphs),
+            delegated_ops=delegated.total(),
+            total_ops=delegated.total() + kernels.total(),
+            fallback=tuple(
+                Fallback(op=name, count=count, reason=FALLBACK_REASON) for name, count in kernels.most_common()
+            ),
+        ),
+        notes=_notes(graphs),
+    )
+
+
+def _kernel_calls(container: Container) -> Counter[str]:
+    """Operations outside every delegate, by name. A call to another backend's delegate counts as one operation."""
+    plan = container.plan
+    names: Counter[str] = Counter()
+    for chain in plan.chains:
+        for instruction in chain.instructions:
+            call = instruction.instr_args
+            match type(call).__name__:
+                case "KernelCall":
+                    operator = plan.operators[call.op_index]
+                    names[f"{operator.name}.{operator.overload}".rstrip(".")] += 1
+                case "DelegateCall" if plan.delegates[call.delegate_index].id != XNNPACK:
+                    names[plan.delegates[call.delegate_index].id] += 1
+    return names
+
+
+def tensor_specs(container: Container) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Inputs and outputs of the program. The format has no names for them: they are numbered."""
+    plan = container.plan
+    inputs, outputs = (
+        tuple(_tensor_spec(f"{kind}_{position}", plan.values[index].val) for position, index in enumerate(indices))
+        for kind, indices in (("input", plan.inputs), ("output", plan.outputs))
+    )
+    return inputs, outputs
+
+
+def _tensor_spec(name: str, tensor: Any) -> TensorSpec:
+    shape = tuple(tensor.sizes)
+    return TensorSpec(
+        name=name,
+        shape=shape,
+        dtype=_scalar_name(tensor.scalar_type),
+        layout=Layout.NCHW if len(shape) == IMAGE_DIMENSIONS else None,
+    )
+
+
+def _scalar_name(scalar_type: Any) -> str:
+    return {"FLOAT": "float32", "HALF": "float16", "CHAR": "int8"}.get(scalar_type.name, scalar_type.name.lower())
+
+
+def _notes(graphs: list[Any]) -> tuple[str, ...]:
+    """How many of the delegate's operations write int8, by kind."""
+    integer: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    for graph in graphs:
+        values = graph.values
+        for node in graph.nodes:
+            total[node.kind] += 1
+            integer[node.kind] += values[node.output].dtype == "qint8"
+    if not integer.total():
+        return ()
+    return tuple(f"{kind}: {integer[kind]} of {count} in int8" for kind, count in total.most_common())

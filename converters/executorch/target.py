@@ -1,0 +1,75 @@
+"""ExecuTorch: .pte files whose operations run in XNNPACK."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from converters.contract import Artefact, Inspection, Metadata, Precision, Runner
+from converters.errors import ToolchainError
+from converters.executorch.quiet import quiet_toolchain
+from converters.files import sha256, size_bytes, write_bytes
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+PACKAGES = ("executorch", "torchao")
+
+
+class ExecuTorchTarget:
+    """The Target of .pte files. See `converters.contract`."""
+
+    name = "executorch"
+    suffix = ".pte"
+    precisions = (Precision.FP32, Precision.FP16, Precision.INT8)
+    runtime = "ExecuTorch with XNNPACK on the CPU"
+
+    def missing(self) -> str | None:
+        absent = [package for package in PACKAGES if find_spec(package) is None]
+        if not absent:
+            return None
+        return f"{' and '.join(absent)} not installed: pip install 'evit-mobile[executorch]'"
+
+    def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
+        self._require()
+        with quiet_toolchain():
+            from converters.executorch.container import read_container
+            from converters.executorch.inspect import tensor_specs
+            from converters.executorch.lower import to_bytes
+
+            content = to_bytes(program, precision, metadata)
+            inputs, outputs = tensor_specs(read_container(content))
+        write_bytes(path, content)
+        return Artefact(
+            format=self.name,
+            precision=precision,
+            path=path,
+            bytes=size_bytes(path),
+            sha256=sha256(path),
+            inputs=inputs,
+            outputs=outputs,
+            toolchain={package: version(package) for package in ("torch", *PACKAGES)},
+        )
+
+    def load(self, path: Path) -> Runner:
+        self._require()
+        with quiet_toolchain():
+            from converters.executorch.container import read_file
+            from converters.executorch.runtime import make_runner
+
+            return make_runner(read_file(path))
+
+    def inspect(self, path: Path) -> Inspection:
+        self._require()
+        with quiet_toolchain():
+            from converters.executorch.container import read_file
+            from converters.executorch.inspect import inspect_content
+
+            return inspect_content(read_file(path))
+
+    def _require(self) -> None:
+        reason = self.missing()
+        if reason is not None:
+            raise ToolchainError(got=reason, allowed="executorch and torchao", do="install them and try again")
