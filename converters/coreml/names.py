@@ -1,4 +1,4 @@
-"""Names in a program: its interface, and operations: the module path and the graph node, joined so that the path can be read back.
+"""Names in a program: its interface, and its operations with the path of the module that each comes from.
 
 MIL allows letters, digits and underscores, so a dot of the path becomes a double underscore:
 node `conv2d_3` of module `stages.0.blocks.0.dw0.m` is `stages__0__blocks__0__dw0__m__conv2d_3`. coremltools puts `op_`

@@ -126,7 +126,9 @@ def tensor_item_bytes(tensor: Tensor) -> int:
 
 def _arguments(count: int) -> str:
     """PyTorch's text for a call with `count` tensors."""
-    positional = f'{{"type": "builtins.tuple", "context": "null", "children_spec": [{", ".join([ONE_TENSOR] * count)}]}}'
+    positional = (
+        f'{{"type": "builtins.tuple", "context": "null", "children_spec": [{", ".join([ONE_TENSOR] * count)}]}}'
+    )
     named = '{"type": "builtins.dict", "context": "[]", "children_spec": []}'
     return f'[1, {{"type": "builtins.tuple", "context": "null", "children_spec": [{positional}, {named}]}}]'
 
@@ -195,7 +197,9 @@ def read_container(content: bytes) -> Container:
     except Exception as error:
         raise damaged(f"bytes that are not a program ({type(error).__name__})") from error
     base = header.segment_base_offset
-    segments = tuple((base + segment.offset, base + segment.offset + segment.size) for segment in program.segments or [])
+    segments = tuple(
+        (base + segment.offset, base + segment.offset + segment.size) for segment in program.segments or []
+    )
     if any(end > len(content) for _, end in segments):
         raise damaged(f"a .pte file of {len(content)} bytes, cut off before its last segment ends")
     return Container(content=content, program=program, segments=segments)

@@ -162,9 +162,7 @@ class Emitter:
         if value.quantization is None:
             return value
         source = value.tensor
-        tensor = self.once(
-            ("float", id(source)), lambda: self.emit("Convert", {"input_id": source}, source.shape)
-        )
+        tensor = self.once(("float", id(source)), lambda: self.emit("Convert", {"input_id": source}, source.shape))
         return replace(value, tensor=tensor)
 
     def quantized(self, value: Value, quantization: Quantization) -> Value:

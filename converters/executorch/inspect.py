@@ -27,9 +27,7 @@ def inspect_content(content: bytes) -> Inspection:
     graphs = container.graphs()
     kernels = _kernel_calls(container)
     delegated = Counter(node.kind for graph in graphs for node in graph.nodes)
-    dtypes = Counter(
-        DTYPES.get(value.dtype, value.dtype) for graph in graphs for value in graph.values.values()
-    )
+    dtypes = Counter(DTYPES.get(value.dtype, value.dtype) for graph in graphs for value in graph.values.values())
     inputs, outputs = tensor_specs(container)
     return Inspection(
         inputs=inputs,
@@ -87,7 +85,8 @@ def _tensor_spec(name: str, tensor: Any) -> TensorSpec:
 
 
 def _scalar_name(scalar_type: Any) -> str:
-    return {"FLOAT": "float32", "HALF": "float16", "CHAR": "int8"}.get(scalar_type.name, scalar_type.name.lower())
+    name = str(scalar_type.name)
+    return {"FLOAT": "float32", "HALF": "float16", "CHAR": "int8"}.get(name, name.lower())
 
 
 def _notes(graphs: list[Any]) -> tuple[str, ...]:

@@ -105,7 +105,9 @@ def add_output(emitter: Emitter, node: Node) -> None:
     value = emitter.dequantized(emitter.activation(sources[0]))
     tensor = emitter.stored(emitter.ordered(value, natural(value.layout.shape).order))
     if tensor in emitter.graph.inputs:
-        raise ToolchainError(got="a model that returns its input", allowed="a model with operations", do="check the model")
+        raise ToolchainError(
+            got="a model that returns its input", allowed="a model with operations", do="check the model"
+        )
     if emitter.real is not DataType.FP32:
         output = Tensor(shape=tensor.shape, dtype=DataType.FP32)
         emitter.write("Convert", {"input_id": tensor}, output)

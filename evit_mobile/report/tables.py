@@ -59,11 +59,11 @@ def models_table(rows: list[dict[str, Any]]) -> RenderableType:
 def manifest_table(manifest: dict[str, Any]) -> RenderableType:
     model = manifest["model"]
     title = f"{model['name']}, {model['num_classes']} classes, weights: {model['weights']}"
-    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("artefact", no_wrap=True)
     for heading in ("MB", "SQNR dB", "agreement", "top-1 (fp32)", "delegated"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict")
+    table.add_column("verdict", no_wrap=True)
     for entry in manifest["artefacts"]:
         table.add_row(
             f"{entry['format']} {entry['precision']}",
@@ -128,7 +128,7 @@ def revalidation_rows(results: list[Revalidation]) -> dict[str, Any]:
 
 
 def revalidation_table(document: dict[str, Any]) -> RenderableType:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("artefact", no_wrap=True)
     for heading in ("SQNR dB", "agreement", "top-1 (fp32)"):
         table.add_column(heading, justify="right")

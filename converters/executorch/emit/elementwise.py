@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.fx import Node
 
-from converters.executorch.emitter import Clamp, Constant, Emitter, Value, clamp_limits
-from converters.executorch.graph import DataType, Tensor
+from converters.executorch.emitter import Constant, Emitter, Value, clamp_limits
+from converters.executorch.graph import Clamp, DataType, Tensor
 from converters.tflite.graph import Quantization
 from converters.tflite.layout import Layout, Order, Shape, broadcast_shape, widen, widen_layout
 from converters.tflite.program import arguments, result_shape, unsupported
@@ -169,9 +169,7 @@ def write_unary(emitter: Emitter, node: Node, kind: str, limits: Clamp | None = 
     value = emitter.activation(node.all_input_nodes[0])
     epilogue = emitter.epilogue(node, int8=value.quantization is not None, clamp=False)
     tensor = value.tensor if epilogue.quantization else emitter.dequantized(value).tensor
-    output = emitter.emit(
-        kind, {"input_id": tensor}, tensor.shape, quantization=epilogue.quantization, clamp=limits
-    )
+    output = emitter.emit(kind, {"input_id": tensor}, tensor.shape, quantization=epilogue.quantization, clamp=limits)
     emitter.finish(node, epilogue, Value(output, value.layout))
 
 
@@ -180,8 +178,10 @@ def clamp(emitter: Emitter, node: Node) -> None:
     limits = clamp_limits(node)
     assert limits is not None
     value = emitter.activation(node.all_input_nodes[0])
-    if value.quantization is None or emitter.epilogue(node, int8=True, clamp=False).quantization or any(
-        limit not in (0.0, -math.inf, math.inf) for limit in limits
+    if (
+        value.quantization is None
+        or emitter.epilogue(node, int8=True, clamp=False).quantization
+        or any(limit not in (0.0, -math.inf, math.inf) for limit in limits)
     ):
         return write_unary(emitter, node, "Clamp", limits)
     output = emitter.emit(

@@ -47,7 +47,9 @@ def matmul(emitter: Emitter, node: Node) -> None:
     left, right = emitter.values[first], emitter.values[second]
     if isinstance(right, Constant) and len(right.shape) == 2 and isinstance(left, Value):
         weight = Constant(right.value.t())
-        return fully_connected(emitter, node, emitter.dequantized(left), weight, None, emitter.epilogue(node, int8=False))
+        return fully_connected(
+            emitter, node, emitter.dequantized(left), weight, None, emitter.epilogue(node, int8=False)
+        )
     if min(len(first.meta["val"].shape), len(second.meta["val"].shape)) < 2:
         raise unsupported(node, "of a vector", "give both factors two dimensions")
     return batch_matmul(emitter, node, emitter.activation(first), emitter.activation(second))
@@ -84,7 +86,8 @@ def batch_matmul(emitter: Emitter, node: Node, a: Value, b: Value) -> None:
 def feeds_convolution(node: Node) -> bool:
     """Whether the result goes on to convolutions, which want its columns outermost: (B, C, N) as N tokens of C channels."""
     return any(
-        operator_name(user) == "aten.conv2d.default" or (operator_name(user) in CARRIES_LAYOUT and feeds_convolution(user))
+        operator_name(user) == "aten.conv2d.default"
+        or (operator_name(user) in CARRIES_LAYOUT and feeds_convolution(user))
         for user in node.users
     )
 

@@ -52,9 +52,7 @@ def dimensions(value: Value, dim: list[int] | None) -> set[int]:
     return {axis % rank for axis in dim} if dim else set(range(rank))
 
 
-def averaged(
-    emitter: Emitter, node: Node, value: Value, reduced: set[int], quantization: Quantization | None
-) -> Value:
+def averaged(emitter: Emitter, node: Node, value: Value, reduced: set[int], quantization: Quantization | None) -> Value:
     """The mean over the logical dimensions `reduced`, under the layout of `value`. Moves them together first if they lie apart."""
     places = sorted(value.layout.place(dim) for dim in reduced if value.layout.shape[dim] != 1)
     if not places:

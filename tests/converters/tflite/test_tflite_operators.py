@@ -167,10 +167,10 @@ def test_int8_agrees_within_one_quantum(name: str) -> None:
     expected = graph_module(program)(x)
     *_, last = (node for node in program.graph.nodes if "quantize_per_tensor" in str(node.target))
     scale = last.args[1]
-    chained = name in ("covariance", "cat of different scales")  # two roundings lie one behind the other
+    chained = name in ("covariance", "cat channels", "cat of different scales")  # two roundings, one behind the other
     quanta = np.abs(run(file, x) - expected.numpy()) / scale
     assert quanta.max() <= (2.01 if chained else 1.01)
-    assert (quanta > 0.5).mean() < 0.05, "single rounding differences are few"
+    assert (quanta > 0.5).mean() < (0.05 if chained else 0.01), "results on the edge between two codes are few"
     assert partitions(file) == 1
 
 
