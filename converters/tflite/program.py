@@ -63,7 +63,11 @@ def tensor_quantization(node: Node) -> Quantization:
 def unsupported(node: Node, detail: str, do: str) -> ToolchainError:
     """The error for a node that has no TFLite form here."""
     where = module_path(node) or "the model's own forward"
-    return ToolchainError(got=f"{operator_name(node)} {detail} in {where}", allowed="see operators.py", do=do)
+    return ToolchainError(
+        got=f"{operator_name(node)} {detail} in {where}",
+        allowed="the operators in converters/tflite/operators.py",
+        do=do,
+    )
 
 
 def live_nodes(program: ExportedProgram) -> list[Node]:

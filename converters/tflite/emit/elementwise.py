@@ -109,7 +109,8 @@ def as_they_are(operands: list[Operand], reference: Value) -> bool:
     """Whether the tensors combine without a reshape: same layout and tensor shape, constants full-sized or single."""
     for item in operands:
         if isinstance(item, Constant):
-            if item.value.numel() != 1 and item.shape != reference.layout.shape:
+            single = item.value.numel() == 1 and len(item.shape) <= len(reference.layout.shape)
+            if not single and item.shape != reference.layout.shape:
                 return False
         elif item.layout != reference.layout or item.tensor.shape != reference.tensor.shape:
             return False

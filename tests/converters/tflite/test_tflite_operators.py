@@ -53,6 +53,7 @@ MODELS: dict[str, nn.Module] = {
     "add": Apply(lambda x, f: x + f(x), f=nn.Conv2d(12, 12, 1)),
     "add broadcast": Apply(lambda x, f: x + f(x.mean((2, 3), keepdim=True)), f=nn.Conv2d(12, 12, 1)),
     "add constant": Apply(lambda x, c: x + c, c=torch.randn(12, 1, 8)),
+    "add of a higher rank": Apply(lambda x, c: x.mean((0, 2, 3)) + c, c=torch.randn(1, 1)),
     "add number, relu6": Apply(lambda x: F.relu6(x + 3)),
     "sub": Apply(lambda x: x - x.mean(1, keepdim=True)),
     "reversed sub": Apply(lambda x: 2 - x),
