@@ -100,20 +100,23 @@ def _random(name: str, size: Size | None, num_classes: int | None, seed: int) ->
     )
 
 
-RANDOM_IMAGES = 4
+RANDOM_IMAGES = 8
 
 
 @torch.no_grad()
 def randomise(module: nn.Module, size: Size) -> None:
-    """Draws batch norms and position biases at random, and sets running statistics to those of random images.
+    """Draws weights, batch norms and position biases at random, and sets running statistics to those of random images.
 
     A fresh M model ends each residual branch in a batch norm of weight 0: converters fold those branches away, and what is
     then measured is not the model. With arbitrary statistics a deep network forgets its input instead; with those of its own
-    activations it stays sensitive to every layer.
+    activations, and branches weaker than their shortcuts, it stays sensitive to every layer without being chaotic.
     """
+    for child in module.modules():
+        if isinstance(child, nn.Conv2d):
+            nn.init.kaiming_normal_(child.weight)
     norms = [child for child in module.modules() if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d)]
     for norm in norms:
-        norm.weight.uniform_(0.5, 1.5)
+        norm.weight.uniform_(0.2, 0.6)
         norm.bias.normal_(0, 0.2)
         norm.reset_running_stats()
         norm.momentum = None  # a plain average over the one batch below

@@ -73,6 +73,7 @@ class Emitter:
         self.absorbed: set[Node] = set()
         self.real = real
         self._shared: dict[tuple[Any, ...], Tensor] = {}
+        self._real_sources: dict[int, Tensor] = {}
 
     # Values of nodes
 
@@ -169,12 +170,16 @@ class Emitter:
         """`value` as int8 with these parameters: as it is, or converted from float or from other parameters."""
         if value.quantization == quantization:
             return value
-        source = value.tensor
+        return replace(value, tensor=self._converted(value.tensor, quantization))
+
+    def _converted(self, source: Tensor, quantization: Quantization) -> Tensor:
         tensor = self.once(
             ("int8", id(source), quantization),
             lambda: self.emit("Convert", {"input_id": source}, source.shape, quantization=quantization),
         )
-        return replace(value, tensor=tensor)
+        if source.quantization is None:
+            self._real_sources[id(tensor)] = source
+        return tensor
 
     def stored(self, value: Value) -> Tensor:
         """The tensor in the shape that the layout says it has."""
@@ -212,6 +217,10 @@ class Emitter:
         return Value(self._transposed(source, plan.permutation), plan.layout)
 
     def _transposed(self, tensor: Tensor, permutation: Order) -> Tensor:
+        """What was just converted to int8 is transposed before: XNNPACK moves single bytes slowly where few lie together."""
+        source = self._real_sources.get(id(tensor))
+        if source is not None and tensor.quantization is not None:
+            return self._converted(self._transposed(source, permutation), tensor.quantization)
         shape = tuple(tensor.shape[place] for place in permutation)
         return self.once(
             ("transpose", id(tensor), permutation),

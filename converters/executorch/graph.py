@@ -81,3 +81,13 @@ class Graph:
                 if tensor is not None:
                     seen.setdefault(id(tensor), tensor)
         return list(seen.values())
+
+    def prune(self) -> None:
+        """Drops the operations that no output depends on."""
+        needed = {id(tensor) for tensor in self.outputs}
+        kept = []
+        for operation in reversed(self.operations):
+            if id(operation.output) in needed:
+                needed.update(id(tensor) for tensor in operation.inputs.values())
+                kept.append(operation)
+        self.operations = kept[::-1]

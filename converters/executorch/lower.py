@@ -60,6 +60,7 @@ def to_graph(program: ExportedProgram, precision: Precision) -> Graph:
             emitter.bind(node, folded(node, known))
         else:
             translate(emitter, node)
+    emitter.graph.prune()
     return emitter.graph
 
 

@@ -49,7 +49,7 @@ def models_table(rows: list[dict[str, Any]]) -> RenderableType:
     table.add_column("weights")
     for row in rows:
         size = "x".join(map(str, row["size"]))
-        weights = "bundled (Fashion-MNIST)" if row["bundled"] else "--weights"
+        weights = "bundled" if row["bundled"] else "--weights"
         table.add_row(
             row["name"], row["family"], f"{row['params'] / 1e6:.1f}", f"{row['macs'] / 1e6:.0f}", size, weights
         )

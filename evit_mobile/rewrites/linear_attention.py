@@ -3,10 +3,10 @@
 The reference computes  out_i = sum_d q_id (sum_j k_jd v_j) / (sum_d q_id z_d + eps),  z_d = sum_j k_jd,  whose sums grow with the
 number of tokens and with the product of three activations: trained L variants exceed fp16's 65504 there. Here
 
-    m_d   = mean_j k_jd + FLOOR
-    k'_jd = k_jd / m_d                                  k' <= N, and its mean over j is at most 1
+    m_d   = mean_j k_jd
+    k'_jd = k_jd / max(m_d, FLOOR)                      k' <= N, and its mean over j is at most 1
     S_d   = sum_j k'_jd (v_j / N)                       a weighted mean of v: |S_d| <= max |v|
-    u_d   = m_d / sum_e m_e                             u sums to 1
+    u_d   = m_d / max(sum_e m_e, FLOOR)                 u sums to 1
     w_id  = q_id u_d / max(sum_e q_ie u_e, FLOOR)       q u <= max q, and w sums to at most 1
     out_i = sum_d w_id S_d                              a weighted mean again: |out_i| <= max |v|
 
@@ -95,9 +95,9 @@ class StaticLinearAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         batch, _, height, width = x.shape
         q, k, v = torch.relu(self.query(x)), torch.relu(self.key(x)), self.value(x)  # (B, h, D, N)
-        mean = k.mean(3, keepdim=True) + FLOOR  # (B, h, D, 1)
-        summary = v @ (k / mean).transpose(2, 3)  # (B, h, D of v, D of k)
-        weight = q * (mean / mean.sum(2, keepdim=True))  # (B, h, D, N)
+        mean = k.mean(3, keepdim=True)  # (B, h, D, 1)
+        summary = v @ (k / mean.clamp_min(FLOOR)).transpose(2, 3)  # (B, h, D of v, D of k)
+        weight = q * (mean / mean.sum(2, keepdim=True).clamp_min(FLOOR))  # (B, h, D, N)
         weight = weight / weight.sum(2, keepdim=True).clamp_min(FLOOR)
         out: Tensor = self.proj((summary @ weight).reshape(batch, -1, height, width))
         return out

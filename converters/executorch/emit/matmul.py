@@ -14,30 +14,19 @@ from torch.fx import Node
 from converters.executorch.emit.convolution import fully_connected
 from converters.executorch.emitter import Constant, Emitter, Value
 from converters.tflite.layout import Layout, Order
-from converters.tflite.program import arguments, operator_name, result_shape, unsupported
+from converters.tflite.program import arguments, result_shape, unsupported
 
 TRANSPOSE_Y = 1
 """XNN_FLAG_TRANSPOSE_B: y is stored (columns, k)."""
-SCATTERED = 4
-"""Cost of moving one element on its own, against moving it together with its innermost neighbours."""
-CARRIES_LAYOUT = {
-    "aten.view.default",
-    "aten.reshape.default",
-    "aten.relu.default",
-    "aten.cat.default",
-    "quantized_decomposed.quantize_per_tensor.default",
-    "quantized_decomposed.dequantize_per_tensor.default",
-}
-"""Operators that hand the storage order of their input on to their readers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One factor: its value, the order it must be stored in, and the cost of moving it there."""
+    """One factor: its value, the order it must be stored in, and how many elements must move for that."""
 
     value: Value
     order: Order
-    cost: int
+    moved: int
 
 
 def matmul(emitter: Emitter, node: Node) -> None:
@@ -58,11 +47,10 @@ def matmul(emitter: Emitter, node: Node) -> None:
 def batch_matmul(emitter: Emitter, node: Node, a: Value, b: Value) -> None:
     """Writes the product, int8 where both factors and the result are and y's zero point is 0, else float."""
     rows, columns = (-2, -1), (-1, -2)
-    straight = best_side(a, [rows]), best_side(b, [columns, rows])  # x = A, y = B
-    exchanged = best_side(b, [columns]), best_side(a, [rows, columns])  # x = B^T, y = A^T
-    after = (SCATTERED - 1) * math.prod(result_shape(node)) * feeds_convolution(node)
-    swapped = exchanged[0].cost + exchanged[1].cost < straight[0].cost + straight[1].cost + after
-    x, y = exchanged if swapped else straight
+    straight = best_side(a, [rows]), best_side(b, [rows, columns])  # x = A, y = B
+    exchanged = best_side(b, [columns]), best_side(a, [columns, rows])  # x = B^T, y = A^T
+    x, y = min(straight, exchanged, key=lambda sides: sides[0].moved + sides[1].moved)
+    swapped = x is exchanged[0]
     int8 = a.quantization is not None and y.value.quantization is not None and y.value.quantization.zero_point == 0
     epilogue = emitter.epilogue(node, int8=int8 and x.value.quantization is not None, clamp=False)
     left, right = (emitter.ordered(side.value, side.order) for side in (x, y))
@@ -83,24 +71,12 @@ def batch_matmul(emitter: Emitter, node: Node, a: Value, b: Value) -> None:
     emitter.finish(node, epilogue, Value(output, layout))
 
 
-def feeds_convolution(node: Node) -> bool:
-    """Whether the result goes on to convolutions, which want its columns outermost: (B, C, N) as N tokens of C channels."""
-    return any(
-        operator_name(user) == "aten.conv2d.default"
-        or (operator_name(user) in CARRIES_LAYOUT and feeds_convolution(user))
-        for user in node.users
-    )
-
-
 def best_side(value: Value, endings: list[tuple[int, int]]) -> Side:
     """`value` with its batch dimensions first, then its matrix dimensions in the cheapest of the orders in `endings`."""
     rank = len(value.layout.shape)
-    orders = [(*range(rank - 2), *(rank + dim for dim in ending)) for ending in endings]
-    return min((Side(value, order, moving_cost(value.layout, order)) for order in orders), key=lambda side: side.cost)
-
-
-def moving_cost(layout: Layout, order: Order) -> int:
-    """Cost of a transpose into `order`: nothing, one per element where the innermost dimension stays, more where it does not."""
-    if layout.same_memory(order):
-        return 0
-    return math.prod(layout.shape) * (1 if layout.order[-1] == order[-1] else SCATTERED)
+    sides = []
+    for ending in endings:
+        order = (*range(rank - 2), *(rank + dim for dim in ending))
+        moved = 0 if value.layout.same_memory(order) else math.prod(value.layout.shape)
+        sides.append(Side(value, order, moved))
+    return min(sides, key=lambda side: side.moved)

@@ -1,25 +1,29 @@
 """Means, sums, softmax, layer norm.
 
 The delegate has one reduction: the mean over the two middle dimensions of four. Any run of neighbouring stored dimensions becomes
-that by seeing the tensor as (outer, reduced, 1, inner).
+that by seeing the tensor as (outer, reduced, 1, inner). XNNPACK walks such a mean row by row: over the innermost dimension, where
+rows are short, it takes ten times as long as the fully connected layer with constant weights that is written instead.
 """
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 from torch.fx import Node
 
 from converters.executorch.emit.convolution import optional_constant
 from converters.executorch.emit.elementwise import number
 from converters.executorch.emitter import Emitter, Value
-from converters.executorch.graph import Tensor
+from converters.executorch.graph import DataType, Tensor
 from converters.tflite.graph import Quantization
 from converters.tflite.layout import Layout
 from converters.tflite.program import arguments, result_shape, unsupported
 
 KEEP_DIMS = 0x40
 """XNN_FLAG_KEEP_DIMS."""
+MAX_FP16_SUMMANDS = 64
+"""A fully connected layer may add up in half precision: only short rows go through one then."""
 
 
 def mean(emitter: Emitter, node: Node) -> None:
@@ -30,20 +34,18 @@ def mean(emitter: Emitter, node: Node) -> None:
     if epilogue.quantization is None:
         value = emitter.dequantized(value)
     reduced = dimensions(value, named["dim"])
-    result = averaged(emitter, node, value, reduced, epilogue.quantization)
+    result = reduced_value(emitter, node, value, reduced, epilogue.quantization)
     layout = reduced_layout(result.layout, reduced, keep=named["keepdim"])
     emitter.finish(node, epilogue, Value(result.tensor, layout))
 
 
 def total(emitter: Emitter, node: Node) -> None:
-    """aten.sum over dimensions, in float: the mean times the number of elements."""
+    """aten.sum over dimensions, in float."""
     named = arguments(node)
     value = emitter.dequantized(emitter.activation(named["self"]))
     reduced = dimensions(value, named["dim"])
-    count = math.prod(value.layout.shape[dim] for dim in reduced)
-    result = averaged(emitter, node, value, reduced, None)
-    tensor = times(emitter, result.tensor, number(emitter, node, float(count), None))
-    emitter.bind(node, Value(tensor, reduced_layout(result.layout, reduced, keep=named["keepdim"])))
+    result = reduced_value(emitter, node, value, reduced, None, mean=False)
+    emitter.bind(node, Value(result.tensor, reduced_layout(result.layout, reduced, keep=named["keepdim"])))
 
 
 def dimensions(value: Value, dim: list[int] | None) -> set[int]:
@@ -52,28 +54,49 @@ def dimensions(value: Value, dim: list[int] | None) -> set[int]:
     return {axis % rank for axis in dim} if dim else set(range(rank))
 
 
-def averaged(emitter: Emitter, node: Node, value: Value, reduced: set[int], quantization: Quantization | None) -> Value:
-    """The mean over the logical dimensions `reduced`, under the layout of `value`. Moves them together first if they lie apart."""
+def reduced_value(
+    emitter: Emitter,
+    node: Node,
+    value: Value,
+    reduced: set[int],
+    quantization: Quantization | None,
+    *,
+    mean: bool = True,
+) -> Value:
+    """The mean or sum over the logical dimensions `reduced`, under the layout of `value`: its tensor has one element for each run.
+
+    Dimensions that do not lie together are moved together first.
+    """
     places = sorted(value.layout.place(dim) for dim in reduced if value.layout.shape[dim] != 1)
     if not places:
         raise unsupported(node, "over dimensions of size 1", "leave the reduction out")
-    between = value.layout.stored[places[0] : places[-1] + 1]
-    if math.prod(between) != math.prod(value.layout.stored[place] for place in places):
-        kept = [dim for dim in value.layout.order if dim not in reduced]
-        value = emitter.ordered(value, (*kept, *sorted(reduced)))
-        return averaged(emitter, node, value, reduced, quantization)
+    between = math.prod(value.layout.stored[places[0] : places[-1] + 1])
+    count = math.prod(value.layout.stored[place] for place in places)
+    if between != count:
+        order = (*(dim for dim in value.layout.order if dim not in reduced), *sorted(reduced))
+        return reduced_value(emitter, node, emitter.ordered(value, order), reduced, quantization, mean=mean)
     outer = math.prod(value.layout.stored[: places[0]])
     inner = math.prod(value.layout.stored[places[-1] + 1 :])
-    image = emitter.reshaped(value.tensor, (outer, math.prod(between), 1, inner))
+    short = emitter.real is DataType.FP32 or count <= MAX_FP16_SUMMANDS
+    if inner == 1 and short and quantization is None:
+        rows = emitter.reshaped(value.tensor, (outer, count))
+        return Value(row_sums(emitter, node, rows, 1 / count if mean else 1.0), value.layout)
+    image = emitter.reshaped(value.tensor, (outer, count, 1, inner))
     tensor = emitter.emit(
         "GlobalAvgPooling2d", {"input_id": image}, (outer, 1, 1, inner), quantization=quantization, flags=KEEP_DIMS
     )
+    if not mean:
+        factor = number(emitter, node, float(count), None)
+        tensor = emitter.emit("Multiply", {"input1_id": tensor, "input2_id": factor}, tensor.shape)
     return Value(tensor, value.layout)
 
 
-def times(emitter: Emitter, tensor: Tensor, factor: Tensor) -> Tensor:
-    """The float product with a constant of one element."""
-    return emitter.emit("Multiply", {"input1_id": tensor, "input2_id": factor}, tensor.shape)
+def row_sums(emitter: Emitter, node: Node, rows: Tensor, weight: float) -> Tensor:
+    """(outer, n) -> (outer, 1): the sum of each row, every element times `weight`."""
+    weights = emitter.parameter(np.full((1, rows.shape[1]), weight), node)
+    return emitter.emit(
+        "FullyConnected", {"input1_id": rows, "filter_id": weights, "bias_id": None}, (rows.shape[0], 1)
+    )
 
 
 def reduced_layout(layout: Layout, reduced: set[int], *, keep: bool) -> Layout:
@@ -112,7 +135,7 @@ def layer_norm(emitter: Emitter, node: Node) -> None:
 
     def row_means(tensor: Tensor) -> Tensor:
         rows = Value(tensor, Layout((outer, inner), (0, 1)))
-        return emitter.reshaped(averaged(emitter, node, rows, {1}, None).tensor, (outer, 1))
+        return emitter.reshaped(reduced_value(emitter, node, rows, {1}, None).tensor, (outer, 1))
 
     centred = write("Subtract", source, row_means(source))
     variance = row_means(write("Square", centred))
