@@ -30,6 +30,13 @@ aten = torch.ops.aten
 CODE_SPAN = 255
 
 
+def seeded(build: Callable[[], nn.Module]) -> nn.Module:
+    """A module with the same weights whatever ran before."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build()
+
+
 class Lambda(nn.Module):
     """A function of the image and of fixed tensors, which become buffers."""
 

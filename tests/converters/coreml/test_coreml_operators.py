@@ -19,7 +19,7 @@ from converters.coreml.evaluator.constants import DECOMPRESSORS, affine_dequanti
 from converters.coreml.evaluator.operators import OPERATORS, conv
 from converters.coreml.evaluator.program import _parameter
 
-few = settings(deadline=None, max_examples=25)
+few = settings(deadline=None, max_examples=15)
 
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple)
 SEEDS = st.integers(0, 2**16)
