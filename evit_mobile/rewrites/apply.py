@@ -14,7 +14,6 @@ from evit_mobile.rewrites.cascaded_attention import rewrite_cascaded_attention
 from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm
 from evit_mobile.rewrites.hard_swish import spell_hard_swish
 from evit_mobile.rewrites.linear_attention import rewrite_linear_attention
-from evit_mobile.rewrites.upsampling import rewrite_upsampling
 from evit_mobile.rewrites.windows import rewrite_windows
 
 Pass = Callable[[nn.Module, Tensor], int]
@@ -25,7 +24,6 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("cascaded_attention", rewrite_cascaded_attention),
     ("windows", rewrite_windows),
     ("linear_attention", rewrite_linear_attention),
-    ("upsampling", rewrite_upsampling),
 )
 """Passes that every precision gets."""
 

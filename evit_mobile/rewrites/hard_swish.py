@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from evit_mobile.errors import RewriteError
 from evit_mobile.models.layers import ConvNormAct
-from evit_mobile.models.mit import ClassifierHead, DSConv, EfficientViTMit, MBConv, ResidualBlock, SegmenterHead
+from evit_mobile.models.mit import ClassifierHead, DSConv, EfficientViTMit, MBConv, ResidualBlock
 
 FACTOR = 6.0
 
@@ -40,8 +40,6 @@ def spell_hard_swish(model: nn.Module, _probe: Tensor) -> int:
             places += _spell(module.depth_conv, [module.point_conv.conv])
         elif isinstance(module, ClassifierHead):
             places += _spell(module.in_conv, [module.classifier[0]])
-        elif isinstance(module, SegmenterHead) and len(module.output) == 2:
-            places += _spell(module.output[0], [module.output[1].conv])
     return places
 
 
