@@ -45,8 +45,10 @@ _KEPT_ALIVE: list[torch.library.Library] = []
 
 
 def timm_model(name: str, **options: Any) -> nn.Module:
-    """A freshly initialised timm model in eval mode."""
-    model: nn.Module = import_timm().create_model(name, **options)
+    """A freshly initialised timm model in eval mode, with the same weights whatever ran before."""
+    timm = import_timm()
+    torch.manual_seed(0)
+    model: nn.Module = timm.create_model(name, **options)
     return model.eval()
 
 
