@@ -211,11 +211,17 @@ def produce(
     artefact = target.lower(lowerable.program, precision, path, describe(reference, precision))
     seconds = time.perf_counter() - started
     report(f"validating {path.name}")
-    labels = None if reference.weights == "random" else held_out.labels(reference.spec.num_classes)
+    labels = held_out.labels(reference.spec.num_classes) if task_matches(reference.weights, held_out) else None
     validation = prove(target, artefact, lowerable.stages, held_out, labels)
     return ArtefactRecord(
         artefact=artefact, delegation=target.inspect(path).delegation, validation=validation, convert_s=seconds
     )
+
+
+def task_matches(weights: str, images: Images) -> bool:
+    """Whether the images' labels are the model's classes: always of a user's images, of the bundled ones only for bundled weights."""
+    own_images = not images.dataset.source.startswith("bundled:")
+    return weights == "bundled" or (own_images and weights != "random")
 
 
 def describe(reference: Reference, precision: Precision) -> Metadata:
@@ -259,7 +265,7 @@ def compose(
         "schema": SCHEMA,
         "model": model_entry(reference),
         "input": input_entry(reference.spec, held_out.preprocess),
-        "labels": list(reference.labels or held_out.dataset.class_names or ()),
+        "labels": list(class_names(reference, held_out)),
         "artefacts": [artefact_entry(record, folder) for record in records],
         "quant_plan": plan_entry(plan),
         "calibration": {
@@ -271,6 +277,12 @@ def compose(
         "tool": {"version": evit_mobile.__version__},
     }
     return with_earlier(document, folder)
+
+
+def class_names(reference: Reference, held_out: Images) -> tuple[str, ...]:
+    """Names of the classes: the checkpoint's, or those of the user's images when there are as many as the model has."""
+    names = reference.labels or (held_out.dataset.class_names if task_matches(reference.weights, held_out) else None)
+    return names if names and len(names) == reference.spec.num_classes else ()
 
 
 def with_earlier(document: dict[str, Any], folder: Path) -> dict[str, Any]:

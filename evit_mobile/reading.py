@@ -16,7 +16,7 @@ from converters.files import sha256
 from converters.registry import SUFFIXES, find_target
 from evit_mobile.data import Images, calibration_images, everything, held_out_images
 from evit_mobile.manifest import FILE_NAME, read_manifest
-from evit_mobile.pipeline import Report, run_module, silent
+from evit_mobile.pipeline import Report, run_module, silent, task_matches
 from evit_mobile.reference import Reference, reload_reference
 from evit_mobile.validation.metrics import Logits, top_k_accuracy
 from evit_mobile.validation.verdict import Validation, failed, judge, not_run
@@ -63,11 +63,13 @@ def validate(
     results = []
     for entry in entries:
         report(f"validating {entry['path']}")
-        results.append(judge_again(folder, entry, expected, held_out, reference.spec.num_classes))
+        results.append(judge_again(folder, entry, expected, held_out, reference))
     return results
 
 
-def judge_again(folder: Path, entry: dict[str, Any], expected: Logits, held_out: Images, classes: int) -> Revalidation:
+def judge_again(
+    folder: Path, entry: dict[str, Any], expected: Logits, held_out: Images, reference: Reference
+) -> Revalidation:
     """Runs one listed artefact. A file that is missing, altered or unreadable fails; an absent runtime does not run it."""
     path, target = folder / entry["path"], find_target(entry["format"])
     precision = Precision(entry["precision"])
@@ -87,7 +89,8 @@ def judge_again(folder: Path, entry: dict[str, Any], expected: Logits, held_out:
     except (ArtefactError, ToolchainError) as error:
         return result(failed(target.runtime, str(error)))
     stages = [("reference", expected), (entry["format"], logits)]
-    return result(judge(stages, held_out.labels(classes), precision, target.runtime))
+    labels = held_out.labels(reference.spec.num_classes) if task_matches(reference.weights, held_out) else None
+    return result(judge(stages, labels, precision, target.runtime))
 
 
 def inspect(path: Path) -> Inspection:

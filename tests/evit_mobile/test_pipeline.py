@@ -17,9 +17,12 @@ from converters.registry import find_target
 from evit_mobile import reading
 from evit_mobile.errors import UsageError
 from evit_mobile.manifest import read_manifest
+from evit_mobile.models import build_model
 from evit_mobile.pipeline import convert
+from evit_mobile.reference import randomise
+from evit_mobile.spec import find_spec
 from tests.evit_mobile.test_cli import run
-from tests.oracles import randomise, timm_model
+from tests.oracles import timm_model
 
 pytestmark = pytest.mark.slow
 FORMATS = ["coreml", "tflite", "executorch"]
@@ -140,7 +143,12 @@ def test_json_is_exactly_the_manifest(
 
 
 def test_a_live_timm_module_of_five_classes(tmp_path: Path) -> None:
-    module = randomise(timm_model("efficientvit_b0", num_classes=5))
+    ours = build_model(find_spec("efficientvit_b0", num_classes=5))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        randomise(ours, (224, 224))
+    module = timm_model("efficientvit_b0", num_classes=5)
+    module.load_state_dict(ours.state_dict())
     conversion = convert(module, formats=["tflite"], precision="fp32", size=(192, 256), out=tmp_path)
     assert conversion.proven
     assert conversion.manifest["model"]["weights"] == "module"
@@ -153,7 +161,7 @@ def test_a_live_timm_module_of_five_classes(tmp_path: Path) -> None:
 
 
 def test_int8_of_own_weights_asks_for_images(tmp_path: Path) -> None:
-    module = randomise(timm_model("efficientvit_m0", num_classes=5))
+    module = timm_model("efficientvit_m0", num_classes=5)
     with pytest.raises(UsageError, match="--calib"):
         convert(module, formats=["tflite"], out=tmp_path)
 
