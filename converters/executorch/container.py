@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from executorch.exir._serialize._named_data_store import NamedDataStore
 from executorch.exir._serialize._program import PTEFile, _get_extended_header, serialize_pte_binary
 
 from converters.contract import Metadata
+from converters.errors import ArtefactError
 from converters.executorch.damage import damaged
 from converters.executorch.delegate import Blob, StoredGraph, read_blob
-from converters.executorch.graph import DataType, Graph, Tensor
+from converters.executorch.graph import Graph, Tensor
 
 METHOD = "forward"
 METADATA_METHOD = "metadata"
@@ -32,8 +33,12 @@ UNSIGNED = b"0" * (2 * hashlib.sha256().digest_size)
 ALIGNMENT = 16
 """Bytes; what executorch aligns tensors and constants to."""
 
+FLOAT_BYTES = 4
+"""Inputs and outputs are always float32."""
+
 ONE_TENSOR = '{"type": null, "context": null, "children_spec": []}'
-SCALAR_TYPES = {DataType.FP32: schema.ScalarType.FLOAT}
+ONE_RESULT = f"[1, {ONE_TENSOR}]"
+"""PyTorch's text for a result that is one value."""
 
 
 def write_container(graph: Graph, blob: Blob, metadata: Metadata) -> bytes:
@@ -62,7 +67,7 @@ def _forward(graph: Graph) -> Any:
     tensors, offset = [], 0
     for tensor in (*graph.inputs, *graph.outputs):
         tensors.append(_planned_tensor(tensor, offset))
-        offset += -(-math.prod(tensor.shape) * tensor_item_bytes(tensor) // ALIGNMENT) * ALIGNMENT
+        offset += -(-math.prod(tensor.shape) * FLOAT_BYTES // ALIGNMENT) * ALIGNMENT
     count = len(graph.inputs)
     call = schema.DelegateCall(delegate_index=0, args=list(range(len(tensors))))
     delegate = schema.BackendDelegate(
@@ -72,7 +77,7 @@ def _forward(graph: Graph) -> Any:
     )
     return schema.ExecutionPlan(
         name=METHOD,
-        container_meta_type=schema.ContainerMetadata(_arguments(count), _result(len(tensors) - count)),
+        container_meta_type=schema.ContainerMetadata(_arguments(count), ONE_RESULT),
         values=tensors,
         inputs=list(range(count)),
         outputs=list(range(count, len(tensors))),
@@ -90,7 +95,7 @@ def _metadata(metadata: Metadata) -> Any:
     text = json.dumps(asdict(metadata), sort_keys=True)
     return schema.ExecutionPlan(
         name=METADATA_METHOD,
-        container_meta_type=schema.ContainerMetadata(_arguments(0), _result(1)),
+        container_meta_type=schema.ContainerMetadata(_arguments(0), ONE_RESULT),
         values=[schema.EValue(schema.String(text))],
         inputs=[],
         outputs=[0],
@@ -106,7 +111,7 @@ def _planned_tensor(tensor: Tensor, offset: int) -> Any:
     low, high = offset % 2**32, offset >> 32
     return schema.EValue(
         schema.Tensor(
-            scalar_type=SCALAR_TYPES[tensor.dtype],
+            scalar_type=schema.ScalarType.FLOAT,
             storage_offset=0,
             sizes=list(tensor.shape),
             dim_order=list(range(len(tensor.shape))),
@@ -119,11 +124,6 @@ def _planned_tensor(tensor: Tensor, offset: int) -> Any:
     )
 
 
-def tensor_item_bytes(tensor: Tensor) -> int:
-    """Bytes of one element."""
-    return {DataType.FP32: 4}[tensor.dtype]
-
-
 def _arguments(count: int) -> str:
     """PyTorch's text for a call with `count` tensors."""
     positional = (
@@ -133,28 +133,26 @@ def _arguments(count: int) -> str:
     return f'[1, {{"type": "builtins.tuple", "context": "null", "children_spec": [{positional}, {named}]}}]'
 
 
-def _result(count: int) -> str:
-    """PyTorch's text for a result of `count` tensors."""
-    if count == 1:
-        return f"[1, {ONE_TENSOR}]"
-    return f'[1, {{"type": "builtins.tuple", "context": "null", "children_spec": [{", ".join([ONE_TENSOR] * count)}]}}]'
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """A .pte file in parts. Ranges are (start, end) positions in `content`."""
+    """A .pte file in parts. Ranges are (start, end) positions in `content`; `graphs` are those of XNNPACK delegates."""
 
     content: bytes
     program: Any
     segments: tuple[tuple[int, int], ...]
+    graphs: tuple[StoredGraph, ...] = ()
+
+    def method(self, name: str) -> Any:
+        """The execution plan of a method, None if the file has no such method."""
+        return next((plan for plan in self.program.execution_plan if plan.name == name), None)
 
     @property
     def plan(self) -> Any:
         """The execution plan of the method `forward`. Raises ArtefactError."""
-        for plan in self.program.execution_plan:
-            if plan.name == METHOD:
-                return plan
-        raise damaged(f"a .pte file without a method {METHOD!r}")
+        plan = self.method(METHOD)
+        if plan is None:
+            raise damaged(f"a .pte file without a method {METHOD!r}")
+        return plan
 
     @property
     def constant_ranges(self) -> dict[str, tuple[int, int]]:
@@ -166,17 +164,8 @@ class Container:
         """The named constants, which delegates refer to."""
         return {key: self.content[start:end] for key, (start, end) in self.constant_ranges.items()}
 
-    def graphs(self) -> list[StoredGraph]:
-        """The graph of every XNNPACK delegate, checked against the constants. Raises ArtefactError."""
-        constants = self.constants
-        graphs = []
-        for delegate in self.plan.delegates:
-            if delegate.id == XNNPACK:
-                graphs.append(read_blob(self._blob(delegate)))
-                graphs[-1].check(constants)
-        return graphs
-
-    def _blob(self, delegate: Any) -> bytes:
+    def blob(self, delegate: Any) -> bytes:
+        """What a delegate of `plan` was given."""
         reference = delegate.processed
         if reference.location == schema.DataLocation.SEGMENT:
             start, end = self.segments[reference.index]
@@ -184,18 +173,27 @@ class Container:
         return bytes(self.program.backend_delegate_data[reference.index].data)
 
 
-def read_container(content: bytes) -> Container:
-    """Takes a .pte file apart. Raises ArtefactError.
+def open_container(content: bytes) -> Container:
+    """Takes a .pte file apart and checks it before native code sees it. Raises ArtefactError.
 
     executorch's reader answers malformed bytes with whatever its parsing stumbles over, so any error of it means damage.
     """
+    try:
+        container = read_container(content)
+        check_digest(container)
+        return replace(container, graphs=tuple(checked_graphs(container)))
+    except ArtefactError:
+        raise
+    except Exception as error:
+        raise damaged(f"bytes that are not a program ({type(error).__name__}: {error})") from error
+
+
+def read_container(content: bytes) -> Container:
+    """Takes a .pte file apart, its graphs unread. Raises ArtefactError, and anything else for malformed bytes."""
     header = _get_extended_header(content)
     if header is None or not header.program_size <= len(content):
         raise damaged("bytes without the header of a .pte file")
-    try:
-        program = _flatbuffer_to_program(content[: header.program_size])
-    except Exception as error:
-        raise damaged(f"bytes that are not a program ({type(error).__name__})") from error
+    program = _flatbuffer_to_program(content[: header.program_size])
     base = header.segment_base_offset
     segments = tuple(
         (base + segment.offset, base + segment.offset + segment.size) for segment in program.segments or []
@@ -205,16 +203,22 @@ def read_container(content: bytes) -> Container:
     return Container(content=content, program=program, segments=segments)
 
 
-def open_container(content: bytes) -> Container:
-    """Takes a .pte file apart and checks its digest, if it has one. Raises ArtefactError."""
-    container = read_container(content)
-    try:
-        written = container.constants.get(DIGEST_KEY)
-        if written is not None and written != structure_digest(container):
-            raise damaged("a .pte file whose structure does not match its digest")
-    except IndexError as error:
-        raise damaged("a .pte file with constants in segments that do not exist") from error
-    return container
+def check_digest(container: Container) -> None:
+    """Compares the structure with its digest; files of this writer, known by their second method, must have one."""
+    written = container.constants.get(DIGEST_KEY)
+    if written is None and container.method(METADATA_METHOD) is None:
+        return
+    if written != structure_digest(container):
+        raise damaged("a .pte file whose structure does not match its digest")
+
+
+def checked_graphs(container: Container) -> list[StoredGraph]:
+    """The graph of every XNNPACK delegate, checked against the constants. Raises ArtefactError."""
+    constants = container.constants
+    graphs = [read_blob(container.blob(delegate)) for delegate in container.plan.delegates if delegate.id == XNNPACK]
+    for graph in graphs:
+        graph.check(constants)
+    return graphs
 
 
 def structure_digest(container: Container) -> bytes:

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch.fx import Node
 
-from converters.executorch.graph import NUMPY_TYPES, Array, Clamp, DataType, Graph, Operation, Tensor
+from converters.errors import ToolchainError
+from converters.executorch.graph import MAX_RANK, NUMPY_TYPES, Array, Clamp, DataType, Graph, Operation, Tensor
 from converters.tflite.graph import Quantization
 from converters.tflite.layout import Layout, Order, Shape, View
 from converters.tflite.program import QUANTIZE, arguments, only_user, operator_name, tensor_quantization, unsupported
@@ -130,7 +131,13 @@ class Emitter:
     def write(
         self, kind: str, inputs: dict[str, Tensor | None], output: Tensor, *, clamp: Clamp | None = None, **fields: Any
     ) -> None:
-        """Writes one operation with a given output."""
+        """Writes one operation with a given output. Raises ToolchainError for more dimensions than XNNPACK has."""
+        if len(output.shape) > MAX_RANK:
+            raise ToolchainError(
+                got=f"a {kind} to the shape {output.shape}",
+                allowed=f"at most {MAX_RANK} dimensions",
+                do="write the model with fewer",
+            )
         operation = Operation(kind=kind, inputs=inputs, output=output, fields={"flags": 0, **fields}, clamp=clamp)
         self.graph.operations.append(operation)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from converters.contract import Delegation, Fallback, Inspection, Layout, TensorSpec
 from converters.executorch.container import XNNPACK, Container, open_container
+from converters.executorch.delegate import StoredGraph
 
 IMAGE_DIMENSIONS = 4
 DTYPES = {
@@ -24,7 +25,7 @@ FALLBACK_REASON = "XNNPACK did not take it; it runs on executorch's portable ker
 def inspect_content(content: bytes) -> Inspection:
     """What the .pte file with these bytes contains. Raises ArtefactError."""
     container = open_container(content)
-    graphs = container.graphs()
+    graphs = container.graphs
     kernels = _kernel_calls(container)
     delegated = Counter(node.kind for graph in graphs for node in graph.nodes)
     dtypes = Counter(DTYPES.get(value.dtype, value.dtype) for graph in graphs for value in graph.values.values())
@@ -85,19 +86,20 @@ def _tensor_spec(name: str, tensor: Any) -> TensorSpec:
 
 
 def _scalar_name(scalar_type: Any) -> str:
+    """numpy's name for PyTorch's scalar type."""
     name = str(scalar_type.name)
     return {"FLOAT": "float32", "HALF": "float16", "CHAR": "int8"}.get(name, name.lower())
 
 
-def _notes(graphs: list[Any]) -> tuple[str, ...]:
-    """How many of the delegate's operations write int8, by kind."""
-    integer: Counter[str] = Counter()
+def _notes(graphs: tuple[StoredGraph, ...]) -> tuple[str, ...]:
+    """What of the delegate's operations writes int8, for files with any."""
     total: Counter[str] = Counter()
+    integer: Counter[str] = Counter()
     for graph in graphs:
-        values = graph.values
         for node in graph.nodes:
             total[node.kind] += 1
-            integer[node.kind] += values[node.output].dtype == "qint8"
+            integer[node.kind] += graph.values[node.output].dtype == "qint8"
     if not integer.total():
         return ()
-    return tuple(f"{kind}: {integer[kind]} of {count} in int8" for kind, count in total.most_common())
+    kinds = ", ".join(f"{kind} {integer[kind]}/{count}" for kind, count in total.most_common())
+    return (f"operations that write int8: {integer.total()}/{total.total()} ({kinds})",)

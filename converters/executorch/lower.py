@@ -103,8 +103,10 @@ def add_output(emitter: Emitter, node: Node) -> None:
             allowed="one output that depends on the input",
             do="return a single tensor",
         )
-    value = emitter.dequantized(emitter.activation(sources[0]))
-    tensor = emitter.stored(emitter.ordered(value, natural(value.layout.shape).order))
+    value = emitter.activation(sources[0])
+    layout = natural(value.layout.shape)
+    stored = Value(emitter.stored(emitter.ordered(value, layout.order)), layout)
+    tensor = emitter.dequantized(stored).tensor
     if tensor in emitter.graph.inputs:
         raise ToolchainError(
             got="a model that returns its input", allowed="a model with operations", do="check the model"

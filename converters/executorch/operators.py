@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch.fx import Node
 
 from converters.executorch.emit.convolution import conv2d, linear
-from converters.executorch.emit.elementwise import binary, clamp, divide, power, unary
+from converters.executorch.emit.elementwise import binary, clamp, divide, gelu, power, unary
 from converters.executorch.emit.matmul import matmul
 from converters.executorch.emit.movement import (
     concatenate,
@@ -49,7 +49,7 @@ OPERATORS: dict[str, Callable[[Emitter, Node], None]] = {
     "aten.exp.default": unary("Exp"),
     "aten.expand.default": expand,
     "aten.flatten.using_ints": reshape,
-    "aten.gelu.default": unary("Gelu"),
+    "aten.gelu.default": gelu,
     "aten.hardswish.default": unary("Hardswish"),
     "aten.hardswish_.default": unary("Hardswish"),
     "aten.hardtanh.default": clamp,

@@ -18,6 +18,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 KNOWN_LOG_LINES = {
     "torchao": re.compile(r"Failed to load .*_C\w*\..*so"),
@@ -54,6 +55,7 @@ class _Without(logging.Filter):
         return not self._pattern.match(str(record.msg))
 
 
+@dataclass
 class NativeLog:
     """What native code printed, without the known noise."""
 
@@ -62,7 +64,7 @@ class NativeLog:
 
 @contextmanager
 def captured_native_log() -> Iterator[NativeLog]:
-    """Collects what native code writes to standard error; when the block succeeds, passes it on afterwards.
+    """Collects what native code writes to standard error, without the known noise.
 
     For short calls only: Python's own standard error of all threads goes the same way meanwhile.
     """
@@ -77,7 +79,5 @@ def captured_native_log() -> Iterator[NativeLog]:
             os.dup2(saved, 2)
             os.close(saved)
             sink.seek(0)
-            text = sink.read().decode(errors="replace")
-            log.lines = tuple(line for line in text.splitlines() if not KNOWN_NATIVE_LINES.match(line))
-    for line in log.lines:
-        print(line, file=sys.stderr)
+            lines = sink.read().decode(errors="replace").splitlines()
+            log.lines = tuple(line for line in lines if not KNOWN_NATIVE_LINES.match(line))

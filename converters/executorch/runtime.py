@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def make_runner(content: bytes) -> Runner:
     """A Runner of the .pte file with these bytes, on all CPU cores. Raises ArtefactError."""
-    open_container(content).graphs()
+    open_container(content)
     return _Runner(content)
 
 
@@ -26,26 +27,18 @@ class _Runner:
     """Feeds images in batches of the file's own size; the last one is filled up with zeros."""
 
     def __init__(self, content: bytes) -> None:
-        from executorch.runtime import Runtime, Verification
-
-        with captured_native_log() as log:
-            try:
-                # The method does not keep its program alive.
-                self._program = Runtime.get().load_program(content, verification=Verification.InternalConsistency)
-                self._method: Any = self._program.load_method(METHOD)
-            except RuntimeError as error:
-                failure: RuntimeError | None = error
-            else:
-                failure = None
-        if failure is not None:
-            raise damaged(f"a program that the runtime refuses ({failure}; {'; '.join(log.lines)})") from failure
+        # The method does not keep its program alive.
+        self._program = load_program(content)
+        self._method = load_method(self._program, METHOD)
         meta = self._method.metadata
         if (meta.num_inputs(), meta.num_outputs()) != (1, 1):
             raise damaged(f"a program with {meta.num_inputs()} inputs and {meta.num_outputs()} outputs")
-        self._shape: Sequence[int] = tuple(meta.input_tensor_meta(0).sizes())
+        self._shape = tuple(int(size) for size in meta.input_tensor_meta(0).sizes())
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        batch = self._shape[0]
+        batch, *image = self._shape
+        if images.shape[1:] != tuple(image) or not len(images):
+            raise ValueError(f"got images of shape {images.shape}; allowed: (B, {', '.join(map(str, image))}), B > 0")
         outputs = []
         for start in range(0, len(images), batch):
             piece = np.zeros(self._shape, dtype=np.float32)
@@ -54,3 +47,28 @@ class _Runner:
             (output,) = self._method.execute([torch.from_numpy(piece)])
             outputs.append(output.numpy()[:count])
         return np.concatenate(outputs)
+
+
+def load_program(content: bytes) -> Any:
+    """executorch's program, its flatbuffer verified. Raises ArtefactError."""
+    from executorch.runtime import Runtime, Verification
+
+    return _loaded(lambda: Runtime.get().load_program(content, verification=Verification.InternalConsistency))
+
+
+def load_method(program: Any, name: str) -> Any:
+    """A method of the program, its delegates ready. Raises ArtefactError."""
+    return _loaded(lambda: program.load_method(name))
+
+
+def _loaded(load: Callable[[], Any]) -> Any:
+    """The result of `load`. Raises ArtefactError with the native explanation if the runtime refuses the file."""
+    with captured_native_log() as log:
+        try:
+            result, failure = load(), None
+        except RuntimeError as error:
+            failure = error
+    if failure is not None:
+        raise damaged(f"a program that the runtime refuses ({'; '.join((str(failure), *log.lines))})") from failure
+    sys.stderr.writelines(f"{line}\n" for line in log.lines)
+    return result

@@ -50,7 +50,7 @@ class ExecuTorchTarget:
             sha256=sha256(path),
             inputs=inputs,
             outputs=outputs,
-            toolchain={package: version(package) for package in ("torch", *PACKAGES)},
+            toolchain={package: version(package) for package in ("torch", "executorch")},
         )
 
     def load(self, path: Path) -> Runner:
