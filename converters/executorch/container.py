@@ -2,7 +2,8 @@
 
 The runtime checks that a file is a well-formed flatbuffer, but believes much of what its tables say. A file written here therefore
 carries a SHA-256 of its structure: all bytes but the constants. Damage there is found before native code sees the file; damage to
-constants changes outputs, which is validation's business. Files of other writers have no digest and are checked for consistency only.
+constants changes outputs, which is validation's business. Files of other writers have no digest: they are checked for consistency,
+and run in another process first.
 """
 
 from __future__ import annotations
@@ -164,6 +165,11 @@ class Container:
         """The named constants, which delegates refer to."""
         return {key: self.content[start:end] for key, (start, end) in self.constant_ranges.items()}
 
+    @property
+    def signed(self) -> bool:
+        """Whether the file carries a digest of its structure, as all files of this writer do."""
+        return DIGEST_KEY in self.constant_ranges
+
     def blob(self, delegate: Any) -> bytes:
         """What a delegate of `plan` was given."""
         reference = delegate.processed
@@ -205,10 +211,9 @@ def read_container(content: bytes) -> Container:
 
 def check_digest(container: Container) -> None:
     """Compares the structure with its digest; files of this writer, known by their second method, must have one."""
-    written = container.constants.get(DIGEST_KEY)
-    if written is None and container.method(METADATA_METHOD) is None:
+    if not container.signed and container.method(METADATA_METHOD) is None:
         return
-    if written != structure_digest(container):
+    if container.constants.get(DIGEST_KEY) != structure_digest(container):
         raise damaged("a .pte file whose structure does not match its digest")
 
 

@@ -25,7 +25,8 @@ from converters.errors import ArtefactError
 from converters.executorch.quiet import quiet_toolchain
 
 with quiet_toolchain():
-    from converters.executorch.container import DIGEST_KEY, METADATA_METHOD, open_container
+    from converters.executorch import runtime
+    from converters.executorch.container import DIGEST_KEY, METADATA_METHOD, open_container, read_container
     from converters.executorch.lower import to_bytes
     from converters.executorch.runtime import load_method, load_program
 
@@ -196,3 +197,23 @@ def test_files_of_other_writers_run(stock: tuple[nn.Module, Path]) -> None:
     model, path = stock
     x = torch.randn(IMAGE)
     assert relative_error(TARGET.load(path)(x.numpy()), model(x)) < 1e-5
+
+
+def test_damage_that_kills_the_runtime_is_refused_for_files_of_other_writers(
+    stock: tuple[nn.Module, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a digest only a trial in another process can tell: here one that is killed, and one that does not end."""
+    monkeypatch.setattr(runtime, "TRIAL", "import os; os.abort()")
+    with pytest.raises(ArtefactError, match="signal 6"):
+        TARGET.load(stock[1])
+    monkeypatch.setattr(runtime, "TRIAL", "while True: pass")
+    monkeypatch.setattr(runtime, "TRIAL_TIMEOUT_S", 0.5)
+    with pytest.raises(ArtefactError, match="does not end"):
+        TARGET.load(stock[1])
+
+
+def test_a_file_that_hides_its_digest_is_refused(small: bytes, tmp_path: Path) -> None:
+    hidden = small.replace(DIGEST_KEY.encode(), b"structure.sha257")
+    assert not read_container(hidden).signed
+    with pytest.raises(ArtefactError, match="digest"):
+        TARGET.load(write(tmp_path, hidden))
