@@ -7,13 +7,14 @@ number of tokens and with the product of three activations: trained L variants e
     k'_jd = k_jd / max(m_d, FLOOR)                      k' <= N, and its mean over j is at most 1
     S_d   = sum_j k'_jd (v_j / N)                       a weighted mean of v: |S_d| <= max |v|
     u_d   = m_d / max(sum_e m_e, FLOOR)                 u sums to 1
-    w_id  = q_id u_d / max(sum_e q_ie u_e, FLOOR)       q u <= max q, and w sums to at most 1
+    w_id  = q_id u_d / (sum_e q_ie u_e + eps / (N sum_e m_e))      q u <= max q, and w sums to at most 1
     out_i = sum_d w_id S_d                              a weighted mean again: |out_i| <= max |v|
 
 which is the same function: m and its sum cancel. No intermediate exceeds max(|q|, |k|, |v|, N). 1/N is folded into the
 weights of v. The result does not change with the scale of q and k, so their weights are scaled by a power of two that puts
-the largest value of a few images at TYPICAL_PEAK. The reference's eps only matters to tokens whose q vanishes in every
-channel; there both forms give 0. FLOOR is the smallest normal fp16 number, so that no runtime flushes it to zero.
+the largest value of a few images at TYPICAL_PEAK, and eps by the same powers. Tokens whose q vanishes in every channel would
+divide by an eps that fp16 cannot hold, so the divisor is kept above FLOOR, the smallest normal fp16 number: no runtime
+flushes it to zero, and both forms give 0 there.
 
 q, k and v are separate convolutions at every scale (the reference interleaves them head by head), so nothing is sliced.
 Shapes: B batch, N = H*W tokens, h heads over all scales, D head width.
@@ -74,22 +75,29 @@ class MultiScaleProjection(nn.Module):
 
 
 class StaticLinearAttention(nn.Module):
-    """(B, C, H, W) -> (B, C, H, W)."""
+    """(B, C, H, W) -> (B, C, H, W). `eps` is the reference's, in units of the scaled q and the mean of the scaled k."""
+
+    eps: Tensor
 
     def __init__(self, attention: LiteMLA) -> None:
         super().__init__()
         self.query, self.key, self.value = (MultiScaleProjection(attention, part) for part in range(3))
         self.proj = attention.proj
+        self.register_buffer("eps", torch.full((1, 1, 1, 1), attention.eps))
 
     @classmethod
     def from_reference(cls, attention: LiteMLA, sample: Tensor) -> StaticLinearAttention:
         """The static form of `attention`, its scales chosen for inputs like `sample` (B, C, H, W)."""
         static = cls(attention)
-        static.value.scale(1 / (sample.shape[2] * sample.shape[3]))
+        tokens = sample.shape[2] * sample.shape[3]
+        static.value.scale(1 / tokens)
+        static.eps.div_(tokens)
         for projection in (static.query, static.key):
             peak = float(projection(sample).max())
             if peak > 0:
-                projection.scale(2.0 ** math.floor(math.log2(TYPICAL_PEAK / peak)))
+                factor = 2.0 ** math.floor(math.log2(TYPICAL_PEAK / peak))
+                projection.scale(factor)
+                static.eps.mul_(factor)
         return static
 
     def forward(self, x: Tensor) -> Tensor:
@@ -97,7 +105,9 @@ class StaticLinearAttention(nn.Module):
         q, k, v = torch.relu(self.query(x)), torch.relu(self.key(x)), self.value(x)  # (B, h, D, N)
         mean = k.mean(3, keepdim=True)  # (B, h, D, 1)
         summary = v @ (k / mean.clamp_min(FLOOR)).transpose(2, 3)  # (B, h, D of v, D of k)
-        weight = q * (mean / mean.sum(2, keepdim=True).clamp_min(FLOOR))  # (B, h, D, N)
-        weight = weight / weight.sum(2, keepdim=True).clamp_min(FLOOR)
+        total = mean.sum(2, keepdim=True).clamp_min(FLOOR)  # (B, h, 1, 1)
+        weight = q * (mean / total)  # (B, h, D, N)
+        divisor = weight.sum(2, keepdim=True) + self.eps / total  # (B, h, 1, N)
+        weight = weight / divisor.clamp_min(FLOOR)
         out: Tensor = self.proj((summary @ weight).reshape(batch, -1, height, width))
         return out

@@ -15,7 +15,7 @@ from evit_mobile.models.msra import CascadedGroupAttention, LocalWindowAttention
 from evit_mobile.reference import randomise
 from evit_mobile.rewrites import apply, rewrite
 from evit_mobile.rewrites.apply import relative_error
-from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm
+from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm, folded_convolution
 from evit_mobile.rewrites.hard_swish import SixfoldHardSwish
 from evit_mobile.rewrites.linear_attention import StaticLinearAttention, rewrite_linear_attention
 from evit_mobile.rewrites.surgery import captured_inputs
@@ -124,6 +124,24 @@ def test_linear_attention_stays_far_from_the_fp16_limit(gain: float) -> None:
             program = torch.export.export(attention, (x[:1],)).module()
             limit = FP16_MAX / 8
             assert largest_intermediate(program, gain * x[:1]) < limit
+
+
+def test_linear_attention_keeps_the_references_eps() -> None:
+    """Weights so small that the divisor is of the size of eps: without it the outputs would be others altogether."""
+    torch.manual_seed(0)
+    attention = LiteMLA(32, 16, attention_eps=1e-5, norm_eps=1e-5).eval().requires_grad_(False)
+    attention.qkv.conv.weight.mul_(2e-3)
+    model = nn.Sequential(attention)
+    probe = torch.randn(2, 32, 7, 7)
+    expected = model(probe)
+    attention.eps = 0.0
+    without = model(probe)
+    attention.eps = 1e-5
+    assert relative_error(without, expected) > 0.01
+    projection = attention.proj
+    projection.conv, projection.norm = folded_convolution(projection.conv, projection.norm), nn.Identity()
+    rewrite_linear_attention(model, probe)
+    assert relative_error(model(probe), expected) < 1e-5
 
 
 def largest_intermediate(module: torch.fx.GraphModule, x: torch.Tensor) -> float:
