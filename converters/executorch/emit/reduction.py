@@ -24,6 +24,9 @@ KEEP_DIMS = 0x40
 """XNN_FLAG_KEEP_DIMS."""
 MAX_FP16_SUMMANDS = 64
 """A fully connected layer may add up in half precision: only short rows go through one then."""
+FP16_NORM_SCALE = 2.0**-4
+"""A layer norm does not change with the scale of its input; squares of values above 255 would not fit into half precision."""
+SMALLEST_FP16 = 2.0**-24
 
 
 def mean(emitter: Emitter, node: Node) -> None:
@@ -137,9 +140,12 @@ def layer_norm(emitter: Emitter, node: Node) -> None:
         rows = Value(tensor, Layout((outer, inner), (0, 1)))
         return emitter.reshaped(reduced_value(emitter, node, rows, {1}, None).tensor, (outer, 1))
 
-    centred = write("Subtract", source, row_means(source))
+    centred, eps = write("Subtract", source, row_means(source)), named["eps"]
+    if emitter.real is DataType.FP16:
+        centred = write("Multiply", centred, number(emitter, node, FP16_NORM_SCALE, None))
+        eps = max(eps * FP16_NORM_SCALE**2, SMALLEST_FP16)
     variance = row_means(write("Square", centred))
-    deviation = write("ReciprocalSquareRoot", write("Add", variance, number(emitter, node, named["eps"], None)))
+    deviation = write("ReciprocalSquareRoot", write("Add", variance, number(emitter, node, eps, None)))
     result = write("Multiply", centred, deviation)
     for kind, role in (("Multiply", "weight"), ("Add", "bias")):
         parameter = optional_constant(emitter, node, named[role])

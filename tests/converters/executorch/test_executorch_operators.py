@@ -124,6 +124,15 @@ def test_fp16_agrees(name: str) -> None:
     assert relative_error(run(file, x), MODELS[name](x)) < FP16_TOLERANCE
 
 
+def test_fp16_layer_norm_of_values_whose_squares_exceed_fp16() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(1, 1280)
+    x = x * (300 / x.abs().max())
+    assert float(x.square().max()) > torch.finfo(torch.float16).max
+    model = nn.LayerNorm(1280)
+    assert relative_error(run(content(export(model, x), Precision.FP16), x), model(x)) < FP16_TOLERANCE
+
+
 def test_fp16_halves_pointwise_weights() -> None:
     x = torch.randn(IMAGE)
     model = nn.Conv2d(12, 4096, 1)
