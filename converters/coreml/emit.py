@@ -25,7 +25,8 @@ from torch.fx.node import Argument, Target
 from torch.utils._pytree import tree_leaves
 
 from converters.coreml import toolchain
-from converters.coreml.names import INPUT, OUTPUT, operation_name
+from converters.coreml.names import INPUT, OUTPUT, PROBABILITIES, operation_name
+from converters.coreml.options import TENSORS, Normalization, Options
 from converters.errors import ToolchainError
 
 IOS18 = 18
@@ -35,9 +36,11 @@ Var = Any
 """A value of the MIL program (coremltools.converters.mil.mil.Var); coremltools is untyped."""
 
 
-def emit(program: ExportedProgram, dtype: type[np.floating[Any]], minimum_ios: int) -> Any:
-    """`program` as a MIL program that computes in `dtype`, with float32 input `image` and float32 output `logits`.
+def emit(program: ExportedProgram, dtype: type[np.floating[Any]], release: int, options: Options = TENSORS) -> Any:
+    """`program` as a MIL program for iOS `release` that computes in `dtype`, with input `image` and float32 output `logits`.
 
+    With `options.pixels` the input is an RGB image, normalised in float32 as the tensor would have been before it came
+    here; with `options.classes` there is a second output, `probabilities`.
     Raises ToolchainError for an operator without a translation and for a constant that `dtype` cannot hold.
     """
     ct, mil = toolchain.load(), toolchain.load("coremltools.converters.mil.mil")
@@ -45,15 +48,31 @@ def emit(program: ExportedProgram, dtype: type[np.floating[Any]], minimum_ios: i
     shape = tuple(inputs[0].meta["val"].shape)
     placeholder = mil.Builder.placeholder(shape=shape, dtype=mil.types.fp32, name=INPUT)
     emitted = mil.Program()
-    with mil.Function({INPUT: placeholder}, opset_version=ct.target[f"iOS{minimum_ios}"]) as function:
-        emitter = Emitter(program.graph_module, mil.Builder, dtype, blockwise=minimum_ios >= IOS18)
-        image = emitter.cast(function.inputs[INPUT], "image_cast")
+    with mil.Function({INPUT: placeholder}, opset_version=ct.target[f"iOS{release}"]) as function:
+        emitter = Emitter(program.graph_module, mil.Builder, dtype, blockwise=release >= IOS18)
+        given = function.inputs[INPUT]
+        if options.pixels is not None:
+            function.input_types = [
+                ct.ImageType(name=INPUT, shape=shape, color_layout=ct.colorlayout.RGB, channel_first=True)
+            ]
+            given = _normalized(given, options.pixels, mil.Builder)
+        image = emitter.cast(given, "image_cast")
         (result,) = emitter.run(*(constants.get(node.name, image) for node in _placeholders(program)))
         logits = emitter.cast(result, OUTPUT, np.float32)
         logits.name = OUTPUT
-        function.set_outputs([logits])
+        outputs = [logits]
+        if options.classes:
+            outputs.append(mil.Builder.softmax(x=logits, axis=-1, name=PROBABILITIES))
+        function.set_outputs(outputs)
         emitted.add_function("main", function)
     return emitted
+
+
+def _normalized(pixels: Var, normalization: Normalization, builder: Any) -> Var:
+    """(v / 255 - mean) / std per channel of `pixels` (1, 3, H, W), as one product and one sum."""
+    mean, std = (np.array(values)[:, None, None] for values in (normalization.mean, normalization.std))
+    scaled = builder.mul(x=pixels, y=(1 / (255 * std)).astype(np.float32), name="image_scaled")
+    return builder.add(x=scaled, y=(-mean / std).astype(np.float32), name="image_normalized")
 
 
 def _placeholders(program: ExportedProgram) -> list[Node]:

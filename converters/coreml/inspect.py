@@ -16,13 +16,15 @@ import numpy as np
 from converters.contract import Delegation, Fallback, Inspection, Layout, TensorSpec
 from converters.coreml import toolchain
 from converters.coreml.names import module_path
-from converters.coreml.package import load_function
+from converters.coreml.package import load_function, read
 from converters.files import size_bytes
 
 DELEGATE = "Core ML"
 MAXIMUM_RANK = 4
 DTYPES = {"fp16": "float16", "fp32": "float32"}
 """MIL's names of types, where they differ from ours."""
+IMAGE = "image"
+"""dtype of an input that takes an 8-bit RGB image in place of a tensor."""
 
 REPORTED = frozenset({"gather", "gather_along_axis", "gather_nd", "gru", "lstm", "rnn"})
 LAYOUT_KINDS = ("transpose", "reshape")
@@ -30,13 +32,14 @@ LAYOUT_KINDS = ("transpose", "reshape")
 
 def inspect(path: Path) -> Inspection:
     """Contents of the package at `path`. Raises ArtefactError for a damaged one."""
-    function = load_function(path)
+    function, description = load_function(path), read(path).specification.description
+    images = {feature.name for feature in description.input if feature.type.WhichOneof("Type") == "imageType"}
     operations = [op for op in function.operations if not _is_constant(op)]
     weights = [var for op in function.operations for var in op.outputs if _is_weight(var)]
     activations = [var for op in operations for var in op.outputs]
     fallback = _fallback(operations)
     return Inspection(
-        inputs=tuple(_spec(name, var) for name, var in function.inputs.items()),
+        inputs=tuple(_spec(name, var, is_image=name in images) for name, var in function.inputs.items()),
         outputs=tuple(_spec(var.name, var) for var in function.outputs),
         operations=dict(Counter(op.op_type for op in operations).most_common()),
         dtypes=dict(Counter(_dtype(var) for var in (*activations, *weights)).most_common()),
@@ -73,9 +76,9 @@ def _dtype(var: Any) -> str:
     return DTYPES.get(name, name)
 
 
-def _spec(name: str, var: Any) -> TensorSpec:
+def _spec(name: str, var: Any, *, is_image: bool = False) -> TensorSpec:
     layout = Layout.NCHW if len(var.shape) == MAXIMUM_RANK else None
-    return TensorSpec(name=name, shape=tuple(var.shape), dtype=_dtype(var), layout=layout)
+    return TensorSpec(name=name, shape=tuple(var.shape), dtype=IMAGE if is_image else _dtype(var), layout=layout)
 
 
 def _module(op: Any) -> str:

@@ -1,7 +1,7 @@
 """ExportedProgram -> .mlpackage.
 
-The interface is float32 in every precision: an MLMultiArray of float32 is what Swift code fills and reads directly,
-while Float16 does not even exist there on Intel Macs. Inside, that costs one cast at each end.
+The interface is float32 in every precision, or an RGB image: an MLMultiArray of float32 is what Swift code fills and reads
+directly, while Float16 does not even exist there on Intel Macs. Inside, that costs one cast at each end.
 """
 
 from __future__ import annotations
@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from converters.contract import Artefact, Layout, Metadata, Precision, TensorSpec
+from converters.contract import Artefact, Metadata, Precision
 from converters.coreml import toolchain
-from converters.coreml.names import INPUT, OUTPUT
+from converters.coreml.inspect import inspect
+from converters.coreml.names import CLASS, CLASS_PROBABILITIES, INPUT, OUTPUT, PROBABILITIES
+from converters.coreml.options import TENSORS, OptionError, Options
 from converters.coreml.package import make_reproducible
 from converters.errors import ConverterError, ToolchainError
-from converters.files import atomic_path, sha256, size_bytes
+from converters.files import atomic_path, sha256
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
-
-MINIMUM_IOS = {Precision.FP32: 16, Precision.FP16: 16, Precision.INT8: 18}
-"""Oldest iOS release that takes the file. int8 activations need 17; 18 adds the block-wise weight form, the one that
-Apple's tools write today."""
 
 COMPUTE: dict[Precision, type[np.floating[Any]]] = {
     Precision.FP32: np.float32,
@@ -33,22 +31,18 @@ COMPUTE: dict[Precision, type[np.floating[Any]]] = {
 }
 """Arithmetic of everything that is not int8."""
 
-DTYPE = "float32"
-
 
 def lower(
-    program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata, *, minimum_ios: int | None = None
+    program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata, options: Options = TENSORS
 ) -> Artefact:
-    """Writes `program` to `path` as an ML Program. Raises ToolchainError.
-
-    `minimum_ios` overrides the oldest iOS release that can load the file: 17 is enough for int8.
-    """
+    """Writes `program` to `path` as an ML Program. Raises OptionError, ToolchainError."""
     from converters.coreml.emit import emit
 
-    release = minimum_ios or MINIMUM_IOS[precision]
+    release = options.release_for(precision)
+    labels = _class_labels(program, metadata) if options.classes else None
     try:
-        model = _convert(emit(program, COMPUTE[precision], release), release)
-        _describe(model, metadata, precision)
+        model = _convert(emit(program, COMPUTE[precision], release, options), release, labels)
+        _describe(model, metadata, precision, options)
         with atomic_path(path) as temporary:
             model.save(str(temporary))
             make_reproducible(temporary)
@@ -60,29 +54,44 @@ def lower(
             allowed="a program that coremltools can write as an ML Program",
             do="run `evit-mobile doctor`; if it finds nothing, report this with --debug",
         ) from error
-    spec = model.get_spec()
+    inspected = inspect(path)
     return Artefact(
         format="coreml",
         precision=precision,
         path=path,
-        bytes=size_bytes(path),
+        bytes=inspected.bytes,
         sha256=sha256(path),
-        inputs=(TensorSpec(name=INPUT, shape=_shape(spec.description.input[0]), dtype=DTYPE, layout=Layout.NCHW),),
-        outputs=(TensorSpec(name=OUTPUT, shape=_shape(spec.description.output[0]), dtype=DTYPE),),
+        inputs=inspected.inputs,
+        outputs=inspected.outputs,
         toolchain=toolchain.versions(),
     )
 
 
-def _convert(mil_program: Any, release: int) -> Any:
+def _class_labels(program: ExportedProgram, metadata: Metadata) -> list[str]:
+    """The names that a classifier answers with. Raises OptionError unless every class has one of its own."""
+    (output,) = program.graph_module.graph.output_node().args[0]
+    classes = output.meta["val"].shape[-1]
+    if len(metadata.labels) != classes or len(set(metadata.labels)) != classes:
+        raise OptionError(
+            got=f"{len(set(metadata.labels))} different labels for {classes} classes",
+            allowed="one label for each class",
+            do="take scores as output, or bring labels: an image folder named after the classes has them",
+        )
+    return list(metadata.labels)
+
+
+def _convert(mil_program: Any, release: int, labels: list[str] | None) -> Any:
     """`mil_program`, optimised, as coremltools' MLModel. Its precision is final: the pipeline adds no casts."""
     from converters.coreml.passes import pipeline
 
     ct = toolchain.load()
+    classifier = None if labels is None else ct.ClassifierConfig(labels, CLASS, PROBABILITIES)
     with toolchain.no_progress_bars(), toolchain.quiet(("coremltools",)):
         return ct.convert(
             mil_program,
             source="milinternal",
             convert_to="mlprogram",
+            classifier_config=classifier,
             minimum_deployment_target=ct.target[f"iOS{release}"],
             compute_precision=ct.precision.FLOAT32,
             pass_pipeline=pipeline(),
@@ -90,19 +99,22 @@ def _convert(mil_program: Any, release: int) -> Any:
         )
 
 
-def _describe(model: Any, metadata: Metadata, precision: Precision) -> None:
+def _describe(model: Any, metadata: Metadata, precision: Precision, options: Options) -> None:
     model.short_description = metadata.description
     model.author = metadata.author
     model.license = metadata.license
     model.version = metadata.version
-    model.input_description[INPUT] = "Preprocessed RGB image, float32, (batch, channel, row, column)"
-    model.output_description[OUTPUT] = "Class scores before softmax, float32, (batch, class)"
     extra = {"precision": precision.value, **metadata.extra}
+    if options.pixels is None:
+        model.input_description[INPUT] = "Preprocessed RGB image, float32, (batch, channel, row, column)"
+    else:
+        model.input_description[INPUT] = "RGB image, 8 bits a channel; the model normalises it"
+        extra |= {"mean": json.dumps(options.pixels.mean), "std": json.dumps(options.pixels.std)}
+    model.output_description[OUTPUT] = "Class scores before softmax, float32, (batch, class)"
+    if options.classes:
+        model.output_description[CLASS] = "Name of the most probable class"
+        model.output_description[CLASS_PROBABILITIES] = "Probability of each class by name"
     if metadata.labels:
         extra["labels"] = json.dumps(metadata.labels)
     for key, value in extra.items():
         model.user_defined_metadata[key] = value
-
-
-def _shape(feature: Any) -> tuple[int, ...]:
-    return tuple(feature.type.multiArrayType.shape)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 INPUT, OUTPUT = "image", "logits"
+PROBABILITIES, CLASS, CLASS_PROBABILITIES = "probabilities", "classLabel", "classLabel_probs"
 DOT = "__"
 PREFIX = re.compile(r"^op_(?=\d)")
 

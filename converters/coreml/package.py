@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.coreml import toolchain
+from converters.coreml.options import Normalization
 from converters.errors import ArtefactError
 
 AUTHOR = "com.apple.CoreML"
@@ -110,6 +111,26 @@ def load_function(path: Path) -> Any:
     if FUNCTION not in program.functions:
         raise _damaged(path, f"a program of {sorted(program.functions)}", f"a function {FUNCTION!r}")
     return program.functions[FUNCTION]
+
+
+def normalization(path: Path) -> Normalization | None:
+    """How the package at `path` normalises the image it takes, None where it takes a tensor. Raises ArtefactError."""
+    description = read(path).specification.description
+    if description.input[0].type.WhichOneof("Type") != "imageType":
+        return None
+    written = description.metadata.userDefined
+    try:
+        mean, std = (tuple(map(float, json.loads(written[key]))) for key in ("mean", "std"))
+        return Normalization(mean=_triple(mean), std=_triple(std))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(
+            path, f"an image input without mean and std ({error})", "three numbers each, as metadata"
+        ) from error
+
+
+def _triple(values: tuple[float, ...]) -> tuple[float, float, float]:
+    first, second, third = values
+    return (first, second, third)
 
 
 def _damaged(path: Path, got: str, allowed: str) -> ArtefactError:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from converters.contract import Runner
 from converters.coreml import package, toolchain
-from converters.errors import ToolchainError
+from converters.coreml.options import Normalization
+from converters.errors import ArtefactError, ToolchainError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 ON_MAC = sys.platform == "darwin"
 CORE_ML = "Core ML"
 EVALUATOR = "the reference evaluator on Linux"
+LARGEST_ROUNDING = 0.01
+"""How far a pixel may be from a whole number after normalisation in float32 was undone; its error is about 1e-5."""
 
 
 def runtime() -> str:
@@ -24,8 +27,36 @@ def runtime() -> str:
 
 
 def load(path: Path) -> Runner:
-    """The package at `path` as a function of images. Raises ArtefactError for a damaged one, ToolchainError."""
-    return _core_ml(path) if ON_MAC else _evaluator(path)
+    """The package at `path` as a function of preprocessed images. Raises ArtefactError for a damaged one, ToolchainError.
+
+    A package that normalises by itself gets the 8-bit pixels that the preprocessed image was made from.
+    """
+    normalization = package.normalization(path)
+    if ON_MAC:
+        return _core_ml(path, normalization)
+    evaluate = _evaluator(path)
+    if normalization is None:
+        return evaluate
+    return lambda images: evaluate(pixels(images, normalization))
+
+
+def pixels(images: np.ndarray, normalization: Normalization) -> np.ndarray:
+    """The 8-bit values, as float32 of the same shape (B, 3, H, W), that `normalization` turns into `images`.
+
+    Raises ArtefactError for images that do not come from 8-bit pixels.
+    """
+    import numpy as np
+
+    mean, std = (np.array(values)[:, None, None] for values in (normalization.mean, normalization.std))
+    exact = (images * std + mean) * 255
+    rounded = exact.round()
+    if abs(exact - rounded).max() > LARGEST_ROUNDING or rounded.min() < 0 or rounded.max() > 255:
+        raise ArtefactError(
+            got="images that no 8-bit image gives when it is normalised as the package does",
+            allowed="images preprocessed with the package's own mean and std",
+            do="preprocess as the manifest's input section says",
+        )
+    return np.asarray(rounded, np.float32)
 
 
 def _evaluator(path: Path) -> Runner:
@@ -34,11 +65,11 @@ def _evaluator(path: Path) -> Runner:
     return Evaluator(path)
 
 
-def _core_ml(path: Path) -> Runner:
+def _core_ml(path: Path, normalization: Normalization | None) -> Runner:
     """The package in coremltools' MLModel, which compiles and runs it with the system's Core ML."""
     import numpy as np
+    from PIL import Image
 
-    package.read(path)
     try:
         model = toolchain.load().models.MLModel(str(path))
     except Exception as error:  # whatever the system's compiler reports
@@ -47,11 +78,20 @@ def _core_ml(path: Path) -> Runner:
             allowed="a package for this or an older release of macOS",
             do="update macOS, or convert for an older release",
         ) from error
-    specification = model.get_spec().description
-    image, logits = specification.input[0].name, specification.output[0].name
+
+    description = model.get_spec().description
+    image_name = description.input[0].name
+    (scores,) = (feature.name for feature in description.output if feature.type.WhichOneof("Type") == "multiArrayType")
+
+    def feed(image: np.ndarray) -> Any:
+        if normalization is None:
+            return image[np.newaxis].astype(np.float32)
+        planes = pixels(image[np.newaxis], normalization)[0]
+        return Image.fromarray(planes.transpose(1, 2, 0).astype(np.uint8), "RGB")
 
     def run(images: np.ndarray) -> np.ndarray:
-        batch = [{image: one[np.newaxis].astype(np.float32)} for one in images]
-        return np.concatenate([result[logits] for result in model.predict(batch)])
+        return np.concatenate(
+            [result[scores] for result in model.predict([{image_name: feed(image)} for image in images])]
+        )
 
     return run

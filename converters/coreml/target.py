@@ -7,24 +7,28 @@ from typing import TYPE_CHECKING
 
 from converters.contract import Artefact, Inspection, Metadata, Precision, Runner
 from converters.coreml import inspect, lower, runtime, toolchain
+from converters.coreml.options import TENSORS, Options
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 
 class CoreMLTarget:
-    """ML Programs for iPhones and Macs."""
+    """ML Programs for iPhones and Macs, with the interface that `options` ask for."""
 
     name = "coreml"
     suffix = ".mlpackage"
     precisions = (Precision.FP32, Precision.FP16, Precision.INT8)
     runtime = runtime.runtime()
 
+    def __init__(self, options: Options = TENSORS) -> None:
+        self.options = options
+
     def missing(self) -> str | None:
         return toolchain.missing()
 
     def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
-        return lower.lower(program, precision, path, metadata)
+        return lower.lower(program, precision, path, metadata, self.options)
 
     def load(self, path: Path) -> Runner:
         return runtime.load(path)

@@ -208,6 +208,16 @@ def transpose(*, x: Tensor, perm: list[int]) -> Tensor:
     return x.permute(perm)
 
 
+# iOS15/classify.py
+
+
+def classify(*, probabilities: Tensor, classes: Sequence[str]) -> tuple[str, dict[str, float]]:
+    """The most probable class, and every class's probability."""
+    values = probabilities.flatten().tolist()
+    named = dict(zip(classes, values, strict=True))
+    return max(named, key=lambda name: named[name]), named
+
+
 Kernel = Callable[..., Any]
 
 ARITHMETIC: dict[str, Kernel] = {
@@ -243,6 +253,7 @@ ARITHMETIC: dict[str, Kernel] = {
 """Operators whose result is rounded."""
 
 MOVEMENT: dict[str, Kernel] = {
+    "classify": classify,
     "concat": concat,
     "expand_dims": expand_dims,
     "identity": _unary(lambda x: x),
@@ -254,6 +265,6 @@ MOVEMENT: dict[str, Kernel] = {
     "squeeze": squeeze,
     "transpose": transpose,
 }
-"""Operators that only move values: exact in every type."""
+"""Operators that only move or name values: exact in every type."""
 
 OPERATORS = {**ARITHMETIC, **MOVEMENT}

@@ -18,7 +18,7 @@ from converters.coreml.names import module_path
 from converters.coreml.package import load_function
 from converters.errors import ArtefactError, ToolchainError
 
-HALF = "fp16"
+HALF, CLASSIFY = "fp16", "classify"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +60,19 @@ class Evaluator:
         """Raises ArtefactError for a damaged package, ToolchainError for an operation that it cannot run."""
         function = load_function(path)
         shapes = [tuple(var.shape) for var in function.inputs.values()]
-        if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][0] != 1 or len(function.outputs) != 1:
+        named = {var.name for op in function.operations if op.op_type == CLASSIFY for var in op.outputs}
+        scores = [var.name for var in function.outputs if var.name not in named]
+        if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][0] != 1 or len(scores) != 1:
             raise ArtefactError(
-                got=f"inputs of shapes {shapes} and {len(function.outputs)} outputs in {path}",
-                allowed="one image (1, C, H, W) in, one tensor out",
+                got=f"inputs of shapes {shapes} and outputs {', '.join(var.name for var in function.outputs)} in {path}",
+                allowed="one image (1, C, H, W) in; one tensor out, alone or with a class and its probabilities",
                 do="evaluate a converted classifier",
             )
         self.path = path
         (self.input,) = function.inputs
         (self.shape,) = shapes
-        self.output: str = function.outputs[0].name
+        (self.scores,) = scores
+        self.outputs = tuple(var.name for var in function.outputs)
         constants = _constants(function)
         self.steps = tuple(_steps(function, constants))
         listed = {name for step in self.steps for name in step.listed()}
@@ -77,7 +80,10 @@ class Evaluator:
 
     @torch.inference_mode()
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """float32 (B, C, H, W) -> float32 (B, ...), any B of at least 1. Raises ArtefactError for another shape."""
+        """float32 (B, C, H, W) -> float32 (B, ...), any B of at least 1.
+
+        Raises ArtefactError for another shape, and when the class probabilities contradict the scores.
+        """
         if images.ndim != 4 or images.shape[1:] != self.shape[1:] or not len(images):
             raise ArtefactError(
                 got=f"images of shape {images.shape}",
@@ -85,18 +91,33 @@ class Evaluator:
                 do="resize and crop as the manifest's input section says",
             )
         batch = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
-        return torch.cat([self._run(image) for image in torch.split(batch, 1)]).numpy()
+        results = [self.run(image) for image in torch.split(batch, 1)]
+        if len(self.outputs) > 1:
+            for result in results:
+                _check_class(result, self.scores, self.path)
+        return torch.cat([result[self.scores] for result in results]).numpy()
 
-    def _run(self, image: Tensor) -> Tensor:
-        """One image (1, C, H, W) through every operation. Raises ToolchainError naming the one that fails."""
+    @torch.inference_mode()
+    def run(self, image: Tensor) -> dict[str, Any]:
+        """One image (1, C, H, W) through every operation: the outputs by name. Raises ToolchainError naming the one that fails."""
         values: dict[str, Any] = {**self.residents, self.input: image}
         for step in self.steps:
             try:
                 step.run(values)
             except (NotImplementedError, RuntimeError, TypeError, KeyError) as error:
                 raise _unsupported(step.operation, step.results[0], str(error)) from error
-        result: Tensor = values[self.output]
-        return result
+        return {name: values[name] for name in self.outputs}
+
+
+def _check_class(outputs: dict[str, Any], scores: str, path: Path) -> None:
+    """Raises ArtefactError unless the probabilities are the softmax of the scores; the label follows from them."""
+    (probabilities,) = (value for value in outputs.values() if isinstance(value, dict))
+    if not torch.allclose(torch.tensor(list(probabilities.values())), outputs[scores].flatten().softmax(0), atol=1e-6):
+        raise ArtefactError(
+            got=f"class probabilities in {path} that are not the softmax of its scores",
+            allowed="scores and probabilities that agree",
+            do="convert again",
+        )
 
 
 def _unsupported(operation: str, name: str, reason: str) -> ToolchainError:
@@ -112,7 +133,8 @@ def _constants(function: Any) -> dict[str, Any]:
     constants: dict[str, Any] = {}
     for op in function.operations:
         if op.op_type == "const":
-            constants[op.outputs[0].name] = op.outputs[0].val
+            value = op.outputs[0].val
+            constants[op.outputs[0].name] = [item.val for item in value.ls] if hasattr(value, "ls") else value
         elif op.op_type in DECOMPRESSORS:
             parts = {key: var.val for key, var in op.inputs.items() if var is not None}
             constants[op.outputs[0].name] = DECOMPRESSORS[op.op_type](**parts)

@@ -18,6 +18,7 @@ from converters.contract import ActivationQuantization, Precision, QuantPlan
 from converters.coreml import package, passes
 from converters.coreml.evaluator import Evaluator
 from converters.coreml.lower import COMPUTE
+from converters.coreml.options import OptionError
 from converters.errors import ToolchainError
 from converters.quantized_program import quantize_program
 
@@ -103,7 +104,7 @@ def test_weights_stay_int8_in_the_file(minimum_ios: int, kind: str, tmp_path: Pa
 
 def test_int8_needs_ios17(tmp_path: Path) -> None:
     program, _ = quantized(convolutions())
-    with pytest.raises(ToolchainError, match="iOS17"):
+    with pytest.raises(OptionError, match="iOS 17, 18"):
         write(program, tmp_path / "p.mlpackage", Precision.INT8, minimum_ios=16)
     assert not list(tmp_path.iterdir())
 
