@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from converters.tflite.graph import Quantization
-from converters.tflite.layout import Shape
+from converters.lowering.layout import Shape
+from converters.lowering.values import Array, Quantization
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Clamp = tuple[float, float]
 """Smallest and largest value that an operation gives."""
 

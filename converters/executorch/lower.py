@@ -7,9 +7,6 @@ to write directly, with executorch's schema and serialisers; its runtime reads t
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from torch.export import ExportedProgram
 from torch.fx import Node
 
@@ -17,21 +14,13 @@ from converters.contract import Metadata, Precision
 from converters.errors import ToolchainError
 from converters.executorch.container import write_container
 from converters.executorch.delegate import write_blob
-from converters.executorch.emitter import Constant, Emitter, Value
+from converters.executorch.emitter import Emitter
 from converters.executorch.graph import DataType, Graph, Tensor
 from converters.executorch.operators import OPERATORS
-from converters.tflite.graph import Quantization
-from converters.tflite.layout import natural
-from converters.tflite.program import (
-    DEQUANTIZE_CHANNELS,
-    arguments,
-    evaluate,
-    live_nodes,
-    operator_name,
-    result_shape,
-    stored_tensors,
-    unsupported,
-)
+from converters.lowering.layout import natural
+from converters.lowering.program import result_shape
+from converters.lowering.translate import output_value, translate
+from converters.lowering.values import Value
 
 
 def to_bytes(program: ExportedProgram, precision: Precision, metadata: Metadata) -> bytes:
@@ -43,45 +32,9 @@ def to_bytes(program: ExportedProgram, precision: Precision, metadata: Metadata)
 def to_graph(program: ExportedProgram, precision: Precision) -> Graph:
     """The operations of `program` in XNNPACK's terms. Raises ToolchainError for what has no such form."""
     emitter = Emitter(DataType.FP16 if precision is Precision.FP16 else DataType.FP32)
-    constants = stored_tensors(program)
-    known: dict[Node, torch.Tensor] = {}
-    for node in live_nodes(program):
-        if node in emitter.values or node in emitter.absorbed:
-            continue
-        if node.op == "placeholder" and node.name in constants:
-            known[node] = constants[node.name]
-            emitter.bind(node, Constant(known[node]))
-        elif node.op == "placeholder":
-            add_input(emitter, node)
-        elif node.op == "output":
-            add_output(emitter, node)
-        elif all(source in known for source in node.all_input_nodes):
-            known[node] = evaluate(node, known)
-            emitter.bind(node, folded(node, known))
-        else:
-            translate(emitter, node)
+    translate(program, emitter, OPERATORS, add_input, add_output)
     emitter.graph.prune()
     return emitter.graph
-
-
-def translate(emitter: Emitter, node: Node) -> None:
-    """Writes what one node becomes."""
-    emit = OPERATORS.get(operator_name(node))
-    if emit is None:
-        raise unsupported(node, "", "rewrite the model without it, or add it to that table")
-    emit(emitter, node)
-
-
-def folded(node: Node, known: dict[Node, Any]) -> Constant:
-    """A constant node's value. A dequantized weight keeps its codes, for the operations that take them as they are."""
-    if operator_name(node) != DEQUANTIZE_CHANNELS:
-        return Constant(known[node])
-    named = arguments(node)
-    scales = tuple(known[named["scales"]].to(torch.float32).tolist())
-    if named["zero_points"] is not None and bool(known[named["zero_points"]].any()):
-        raise unsupported(node, "with zero points other than 0", "quantize weights symmetrically")
-    quantization = Quantization(scales=scales, axis=named["axis"])
-    return Constant(known[node], known[named["input"]], quantization)
 
 
 def add_input(emitter: Emitter, node: Node) -> None:
@@ -96,14 +49,7 @@ def add_input(emitter: Emitter, node: Node) -> None:
 
 def add_output(emitter: Emitter, node: Node) -> None:
     """The single output, in float32 and in PyTorch's own order."""
-    sources = node.all_input_nodes
-    if len(sources) != 1 or not isinstance(emitter.values[sources[0]], Value):
-        raise ToolchainError(
-            got=f"a model with {len(sources)} outputs or a constant one",
-            allowed="one output that depends on the input",
-            do="return a single tensor",
-        )
-    value = emitter.activation(sources[0])
+    value = output_value(emitter, node)
     layout = natural(value.layout.shape)
     stored = Value(emitter.stored(emitter.ordered(value, layout.order)), layout)
     tensor = emitter.dequantized(stored).tensor

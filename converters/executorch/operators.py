@@ -9,22 +9,12 @@ from torch.fx import Node
 from converters.executorch.emit.convolution import conv2d, linear
 from converters.executorch.emit.elementwise import binary, clamp, divide, gelu, power, unary
 from converters.executorch.emit.matmul import matmul
-from converters.executorch.emit.movement import (
-    concatenate,
-    expand,
-    pad,
-    permute,
-    reshape,
-    same,
-    select,
-    slice_tensor,
-    split,
-    transpose,
-)
-from converters.executorch.emit.quantization import dequantize, quantize
+from converters.executorch.emit.movement import concatenate, pad, select, slice_tensor, split
+from converters.executorch.emit.quantization import quantize
 from converters.executorch.emit.reduction import layer_norm, mean, softmax, total
 from converters.executorch.emitter import Emitter
-from converters.tflite.program import DEQUANTIZE, QUANTIZE
+from converters.lowering.movement import expand, permute, reshape, same, transpose
+from converters.lowering.program import DEQUANTIZE, QUANTIZE
 
 OPERATORS: dict[str, Callable[[Emitter, Node], None]] = {
     "aten._softmax.default": softmax,
@@ -90,5 +80,5 @@ OPERATORS: dict[str, Callable[[Emitter, Node], None]] = {
     "aten.unsqueeze.default": reshape,
     "aten.view.default": reshape,
     QUANTIZE: quantize,
-    DEQUANTIZE: dequantize,
+    DEQUANTIZE: same,
 }

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from converters.contract import Metadata
+from converters.lowering.values import Quantization
 from converters.tflite import structure
-from converters.tflite.graph import DataType, Graph, Operation, Quantization, Tensor
+from converters.tflite.graph import DataType, Graph, Operation, Tensor
 
 IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3

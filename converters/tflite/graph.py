@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from converters.tflite.layout import Shape
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from converters.lowering.layout import Shape
+from converters.lowering.values import Array, Quantization
 
 
 class DataType(IntEnum):
@@ -47,21 +46,6 @@ NUMPY_TYPES = {
     DataType.INT8: np.int8,
 }
 DATA_TYPES = {np.dtype(numpy_type): data_type for data_type, numpy_type in NUMPY_TYPES.items()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantization:
-    """real = scale * (q - zero_point), one scale per tensor or one per slice along `axis`."""
-
-    scales: tuple[float, ...]
-    zero_point: int = 0
-    axis: int = 0
-
-    @property
-    def scale(self) -> float:
-        """The one scale of a per-tensor quantization."""
-        (scale,) = self.scales
-        return scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,25 +6,15 @@ from collections.abc import Callable
 
 from torch.fx import Node
 
+from converters.lowering.movement import expand, permute, reshape, same, transpose
+from converters.lowering.program import DEQUANTIZE, QUANTIZE
 from converters.tflite.emit.convolution import conv2d, linear
 from converters.tflite.emit.elementwise import binary, clamp, divide, gelu, power, unary
 from converters.tflite.emit.matmul import matmul
-from converters.tflite.emit.movement import (
-    concatenate,
-    expand,
-    pad,
-    permute,
-    reshape,
-    same,
-    select,
-    slice_tensor,
-    split,
-    transpose,
-)
-from converters.tflite.emit.quantization import dequantize, quantize
+from converters.tflite.emit.movement import concatenate, pad, select, slice_tensor, split
+from converters.tflite.emit.quantization import quantize
 from converters.tflite.emit.reduction import layer_norm, reduce, softmax
 from converters.tflite.emitter import Emitter
-from converters.tflite.program import DEQUANTIZE, QUANTIZE
 
 OPERATORS: dict[str, Callable[[Emitter, Node], None]] = {
     "aten._softmax.default": softmax,
@@ -89,5 +79,5 @@ OPERATORS: dict[str, Callable[[Emitter, Node], None]] = {
     "aten.unsqueeze.default": reshape,
     "aten.view.default": reshape,
     QUANTIZE: quantize,
-    DEQUANTIZE: dequantize,
+    DEQUANTIZE: same,
 }

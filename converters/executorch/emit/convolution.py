@@ -8,18 +8,16 @@ ones. Pointwise convolutions, where most weights are, therefore become fully con
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 from torch.fx import Node
 
-from converters.executorch.emitter import Constant, Emitter, Epilogue, Value
+from converters.executorch.emitter import Emitter, Epilogue
 from converters.executorch.graph import DataType, Tensor
-from converters.tflite.graph import Quantization
-from converters.tflite.layout import CHANNELS_LAST, Layout, Shape, channels_last
-from converters.tflite.program import arguments, result_shape, unsupported
+from converters.lowering.layout import CHANNELS_LAST, Layout, Shape, channels_last
+from converters.lowering.products import constant_parameters, int32_bias, pair
+from converters.lowering.program import arguments, result_shape
+from converters.lowering.values import Constant, Quantization, Value
 
-INT32_LIMIT = 2**31 - 1
 MAX_REQUANTIZATION = 256.0
 """XNNPACK refuses an int8 operation whose input scale * weight scale / output scale reaches this."""
 
@@ -27,7 +25,7 @@ MAX_REQUANTIZATION = 256.0
 def conv2d(emitter: Emitter, node: Node) -> None:
     """aten.conv2d: (B, C, H, W) -> (B, O, H', W')."""
     named = arguments(node)
-    weight, bias = constant(emitter, node, named["weight"]), optional_constant(emitter, node, named["bias"])
+    weight, bias = constant_parameters(emitter, node)
     value, epilogue = operand(emitter, node, named["input"], weight)
     value = emitter.ordered(value, CHANNELS_LAST)
     stride, padding, dilation = (pair(named[name]) for name in ("stride", "padding", "dilation"))
@@ -73,16 +71,15 @@ def is_pointwise(weight: Shape, stride: tuple[int, int], padding: tuple[int, int
 
 def linear(emitter: Emitter, node: Node) -> None:
     """aten.linear: (..., I) -> (..., O)."""
-    named = arguments(node)
-    weight, bias = constant(emitter, node, named["weight"]), optional_constant(emitter, node, named["bias"])
-    value, epilogue = operand(emitter, node, named["input"], weight)
+    weight, bias = constant_parameters(emitter, node)
+    value, epilogue = operand(emitter, node, arguments(node)["input"], weight)
     fully_connected(emitter, node, value, weight, bias, epilogue)
 
 
 def fully_connected(
     emitter: Emitter,
     node: Node,
-    value: Value,
+    value: Value[Tensor],
     weight: Constant,
     bias: Constant | None,
     epilogue: Epilogue,
@@ -92,10 +89,8 @@ def fully_connected(
 
     `layout` is that of the result where the node calls its dimensions otherwise.
     """
-    last = len(value.layout.shape) - 1
-    order = (*(dim for dim in value.layout.order if dim != last), last)
-    value = emitter.ordered(value, order)
-    tensor = value.tensor if value.tensor.shape[-1:] == value.layout.shape[-1:] else emitter.stored(value)
+    value = emitter.innermost(value, len(value.layout.shape) - 1)
+    tensor = emitter.rows(value)
     output = emitter.emit(
         "FullyConnected",
         {"input1_id": tensor, **weight_and_bias(emitter, node, weight, bias, (0, 1), 0, value, epilogue)},
@@ -103,10 +98,10 @@ def fully_connected(
         quantization=epilogue.quantization,
         clamp=epilogue.clamp,
     )
-    emitter.finish(node, epilogue, Value(output, layout or Layout(result_shape(node), order)))
+    emitter.finish(node, epilogue, Value(output, layout or Layout(result_shape(node), value.layout.order)))
 
 
-def operand(emitter: Emitter, node: Node, source: Node, weight: Constant) -> tuple[Value, Epilogue]:
+def operand(emitter: Emitter, node: Node, source: Node, weight: Constant) -> tuple[Value[Tensor], Epilogue]:
     """The activation input, and the epilogue: int8 when activation, weight and result are, else float."""
     value = emitter.activation(source)
     epilogue = emitter.epilogue(node, int8=True)
@@ -123,25 +118,6 @@ def requantizable(weight: Quantization | None, source: Quantization | None, resu
     return max(weight.scales) * source.scale / result.scale < MAX_REQUANTIZATION
 
 
-def constant(emitter: Emitter, node: Node, source: Node) -> Constant:
-    """The weight that `source` stands for. Raises ToolchainError if it is computed from the input."""
-    value = emitter.values[source]
-    if not isinstance(value, Constant):
-        raise unsupported(node, "with a computed weight", "write it as a matmul")
-    return value
-
-
-def optional_constant(emitter: Emitter, node: Node, source: Node | None) -> Constant | None:
-    """The bias, where there is one."""
-    return None if source is None else constant(emitter, node, source)
-
-
-def pair(value: Any) -> tuple[int, int]:
-    """(height, width) of an argument that may be given once for both."""
-    numbers = [int(number) for number in value]
-    return numbers[0], numbers[-1]
-
-
 def weight_and_bias(
     emitter: Emitter,
     node: Node,
@@ -149,7 +125,7 @@ def weight_and_bias(
     bias: Constant | None,
     order: tuple[int, ...],
     axis: int,
-    value: Value,
+    value: Value[Tensor],
     epilogue: Epilogue,
 ) -> dict[str, Tensor | None]:
     """The schema's filter and bias, the filter permuted to `order` with its output channels along `axis`.
@@ -168,7 +144,5 @@ def weight_and_bias(
     filters = emitter.constant(codes, DataType.QCINT8, replace(weight.quantization, axis=axis))
     if bias is None:
         return {"filter_id": filters, "bias_id": None}
-    units = np.array(weight.quantization.scales, np.float64) * value.quantization.scale
-    rounded = np.rint(bias.array.astype(np.float64) / units).clip(-INT32_LIMIT, INT32_LIMIT).astype(np.int32)
-    units_of_bias = Quantization(scales=tuple(units.tolist()))
-    return {"filter_id": filters, "bias_id": emitter.constant(rounded, DataType.QCINT32, units_of_bias)}
+    bias_codes, units = int32_bias(bias.array, weight.quantization, value.quantization)
+    return {"filter_id": filters, "bias_id": emitter.constant(bias_codes, DataType.QCINT32, units)}

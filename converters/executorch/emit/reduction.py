@@ -12,13 +12,13 @@ import math
 import numpy as np
 from torch.fx import Node
 
-from converters.executorch.emit.convolution import optional_constant
 from converters.executorch.emit.elementwise import number
-from converters.executorch.emitter import Emitter, Value
+from converters.executorch.emitter import Emitter
 from converters.executorch.graph import DataType, Tensor
-from converters.tflite.graph import Quantization
-from converters.tflite.layout import Layout
-from converters.tflite.program import arguments, result_shape, unsupported
+from converters.lowering.layout import Layout, reduced_layout
+from converters.lowering.products import optional_constant
+from converters.lowering.program import arguments, result_shape, unsupported
+from converters.lowering.values import Quantization, Value
 
 KEEP_DIMS = 0x40
 """XNN_FLAG_KEEP_DIMS."""
@@ -51,7 +51,7 @@ def total(emitter: Emitter, node: Node) -> None:
     emitter.bind(node, Value(result.tensor, reduced_layout(result.layout, reduced, keep=named["keepdim"])))
 
 
-def dimensions(value: Value, dim: list[int] | None) -> set[int]:
+def dimensions(value: Value[Tensor], dim: list[int] | None) -> set[int]:
     """The logical dimensions to reduce; none given means all."""
     rank = len(value.layout.shape)
     return {axis % rank for axis in dim} if dim else set(range(rank))
@@ -60,12 +60,12 @@ def dimensions(value: Value, dim: list[int] | None) -> set[int]:
 def reduced_value(
     emitter: Emitter,
     node: Node,
-    value: Value,
+    value: Value[Tensor],
     reduced: set[int],
     quantization: Quantization | None,
     *,
     mean: bool = True,
-) -> Value:
+) -> Value[Tensor]:
     """The mean or sum over the logical dimensions `reduced`, under the layout of `value`: its tensor has one element for each run.
 
     Dimensions that do not lie together are moved together first.
@@ -102,23 +102,13 @@ def row_sums(emitter: Emitter, node: Node, rows: Tensor, weight: float) -> Tenso
     )
 
 
-def reduced_layout(layout: Layout, reduced: set[int], *, keep: bool) -> Layout:
-    """The layout after a reduction: dimensions of size 1, or gone."""
-    if keep:
-        return Layout(tuple(1 if dim in reduced else size for dim, size in enumerate(layout.shape)), layout.order)
-    kept = [dim for dim in range(len(layout.shape)) if dim not in reduced]
-    order = tuple(kept.index(dim) for dim in layout.order if dim in kept)
-    return Layout(tuple(layout.shape[dim] for dim in kept), order)
-
-
 def softmax(emitter: Emitter, node: Node) -> None:
     """aten.softmax: always float (XNNPACK has no other), over the innermost stored dimension."""
     named = arguments(node)
     value = emitter.activation(named["self"])
     dim = named["dim"] % len(value.layout.shape)
-    value = emitter.ordered(value, (*(other for other in value.layout.order if other != dim), dim))
-    value = emitter.dequantized(value)
-    tensor = value.tensor if value.tensor.shape[-1:] == (value.layout.shape[dim],) else emitter.stored(value)
+    value = emitter.dequantized(emitter.innermost(value, dim))
+    tensor = emitter.rows(value)
     emitter.bind(node, Value(emitter.emit("Softmax", {"input_id": tensor}, tensor.shape), value.layout))
 
 

@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 from torch.fx import Node
 
-from converters.tflite.emitter import Constant, Emitter, Epilogue, Value
-from converters.tflite.graph import Padding, Quantization, Tensor
-from converters.tflite.layout import CHANNELS_LAST, Layout, channels_last
-from converters.tflite.program import arguments, result_shape, tensor_name, unsupported
-
-INT32_LIMIT = 2**31 - 1
+from converters.lowering.layout import CHANNELS_LAST, Layout, channels_last
+from converters.lowering.products import constant_parameters, int32_bias, pair
+from converters.lowering.program import arguments, result_shape, tensor_name
+from converters.lowering.values import Constant, Value
+from converters.tflite.emitter import Emitter, Epilogue
+from converters.tflite.graph import Padding, Tensor
 
 
 def conv2d(emitter: Emitter, node: Node) -> None:
     """aten.conv2d: (B, C, H, W) -> (B, O, H', W')."""
     named = arguments(node)
-    weight, bias = constant(emitter, node, named["weight"]), optional_constant(emitter, node, named["bias"])
+    weight, bias = constant_parameters(emitter, node)
     value, epilogue = operand(emitter, node, named["input"], weight)
     value = emitter.ordered(value, CHANNELS_LAST)
     stride, padding, dilation = (pair(named[name]) for name in ("stride", "padding", "dilation"))
@@ -53,20 +53,18 @@ def conv2d(emitter: Emitter, node: Node) -> None:
 
 def linear(emitter: Emitter, node: Node) -> None:
     """aten.linear: (..., I) -> (..., O)."""
-    named = arguments(node)
-    weight, bias = constant(emitter, node, named["weight"]), optional_constant(emitter, node, named["bias"])
-    value, epilogue = operand(emitter, node, named["input"], weight)
+    weight, bias = constant_parameters(emitter, node)
+    value, epilogue = operand(emitter, node, arguments(node)["input"], weight)
     fully_connected(emitter, node, value, weight, bias, epilogue)
 
 
 def fully_connected(
-    emitter: Emitter, node: Node, value: Value, weight: Constant, bias: Constant | None, epilogue: Epilogue
+    emitter: Emitter, node: Node, value: Value[Tensor], weight: Constant, bias: Constant | None, epilogue: Epilogue
 ) -> None:
     """Writes (..., I) x (O, I) -> (..., O). The leading dimensions may be stored in any order."""
     last = len(value.layout.shape) - 1
-    order = (*(dim for dim in value.layout.order if dim != last), last)
-    value = emitter.ordered(value, order)
-    tensor = value.tensor if value.tensor.shape[-1:] == value.layout.shape[-1:] else emitter.stored(value)
+    value = emitter.innermost(value, last)
+    tensor = emitter.rows(value)
     filters, biases = parameters(emitter, node, weight, bias, (0, 1), 0, value, epilogue)
     outputs = weight.shape[0]
     keep_dims = last != 1
@@ -80,34 +78,15 @@ def fully_connected(
         keepNumDims=keep_dims,
         fusedActivationFunction=epilogue.activation,
     )
-    emitter.finish(node, epilogue, Value(output, Layout(result_shape(node), order)))
+    emitter.finish(node, epilogue, Value(output, Layout(result_shape(node), value.layout.order)))
 
 
-def operand(emitter: Emitter, node: Node, source: Node, weight: Constant) -> tuple[Value, Epilogue]:
+def operand(emitter: Emitter, node: Node, source: Node, weight: Constant) -> tuple[Value[Tensor], Epilogue]:
     """The activation input, and the epilogue: int8 when activation, weight and result are, else float."""
     value = emitter.activation(source)
     int8 = value.quantization is not None and weight.quantization is not None and weight.quantization.axis == 0
     epilogue = emitter.epilogue(node, int8=int8)
     return (value if epilogue.quantization else emitter.dequantized(value)), epilogue
-
-
-def constant(emitter: Emitter, node: Node, source: Node) -> Constant:
-    """The weight that `source` stands for. Raises ToolchainError if it is computed from the input."""
-    value = emitter.values[source]
-    if not isinstance(value, Constant):
-        raise unsupported(node, "with a computed weight", "write it as a matmul")
-    return value
-
-
-def optional_constant(emitter: Emitter, node: Node, source: Node | None) -> Constant | None:
-    """The bias, where there is one."""
-    return None if source is None else constant(emitter, node, source)
-
-
-def pair(value: Any) -> tuple[int, int]:
-    """(height, width) of an argument that may be given once for both."""
-    numbers = [int(number) for number in value]
-    return numbers[0], numbers[-1]
 
 
 def parameters(
@@ -117,7 +96,7 @@ def parameters(
     bias: Constant | None,
     order: tuple[int, ...],
     axis: int,
-    value: Value,
+    value: Value[Tensor],
     epilogue: Epilogue,
 ) -> tuple[Tensor, Tensor]:
     """Weight and bias tensors, the weight permuted to `order`, its output channels along `axis`.
@@ -136,11 +115,10 @@ def parameters(
     assert weight.quantization is not None
     assert value.quantization is not None
     codes = weight.codes.numpy().transpose(order)
-    units = np.array(weight.quantization.scales, np.float64) * value.quantization.scale
-    rounded = np.rint(biases.astype(np.float64) / units).clip(-INT32_LIMIT, INT32_LIMIT).astype(np.int32)
+    bias_codes, units = int32_bias(biases, weight.quantization, value.quantization)
     return (
         emitter.constant(codes, name=f"{name}/weight", quantization=replace(weight.quantization, axis=axis)),
-        emitter.constant(rounded, name=f"{name}/bias", quantization=Quantization(scales=tuple(units.tolist()))),
+        emitter.constant(bias_codes, name=f"{name}/bias", quantization=units),
     )
 
 

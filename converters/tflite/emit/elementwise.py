@@ -10,74 +10,66 @@ import numpy as np
 import torch
 from torch.fx import Node
 
-from converters.tflite.emitter import LOGISTIC_QUANTIZATION, Constant, Emitter, Value, clamp_kind
-from converters.tflite.graph import Activation, Quantization, Tensor
-from converters.tflite.layout import Layout, Order, Shape, broadcast_shape, widen, widen_layout
-from converters.tflite.program import arguments, result_shape, tensor_name, unsupported
+from converters.lowering.elementwise import aligned, as_they_are, int8_form, operands, power_operation, scales_allowed
+from converters.lowering.layout import Layout, Order, Shape, broadcast_shape, widen, widen_layout
+from converters.lowering.program import arguments, result_shape, tensor_name
+from converters.lowering.values import Constant, Quantization, Value
+from converters.tflite.emitter import LOGISTIC_QUANTIZATION, Emitter, clamp_kind
+from converters.tflite.graph import Activation, Tensor
 
-INT8_SCALES = {
-    "ADD": (2.0**-10, 2.0**8),
-    "SUB": (2.0**-10, 2.0**8),
-    "MUL": (2.0**-16, 2.0**8),
-}
-"""int8 forms that XNNPACK has, and the range it allows for input scale (MUL: their product) over output scale."""
+INT8 = {"ADD", "SUB", "MUL"}
+"""What XNNPACK has an int8 form of."""
 FUSES_CLAMP = {"ADD", "SUB", "MUL", "DIV"}
 
-Operand = Value | Constant
+Operand = Value[Tensor] | Constant
 
 
 def binary(code: str, *, exchanged: bool = False) -> Callable[[Emitter, Node], None]:
     """The emitter of a two-operand operation. The second may be a number; `exchanged` swaps the two (rsub)."""
 
     def emit(emitter: Emitter, node: Node) -> None:
-        named = arguments(node)
-        if named.get("alpha", 1) != 1:
-            raise unsupported(node, f"with alpha={named['alpha']}", "multiply before adding")
-        operands = [as_operand(emitter, argument) for argument in list(named.values())[:2]]
-        write_binary(emitter, node, code, operands[::-1] if exchanged else operands)
+        first, second = operands(emitter, node)
+        write_binary(emitter, node, code, [second, first] if exchanged else [first, second])
 
     return emit
 
 
 def divide(emitter: Emitter, node: Node) -> None:
     """aten.div: by a constant as a product with its reciprocal."""
-    named = arguments(node)
-    dividend, divisor = (as_operand(emitter, argument) for argument in list(named.values())[:2])
+    dividend, divisor = operands(emitter, node)
     if isinstance(divisor, Constant):
         return write_binary(emitter, node, "MUL", [dividend, Constant(1 / divisor.value.to(torch.float64))])
     return write_binary(emitter, node, "DIV", [dividend, divisor])
 
 
-def as_operand(emitter: Emitter, argument: Node | float) -> Operand:
-    """The value of an argument; a number is a constant."""
-    if isinstance(argument, Node):
-        return emitter.values[argument]
-    return Constant(torch.tensor(float(argument), dtype=torch.float64))
-
-
-def write_binary(emitter: Emitter, node: Node, code: str, operands: list[Operand]) -> None:
+def write_binary(emitter: Emitter, node: Node, code: str, items: list[Operand]) -> None:
     """Writes the operation in the storage order of its largest operand; constants follow at conversion time."""
-    quantizations = [int8_form(operand) for operand in operands]
-    epilogue = emitter.epilogue(node, int8=None not in quantizations and code in INT8_SCALES, clamp=code in FUSES_CLAMP)
-    if epilogue.quantization and not scales_allowed(code, quantizations, epilogue.quantization):
+    quantizations = [int8_form(operand) for operand in items]
+    epilogue = emitter.epilogue(node, int8=None not in quantizations and code in INT8, clamp=code in FUSES_CLAMP)
+    if epilogue.quantization and not scales_allowed(quantizations, epilogue.quantization, product=code == "MUL"):
         epilogue = emitter.epilogue(node, int8=False, clamp=code in FUSES_CLAMP)
     if epilogue.quantization is None:
-        operands = [emitter.dequantized(item) if isinstance(item, Value) else item for item in operands]
-    values = [item for item in operands if isinstance(item, Value)]
+        items = [emitter.dequantized(item) if isinstance(item, Value) else item for item in items]
+    values = [item for item in items if isinstance(item, Value)]
     reference = max(values, key=lambda value: math.prod(value.layout.shape))
     shape = result_shape(node)
-    if as_they_are(operands, reference):
+    if as_they_are(items, reference):
         layout = reference.layout
         tensors = [
             item.tensor
             if isinstance(item, Value)
             else parameter(emitter, node, item, layout.order, epilogue.quantization, reference.tensor.shape)
-            for item in operands
+            for item in items
         ]
     else:
         order = widen_layout(reference.layout, len(shape)).order
         layout = Layout(shape, order)
-        tensors = [aligned(emitter, node, item, order, epilogue.quantization) for item in operands]
+        tensors = [
+            aligned(emitter, item, order)
+            if isinstance(item, Value)
+            else parameter(emitter, node, item, order, epilogue.quantization, None)
+            for item in items
+        ]
     output_shape: Shape = ()
     for tensor in tensors:
         output_shape = broadcast_shape(output_shape, tensor.shape)
@@ -86,47 +78,6 @@ def write_binary(emitter: Emitter, node: Node, code: str, operands: list[Operand
         code, tensors, output_shape, name=tensor_name(node), quantization=epilogue.quantization, **options
     )
     emitter.finish(node, epilogue, Value(output, layout))
-
-
-def int8_form(operand: Operand) -> Quantization | None:
-    """How the operand can take part in an int8 operation: as int8 activation or as a number; None if it cannot."""
-    if isinstance(operand, Value):
-        return operand.quantization
-    if operand.value.numel() != 1:
-        return None
-    return Quantization(scales=(abs(operand.value.item()) / 127 or 1.0,))
-
-
-def scales_allowed(code: str, inputs: list[Quantization | None], output: Quantization) -> bool:
-    """Whether XNNPACK takes the int8 operation with these scales."""
-    scales = [quantization.scale for quantization in inputs if quantization]
-    ratios = [math.prod(scales)] if code == "MUL" else scales
-    lower, upper = INT8_SCALES[code]
-    return all(lower <= ratio / output.scale < upper for ratio in ratios)
-
-
-def as_they_are(operands: list[Operand], reference: Value) -> bool:
-    """Whether the tensors combine without a reshape: same layout and tensor shape, constants full-sized or single."""
-    for item in operands:
-        if isinstance(item, Constant):
-            single = item.value.numel() == 1 and len(item.shape) <= len(reference.layout.shape)
-            if not single and item.shape != reference.layout.shape:
-                return False
-        elif item.layout != reference.layout or item.tensor.shape != reference.tensor.shape:
-            return False
-    return True
-
-
-def aligned(emitter: Emitter, node: Node, operand: Operand, order: Order, quantization: Quantization | None) -> Tensor:
-    """The operand's tensor stored in `order` (of the result's rank), leading dimensions of size 1 left off."""
-    if isinstance(operand, Constant):
-        return parameter(emitter, node, operand, order, quantization, None)
-    layout = widen_layout(operand.layout, len(order))
-    value = emitter.ordered(Value(operand.tensor, layout), order)
-    shape = value.layout.stored
-    while shape and shape[0] == 1 and value.tensor.shape != shape:
-        shape = shape[1:]
-    return value.tensor if value.tensor.shape == shape else emitter.stored(value)
 
 
 def parameter(
@@ -213,7 +164,4 @@ POWERS = {2: "SQUARE", 0.5: "SQRT", -0.5: "RSQRT"}
 
 def power(emitter: Emitter, node: Node) -> None:
     """aten.pow with the exponents that have an operation."""
-    exponent = arguments(node)["exponent"]
-    if exponent not in POWERS:
-        raise unsupported(node, f"with exponent {exponent}", f"use one of {', '.join(map(str, POWERS))}")
-    write_unary(emitter, node, POWERS[exponent])
+    write_unary(emitter, node, power_operation(node, POWERS))

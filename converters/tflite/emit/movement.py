@@ -2,78 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import operator
-from dataclasses import dataclass
 
 import numpy as np
 from torch.fx import Node
 
-from converters.tflite.emitter import Constant, Emitter, Value
-from converters.tflite.graph import Quantization, Tensor
-from converters.tflite.layout import Layout, Shape, view
-from converters.tflite.program import arguments, result_shape, tensor_name, unsupported
+from converters.lowering.layout import Layout, view
+from converters.lowering.movement import along, shared_quantization, side_by_side, slice_range, zero_padding
+from converters.lowering.program import arguments, result_shape, tensor_name, unsupported
+from converters.lowering.values import Quantization, Value
+from converters.tflite.emitter import Emitter
+from converters.tflite.graph import Tensor
 
 MAX_CONCATENATED = 5  # XNNPACK's limit on the inputs of one CONCATENATION
 
 
-def reshape(emitter: Emitter, node: Node) -> None:
-    """view, reshape, flatten, unsqueeze, squeeze, and whatever else keeps the elements in logical order."""
-    value = emitter.activation(node.all_input_nodes[0])
-    emitter.bind(node, emitter.viewed(value, view(value.layout, result_shape(node))))
-
-
-def permute(emitter: Emitter, node: Node) -> None:
-    """aten.permute: bookkeeping only."""
-    value = emitter.activation(node.all_input_nodes[0])
-    rank = len(value.layout.shape)
-    dims = tuple(int(dim) % rank for dim in arguments(node)["dims"])
-    emitter.bind(node, Value(value.tensor, value.layout.permuted(dims)))
-
-
-def transpose(emitter: Emitter, node: Node) -> None:
-    """aten.transpose, aten.t: bookkeeping only."""
-    value = emitter.activation(node.all_input_nodes[0])
-    named, dims = arguments(node), list(range(len(value.layout.shape)))
-    first, second = named.get("dim0", 0), named.get("dim1", 1)
-    dims[first], dims[second] = dims[second], dims[first]
-    emitter.bind(node, Value(value.tensor, value.layout.permuted(tuple(dims))))
-
-
-def same(emitter: Emitter, node: Node) -> None:
-    """clone, contiguous, dropout and the like: the value itself."""
-    emitter.bind(node, emitter.activation(node.all_input_nodes[0]))
-
-
-@dataclass(frozen=True, slots=True)
-class Along:
-    """A value seen as `shape` so that its logical dimension is the whole of `axis`."""
-
-    tensor: Tensor
-    axis: int
-
-    @property
-    def others(self) -> Shape:
-        """The shape without the axis."""
-        return self.tensor.shape[: self.axis] + self.tensor.shape[self.axis + 1 :]
-
-
-def along(emitter: Emitter, value: Value, dim: int) -> Along:
-    """`value` with `dim` as one axis: its tensor as it lies if that has such an axis, else reshaped to its layout."""
-    place, stored = value.layout.place(dim), value.layout.stored
-    inner = math.prod(stored[place + 1 :])
-    for axis, size in enumerate(value.tensor.shape):
-        if size == stored[place] and math.prod(value.tensor.shape[axis + 1 :]) == inner:
-            return Along(value.tensor, axis)
-    return Along(emitter.stored(value), place)
-
-
-def slice_along(emitter: Emitter, value: Value, dim: int, begin: int, size: int, name: str) -> Value:
+def slice_along(emitter: Emitter, value: Value[Tensor], dim: int, begin: int, size: int, name: str) -> Value[Tensor]:
     """`size` elements of logical dimension `dim` from `begin` on."""
     if size == value.layout.shape[dim]:
         return value
     source = along(emitter, value, dim)
-    shape = (*source.tensor.shape[: source.axis], size, *source.tensor.shape[source.axis + 1 :])
+    shape = source.sized(size)
     begins = [begin if axis == source.axis else 0 for axis in range(len(shape))]
     inputs = [source.tensor, emitter.indices(begins), emitter.indices(shape)]
     tensor = emitter.emit("SLICE", inputs, shape, name=name, quantization=source.tensor.quantization)
@@ -83,13 +32,8 @@ def slice_along(emitter: Emitter, value: Value, dim: int, begin: int, size: int,
 
 def slice_tensor(emitter: Emitter, node: Node) -> None:
     """aten.slice with step 1."""
-    named = arguments(node)
-    if named["step"] != 1:
-        raise unsupported(node, f"with step {named['step']}", "slice with step 1: XNNPACK takes no other")
-    value = emitter.activation(named["self"])
-    dim = named["dim"] % len(value.layout.shape)
-    begin, end, _ = slice(named["start"], named["end"]).indices(value.layout.shape[dim])
-    emitter.bind(node, slice_along(emitter, value, dim, begin, end - begin, tensor_name(node)))
+    value = emitter.activation(arguments(node)["self"])
+    emitter.bind(node, slice_along(emitter, value, *slice_range(node, value), tensor_name(node)))
 
 
 def select(emitter: Emitter, node: Node) -> None:
@@ -127,19 +71,9 @@ def concatenate(emitter: Emitter, node: Node) -> None:
         parts = [emitter.dequantized(part) for part in parts]
     else:
         parts = [emitter.quantized(part, quantization, name=f"{part.tensor.name}/requantize") for part in parts]
-    order = parts[0].layout.order
-    parts = [emitter.ordered(part, order) for part in parts]
-    sources = [along(emitter, part, dim) for part in parts]
-    if len({(source.axis, source.others) for source in sources}) > 1:
-        sources = [Along(emitter.stored(part), part.layout.place(dim)) for part in parts]
+    sources, order = side_by_side(emitter, parts, dim)
     tensor = join(emitter, [source.tensor for source in sources], sources[0].axis, tensor_name(node), quantization)
     emitter.finish(node, epilogue, Value(tensor, Layout(result_shape(node), order)))
-
-
-def shared_quantization(parts: list[Value]) -> Quantization | None:
-    """The one quantization of all parts, or None."""
-    quantizations = {part.quantization for part in parts}
-    return quantizations.pop() if len(quantizations) == 1 else None
 
 
 def join(emitter: Emitter, tensors: list[Tensor], axis: int, name: str, quantization: Quantization | None) -> Tensor:
@@ -158,13 +92,8 @@ def join(emitter: Emitter, tensors: list[Tensor], axis: int, name: str, quantiza
 
 def pad(emitter: Emitter, node: Node) -> None:
     """aten.constant_pad_nd, aten.pad, with zeros."""
-    named = arguments(node)
-    if named.get("mode", "constant") != "constant" or (named["value"] or 0) != 0 or min(named["pad"]) < 0:
-        raise unsupported(node, f"with {named}", "pad with zeros")
-    value = emitter.activation(named["self"])
-    amounts = [(0, 0)] * len(value.layout.shape)
-    for index, pair in enumerate(zip(named["pad"][::2], named["pad"][1::2], strict=True)):
-        amounts[-1 - index] = pair
+    amounts = zero_padding(node)
+    value = emitter.activation(arguments(node)["self"])
     layout = Layout(result_shape(node), value.layout.order)
     tensor = emitter.emit(
         "PAD",
@@ -174,12 +103,3 @@ def pad(emitter: Emitter, node: Node) -> None:
         quantization=value.quantization,
     )
     emitter.bind(node, Value(tensor, layout))
-
-
-def expand(emitter: Emitter, node: Node) -> None:
-    """aten.expand that changes nothing."""
-    value = emitter.values[node.all_input_nodes[0]]
-    shape = value.shape if isinstance(value, Constant) else value.layout.shape
-    if shape != result_shape(node):
-        raise unsupported(node, f"from {shape} to {result_shape(node)}", "let the next operation broadcast")
-    same(emitter, node)

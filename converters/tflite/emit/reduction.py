@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from torch.fx import Node
 
-from converters.tflite.emit.convolution import optional_constant
-from converters.tflite.emitter import Emitter, Value
+from converters.lowering.layout import Layout, reduced_layout
+from converters.lowering.products import optional_constant
+from converters.lowering.program import arguments, result_shape, tensor_name
+from converters.lowering.values import Value
+from converters.tflite.emitter import Emitter
 from converters.tflite.graph import Tensor
-from converters.tflite.layout import Layout
-from converters.tflite.program import arguments, result_shape, tensor_name
 
 
 def reduce(code: str) -> Callable[[Emitter, Node], None]:
@@ -40,23 +41,13 @@ def reduce(code: str) -> Callable[[Emitter, Node], None]:
     return emit
 
 
-def reduced_layout(layout: Layout, reduced: set[int], *, keep: bool) -> Layout:
-    """The layout after a reduction: dimensions of size 1, or gone."""
-    if keep:
-        return Layout(tuple(1 if dim in reduced else size for dim, size in enumerate(layout.shape)), layout.order)
-    kept = [dim for dim in range(len(layout.shape)) if dim not in reduced]
-    order = tuple(kept.index(dim) for dim in layout.order if dim in kept)
-    return Layout(tuple(layout.shape[dim] for dim in kept), order)
-
-
 def softmax(emitter: Emitter, node: Node) -> None:
     """aten.softmax: always float (XNNPACK has no other), over the innermost stored dimension."""
     named = arguments(node)
     value = emitter.activation(named["self"])
     dim = named["dim"] % len(value.layout.shape)
-    value = emitter.ordered(value, (*(other for other in value.layout.order if other != dim), dim))
-    value = emitter.dequantized(value)
-    tensor = value.tensor if value.tensor.shape[-1:] == (value.layout.shape[dim],) else emitter.stored(value)
+    value = emitter.dequantized(emitter.innermost(value, dim))
+    tensor = emitter.rows(value)
     output = emitter.emit("SOFTMAX", [tensor], tensor.shape, name=tensor_name(node), beta=1.0)
     emitter.bind(node, Value(output, value.layout))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.tflite.layout import (
+from converters.lowering.layout import (
     CHANNELS_LAST,
     Layout,
     broadcast_shape,

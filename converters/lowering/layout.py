@@ -1,8 +1,8 @@
 """Where a tensor's dimensions lie in memory.
 
-TFLite's convolutions want NHWC, PyTorch's graph speaks NCHW. Each value carries the order in which its logical
+The runtimes' convolutions want NHWC, PyTorch's graph speaks NCHW. Each value carries the order in which its logical
 (PyTorch) dimensions are stored. A permute then only changes that order, and a view is free whenever the dimensions it
-merges are neighbours in storage; only the rest costs a TRANSPOSE.
+merges are neighbours in storage; only the rest costs a transpose.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def channels_last(shape: Shape) -> Layout:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a view needs: nothing but the new layout, or first a TRANSPOSE of the memory seen as `source`."""
+    """What a view needs: nothing but the new layout, or first a transpose of the memory seen as `source`."""
 
     layout: Layout
     source: Shape = ()
@@ -152,3 +152,12 @@ def widen_layout(layout: Layout, rank: int) -> Layout:
     """`layout` with leading logical dimensions of size 1, stored first."""
     added = rank - len(layout.shape)
     return Layout(widen(layout.shape, rank), (*range(added), *(dim + added for dim in layout.order)))
+
+
+def reduced_layout(layout: Layout, reduced: set[int], *, keep: bool) -> Layout:
+    """The layout after a reduction: dimensions of size 1, or gone."""
+    if keep:
+        return Layout(tuple(1 if dim in reduced else size for dim, size in enumerate(layout.shape)), layout.order)
+    kept = [dim for dim in range(len(layout.shape)) if dim not in reduced]
+    order = tuple(kept.index(dim) for dim in layout.order if dim in kept)
+    return Layout(tuple(layout.shape[dim] for dim in kept), order)

@@ -12,7 +12,7 @@ from torch.fx import Node
 from torch.fx.node import map_arg
 
 from converters.errors import ToolchainError
-from converters.tflite.graph import Quantization
+from converters.lowering.values import Quantization
 
 QUANTIZE = "quantized_decomposed.quantize_per_tensor.default"
 DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor.default"
@@ -61,11 +61,11 @@ def tensor_quantization(node: Node) -> Quantization:
 
 
 def unsupported(node: Node, detail: str, do: str) -> ToolchainError:
-    """The error for a node that has no TFLite form here."""
+    """The error for a node that has no form in the target's format."""
     where = module_path(node) or "the model's own forward"
     return ToolchainError(
         got=f"{operator_name(node)} {detail} in {where}",
-        allowed="the operators in converters/tflite/operators.py",
+        allowed="the operators in the format's table (operators.py)",
         do=do,
     )
 

@@ -1,0 +1,1 @@
+"""From an exported program towards a runtime's graph: what the formats with an XNNPACK-like graph (tflite, executorch) share."""
