@@ -8,21 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from executorch_helpers import (
-    Apply,
-    ExecuTorchTarget,
-    content,
-    export,
-    quantize,
-    relative_error,
-    run,
-    write,
-)
+from executorch_helpers import content, run, write
+from lowering_helpers import Apply, export, quantize, relative_error
 from torch import Tensor, nn
 
 from converters.contract import Layout, Metadata, Precision, TensorSpec
 from converters.errors import ArtefactError
 from converters.executorch.quiet import quiet_toolchain
+from converters.executorch.target import ExecuTorchTarget
 
 with quiet_toolchain():
     from converters.executorch import runtime

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from executorch_helpers import Apply, content, export, graph, int8_kinds, kinds, quantize, relative_error, run
+from executorch_helpers import content, graph, int8_kinds, kinds, run
+from lowering_helpers import Apply, export, quantize, relative_error, tokens
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
@@ -23,10 +24,6 @@ def quanta(program: ExportedProgram, x: Tensor) -> np.ndarray:
     scale = [node for node in program.graph.nodes if "quantize_per_tensor" in str(node.target)][-1].args[1]
     difference = run(file, x) - graph_module(program)(x).detach().numpy()
     return np.abs(difference) / float(scale)
-
-
-def tokens(x: Tensor) -> Tensor:
-    return x.flatten(2)
 
 
 SINGLE: dict[str, nn.Module] = {

@@ -5,30 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from executorch_helpers import Apply, content, export, kinds, relative_error, run, to_graph
+from executorch_helpers import content, kinds, run
+from lowering_helpers import Apply, export, heads, partition_windows, relative_error, tokens
 from torch import Tensor, nn
 
 from converters.contract import Precision
 from converters.errors import ToolchainError
+from converters.executorch.lower import to_graph
 
 IMAGE = (1, 12, 8, 8)
 FP32_TOLERANCE = 1e-5  # relative to the largest output
 FP16_TOLERANCE = 4e-3
-
-
-def tokens(x: Tensor) -> Tensor:
-    """(1, C, H, W) -> (1, C, N)."""
-    return x.flatten(2)
-
-
-def heads(x: Tensor) -> Tensor:
-    """(1, C, H, W) -> (1, 3, C/3, N)."""
-    return x.view(1, 3, x.shape[1] // 3, -1)
-
-
-def partition_windows(x: Tensor) -> Tensor:
-    windows = x.view(1, 12, 2, 4, 2, 4).permute(0, 2, 4, 1, 3, 5).reshape(4, 12, 4, 4)
-    return (windows + 1).view(1, 2, 2, 12, 4, 4).permute(0, 3, 1, 4, 2, 5).reshape(1, 12, 8, 8)
 
 
 MODELS: dict[str, nn.Module] = {
@@ -51,6 +38,7 @@ MODELS: dict[str, nn.Module] = {
     "add broadcast": Apply(lambda x, f: x + f(x.mean((2, 3), keepdim=True)), f=nn.Conv2d(12, 12, 1)),
     "add constant": Apply(lambda x, c: x + c, c=torch.randn(12, 1, 8)),
     "add of a higher rank": Apply(lambda x, c: x.mean((0, 2, 3)) + c, c=torch.randn(1, 12)),
+    "add one number of a higher rank": Apply(lambda x, c: x.mean((0, 2, 3)) + c, c=torch.randn(1, 1)),
     "add number, relu6": Apply(lambda x: F.relu6(x + 3)),
     "sub": Apply(lambda x: x - x.mean(1, keepdim=True)),
     "reversed sub": Apply(lambda x: 2 - x),

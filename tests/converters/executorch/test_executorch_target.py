@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from executorch_helpers import METADATA, Apply, ExecuTorchTarget, export
+from lowering_helpers import METADATA, Apply, export
 from torch import nn
 
 from converters.contract import Precision
 from converters.errors import ToolchainError
+from converters.executorch.target import ExecuTorchTarget
 from converters.registry import find_target
 
 SCRIPT = """

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tflite_helpers import SIGMOID, Apply, content, export, partitions, quantize, relative_error, run
+from lowering_helpers import SIGMOID, Apply, export, heads, partition_windows, quantize, relative_error, tokens
+from tflite_helpers import content, partitions, run
 from torch import Tensor, nn
 
 from converters.contract import Precision
@@ -17,21 +18,6 @@ from converters.quantized_program import graph_module
 IMAGE = (1, 12, 8, 8)
 FP32_TOLERANCE = 1e-5  # relative to the largest output
 FP16_TOLERANCE = 2e-3
-
-
-def tokens(x: Tensor) -> Tensor:
-    """(1, C, H, W) -> (1, C, N)."""
-    return x.flatten(2)
-
-
-def heads(x: Tensor) -> Tensor:
-    """(1, C, H, W) -> (1, 3, C/3, N)."""
-    return x.view(1, 3, x.shape[1] // 3, -1)
-
-
-def partition_windows(x: Tensor) -> Tensor:
-    windows = x.view(1, 12, 2, 4, 2, 4).permute(0, 2, 4, 1, 3, 5).reshape(4, 12, 4, 4)
-    return (windows + 1).view(1, 2, 2, 12, 4, 4).permute(0, 3, 1, 4, 2, 5).reshape(1, 12, 8, 8)
 
 
 MODELS: dict[str, nn.Module] = {

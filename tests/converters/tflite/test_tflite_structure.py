@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from tflite_helpers import Apply, codes, content, counts, export, interpreter, partitions, quantize
+from lowering_helpers import Apply, export, quantize
+from tflite_helpers import codes, content, counts, interpreter, partitions
 from torch import Tensor, nn
 
 from converters.contract import Precision

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tflite_helpers import Apply, content, export, interpreter, quantize
+from lowering_helpers import Apply, export, quantize
+from tflite_helpers import content, interpreter
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
