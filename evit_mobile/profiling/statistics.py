@@ -1,0 +1,169 @@
+"""What can be said about latencies: medians and quantiles with 95 % intervals, ratios of pairs, steadiness, slowing down.
+
+Latencies are skewed, so everything rests on ranks. Consecutive latencies resemble each other (a clock frequency or a noisy
+neighbour lasts for many runs), so that n of them tell as much as n / tau independent ones. The intervals are widened by tau.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Samples: TypeAlias = NDArray[np.float64]
+
+Z_95 = 1.959964
+"""97.5 % quantile of the standard normal distribution."""
+
+WINDOW_FACTOR = 4
+"""Sokal's rule (1997): autocorrelation is summed up to the first lag that is this many times the sum so far. More than 4 makes
+the sum noisier, and the intervals of some hundred runs cover less."""
+
+STEADY_RUNS = 30
+STEADY_TOLERANCE = 0.02
+SLOWDOWN_PARTS = 3
+
+NORMAL_PER_MEDIAN_DIFFERENCE = 1 / (0.6744898 * math.sqrt(2))
+"""Standard deviation of normal noise over the median size of the difference of two samples of it."""
+
+MEDIAN_ERROR = math.sqrt(math.pi / 2)
+"""Standard error of a median over that of a mean, for normal noise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A value and its 95 % confidence interval, in the unit of the samples."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def relative_half_width(self) -> float:
+        """Half of the interval as a share of the value."""
+        return (self.high - self.low) / 2 / self.value if self.value else math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One series of latencies. `correlation_time` is tau, in runs: 1 for independent ones."""
+
+    runs: int
+    p50: Estimate
+    p90: Estimate
+    p99: Estimate
+    mean: float
+    minimum: float
+    maximum: float
+    correlation_time: float
+
+
+def summarise(latencies: ArrayLike) -> Summary:
+    """Quantiles with intervals of a series (runs,) in the order of measurement."""
+    samples = series(latencies)
+    return Summary(
+        runs=len(samples),
+        p50=quantile(samples, 0.5),
+        p90=quantile(samples, 0.9),
+        p99=quantile(samples, 0.99),
+        mean=float(samples.mean()),
+        minimum=float(samples.min()),
+        maximum=float(samples.max()),
+        correlation_time=correlation_time(samples > np.median(samples)),
+    )
+
+
+def median(latencies: ArrayLike) -> Estimate:
+    """The median of a series (runs,) with its 95 % interval."""
+    return quantile(latencies, 0.5)
+
+
+def quantile(latencies: ArrayLike, share: float) -> Estimate:
+    """The quantile at `share` (0..1) with its 95 % interval from order statistics, interpolated between ranks.
+
+    The number of samples below the true quantile has mean n * share and variance n * share * (1 - share) * tau; the interval
+    reaches from the sample at the lower end of that spread to the one at its upper end (David and Nagaraja, Order Statistics,
+    7.1). With few samples an end may be the smallest or largest one; the interval then covers less.
+    """
+    samples = series(latencies)
+    count = len(samples)
+    value = float(np.quantile(samples, share))
+    tau = correlation_time(samples > value)
+    spread = Z_95 * math.sqrt(count * share * (1 - share) * tau)
+    ordered = np.sort(samples)
+    # The r-th smallest of n (r from 1) has about r - 0.5 samples below it.
+    ranks = count * share + np.array([-spread, spread]) - 0.5
+    low, high = np.interp(ranks, np.arange(count), ordered)
+    return Estimate(value=value, low=float(low), high=float(high))
+
+
+def ratio(numerators: ArrayLike, denominators: ArrayLike) -> Estimate:
+    """The median ratio of pairs (pairs,) that were measured one after the other, with its 95 % interval.
+
+    What disturbs both members of a pair alike cancels out. Raises ValueError for series of different lengths.
+    """
+    above, below = series(numerators), series(denominators)
+    if len(above) != len(below):
+        raise ValueError(f"got {len(above)} and {len(below)} values; allowed: pairs")
+    return quantile(above / below, 0.5)
+
+
+def correlation_time(samples: ArrayLike) -> float:
+    """Integrated autocorrelation time tau >= 1 of a series (runs,), in runs, with Sokal's window."""
+    values = np.asarray(samples, dtype=np.float64)
+    centred = values - values.mean()
+    count, power = len(centred), float(centred @ centred)
+    if power == 0:
+        return 1.0
+    tau, lag = 1.0, 0
+    for lag in range(1, count // 2):
+        tau += 2 * float(centred[:-lag] @ centred[lag:]) / power
+        if lag >= WINDOW_FACTOR * tau:
+            break
+    # The sample's own mean was subtracted, which takes 1 / n from every lag's correlation (Wolff 2004, eq. 49).
+    return max(1.0, tau * (1 + (2 * lag + 1) / count))
+
+
+def is_precise(latencies: ArrayLike, bound: float, look: int) -> bool:
+    """Whether the median is known within `bound` (half of its interval as a share), now and `look` runs ago.
+
+    Stopping as soon as an interval happens to be narrow stops too early; asking twice keeps the coverage (tested).
+    """
+    samples = series(latencies)
+    return len(samples) > look and all(median(part).relative_half_width <= bound for part in (samples, samples[:-look]))
+
+
+def is_steady(latencies: ArrayLike, *, runs: int = STEADY_RUNS, tolerance: float = STEADY_TOLERANCE) -> bool:
+    """Whether the last `runs` runs got no faster: from their first half to their second the median fell by no more than
+    `tolerance` (a share), or by no more than noise explains. Noise is what differs from one run to the next."""
+    samples = series(latencies)[-runs:]
+    if len(samples) < runs:
+        return False
+    first, second = np.array_split(samples, 2)
+    deviation = float(np.median(np.abs(np.diff(samples)))) * NORMAL_PER_MEDIAN_DIFFERENCE
+    noise = 2 * MEDIAN_ERROR * deviation * math.sqrt(1 / len(first) + 1 / len(second))
+    return float(np.median(first) - np.median(second)) <= max(tolerance * float(np.median(first)), noise)
+
+
+def slowdown(latencies: ArrayLike) -> Estimate:
+    """How much slower the last third of a series (runs,) is than the first third: a ratio of medians with an interval.
+
+    The interval combines those of the two medians as independent errors of their logarithms.
+    """
+    thirds = np.array_split(series(latencies), SLOWDOWN_PARTS)
+    first, last = median(thirds[0]), median(thirds[-1])
+    value = last.value / first.value
+    below = math.hypot(math.log(last.value / last.low), math.log(first.high / first.value))
+    above = math.hypot(math.log(last.high / last.value), math.log(first.value / first.low))
+    return Estimate(value=value, low=value * math.exp(-below), high=value * math.exp(above))
+
+
+def series(latencies: ArrayLike) -> Samples:
+    """The samples as an array (runs,). Raises ValueError for none, or for one that is not a finite number."""
+    samples = np.asarray(latencies, dtype=np.float64)
+    if samples.ndim != 1 or not len(samples) or not np.isfinite(samples).all():
+        raise ValueError(f"got samples of shape {samples.shape}; allowed: at least one finite number")
+    return samples
