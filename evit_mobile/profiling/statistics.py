@@ -1,7 +1,7 @@
 """What can be said about latencies: medians and quantiles with 95 % intervals, ratios of pairs, steadiness, slowing down.
 
 Latencies are skewed, so everything rests on ranks. Consecutive latencies resemble each other (a clock frequency or a noisy
-neighbour lasts for many runs), so that n of them tell as much as n / tau independent ones. The intervals are widened by tau.
+neighbour lasts for many runs), so that n of them tell as much as n / tau independent ones. The intervals take that into account.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ Samples: TypeAlias = NDArray[np.float64]
 Z_95 = 1.959964
 """97.5 % quantile of the standard normal distribution."""
 
+MINIMUM_CORRELATION_TIME = 0.3
+
 WINDOW_FACTOR = 4
-"""Sokal's rule (1997): autocorrelation is summed up to the first lag that is this many times the sum so far. More than 4 makes
-the sum noisier, and the intervals of some hundred runs cover less."""
+"""Sokal's rule (1997): autocorrelation is summed up to the first lag that is this many times the sum so far."""
 
 STEADY_RUNS = 30
 STEADY_TOLERANCE = 0.02
@@ -72,7 +73,7 @@ def summarise(latencies: ArrayLike) -> Summary:
         mean=float(samples.mean()),
         minimum=float(samples.min()),
         maximum=float(samples.max()),
-        correlation_time=correlation_time(samples > np.median(samples)),
+        correlation_time=correlation_time(samples > np.median(samples))[0],
     )
 
 
@@ -86,13 +87,15 @@ def quantile(latencies: ArrayLike, share: float) -> Estimate:
 
     The number of samples below the true quantile has mean n * share and variance n * share * (1 - share) * tau; the interval
     reaches from the sample at the lower end of that spread to the one at its upper end (David and Nagaraja, Order Statistics,
-    7.1). With few samples an end may be the smallest or largest one; the interval then covers less.
+    7.1). As tau is itself estimated, the spread is Student's. With few samples an end may be the smallest or largest one; the
+    interval then covers less.
     """
     samples = series(latencies)
     count = len(samples)
     value = float(np.quantile(samples, share))
-    tau = correlation_time(samples > value)
-    spread = Z_95 * math.sqrt(count * share * (1 - share) * tau)
+    tau, window = correlation_time(samples > value)
+    # The relative variance of tau is 2 (2 W + 1) / n (Wolff 2004, eq. 42), that of a chi-squared variance 2 / degrees.
+    spread = student_95(count / (2 * window + 1)) * math.sqrt(count * share * (1 - share) * tau)
     ordered = np.sort(samples)
     # The r-th smallest of n (r from 1) has about r - 0.5 samples below it.
     ranks = count * share + np.array([-spread, spread]) - 0.5
@@ -111,20 +114,30 @@ def ratio(numerators: ArrayLike, denominators: ArrayLike) -> Estimate:
     return quantile(above / below, 0.5)
 
 
-def correlation_time(samples: ArrayLike) -> float:
-    """Integrated autocorrelation time tau >= 1 of a series (runs,), in runs, with Sokal's window."""
+def correlation_time(samples: ArrayLike) -> tuple[float, int]:
+    """Integrated autocorrelation time tau of a series (runs,), and the window W it was summed over, both in runs.
+
+    tau is below 1 where a long run tends to be followed by a short one.
+    """
     values = np.asarray(samples, dtype=np.float64)
     centred = values - values.mean()
     count, power = len(centred), float(centred @ centred)
     if power == 0:
-        return 1.0
+        return 1.0, 1
     tau, lag = 1.0, 0
     for lag in range(1, count // 2):
         tau += 2 * float(centred[:-lag] @ centred[lag:]) / power
         if lag >= WINDOW_FACTOR * tau:
             break
     # The sample's own mean was subtracted, which takes 1 / n from every lag's correlation (Wolff 2004, eq. 49).
-    return max(1.0, tau * (1 + (2 * lag + 1) / count))
+    return max(MINIMUM_CORRELATION_TIME, tau * (1 + (2 * lag + 1) / count)), lag
+
+
+def student_95(degrees: float) -> float:
+    """97.5 % quantile of Student's t distribution, by Cornish and Fisher's expansion; within 2 % from 4 degrees up."""
+    first = (Z_95**3 + Z_95) / 4
+    second = (5 * Z_95**5 + 16 * Z_95**3 + 3 * Z_95) / 96
+    return Z_95 + first / degrees + second / degrees**2
 
 
 def is_precise(latencies: ArrayLike, bound: float, look: int) -> bool:
