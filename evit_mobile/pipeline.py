@@ -17,9 +17,9 @@ from torch.export import ExportedProgram
 import evit_mobile
 from calib.preprocess import Preprocess
 from converters.contract import Artefact, Layout, Metadata, Precision, QuantPlan, Target
-from converters.errors import ConverterError, ToolchainError
+from converters.errors import ConverterError
 from converters.quantized_program import quantize_program
-from converters.registry import find_target
+from converters.registry import TARGETS, find_installed_target
 from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
 from evit_mobile.errors import UsageError
 from evit_mobile.manifest import (
@@ -37,10 +37,9 @@ from evit_mobile.reference import Reference, load_reference
 from evit_mobile.rewrites import rewrite
 from evit_mobile.spec import ModelSpec
 from evit_mobile.validation.metrics import Logits
-from evit_mobile.validation.verdict import Validation, Verdict, judge, not_run
+from evit_mobile.validation.verdict import Validation, Verdict, judge
 
 PROBE_IMAGES = 4
-ALL_FORMATS = ("coreml", "tflite", "executorch")
 
 Report = Callable[[str], None]
 """Takes one line about what is being done, for people; never part of the result."""
@@ -75,7 +74,7 @@ class Lowerable:
 def convert(
     model: str | ModelSpec | nn.Module | None = None,
     *,
-    formats: Sequence[str] = ALL_FORMATS,
+    formats: Sequence[str] = tuple(TARGETS),
     precision: Precision | str = Precision.INT8,
     weights: str | Path | None = None,
     size: tuple[int, int] | None = None,
@@ -114,21 +113,21 @@ def convert(
 
 def usable_target(name: str, precision: Precision) -> Target:
     """The target, if it is installed and has the precision. Raises ToolchainError, UsageError, UnknownTargetError."""
-    target = find_target(name)
+    target = find_installed_target(name)
     if precision not in target.precisions:
         raise UsageError(
             got=f"precision {precision} for format {name}",
             allowed=", ".join(target.precisions),
             do="choose one of these, or another format",
         )
-    missing = target.missing()
-    if missing is not None:
-        raise ToolchainError(got=f"format {name} without its toolchain", allowed="an installed toolchain", do=missing)
     return target
 
 
 def prepare_folder(folder: Path) -> None:
-    """Creates the output folder. Raises UsageError when it cannot be written to; better now than after the work."""
+    """Creates the output folder; what is wrong with it is better said now than after the work.
+
+    Raises UsageError when it cannot be written to, ArtefactError when a manifest is there that cannot be added to.
+    """
     probe = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -140,6 +139,8 @@ def prepare_folder(folder: Path) -> None:
             allowed="a folder that can be written to",
             do="pass --out DIR",
         ) from None
+    if (folder / FILE_NAME).exists():
+        read_manifest(folder)
 
 
 def choose_images(reference: Reference, source: Path | None, precision: Precision, seed: int) -> tuple[Images, Images]:
@@ -244,11 +245,14 @@ def prove(
 
     `labels` (images,) are their classes, None where accuracy means nothing: no labels, or random weights.
     """
-    if not len(held_out):
-        return not_run(target.runtime, "no held-out images")
-    runner = target.load(artefact.path)
-    logits = np.concatenate([runner(batch) for batch in held_out.batches()])
+    logits = run_artefact(target, artefact.path, held_out)
     return judge([*stages, (artefact.format, logits)], labels, artefact.precision, target.runtime)
+
+
+def run_artefact(target: Target, path: Path, images: Images) -> Logits:
+    """Logits (images, classes) of a written artefact. Raises ArtefactError, ToolchainError."""
+    runner = target.load(path)
+    return np.concatenate([runner(batch) for batch in images.batches()])
 
 
 def compose(
