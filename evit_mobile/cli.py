@@ -26,7 +26,9 @@ app = typer.Typer(
 ALL = "all"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 ArtefactArgument = Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A .tflite, .pte or .mlpackage.")]
-ImagesOption = Annotated[Path | None, typer.Option("--images", help="Folder, .npz, idx or list file of images.")]
+ImagesOption = Annotated[
+    Path | None, typer.Option("--images", help="Folder of images, .npz, .npy, idx, list file or .parquet.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -70,7 +72,10 @@ def convert(
     ] = None,
     num_classes: Annotated[int | None, typer.Option("--num-classes", help="Expected number of classes.")] = None,
     calib: Annotated[
-        Path | None, typer.Option("--calib", help="Images to calibrate and judge with: folder, .npz, idx, list file.")
+        Path | None,
+        typer.Option(
+            "--calib", help="Images to calibrate and judge with: folder, .npz, .npy, idx, list file or .parquet."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("out"),
     seed: Annotated[int, typer.Option("--seed", help="Seed of every random choice.")] = 0,
