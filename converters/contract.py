@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,13 @@ class Precision(StrEnum):
     FP32 = "fp32"
     FP16 = "fp16"
     INT8 = "int8"
+
+
+class FloatType(StrEnum):
+    """What the operations of an artefact that are not int8 compute in."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
 
 
 class Layout(StrEnum):
@@ -156,7 +163,8 @@ class Target(Protocol):
 
     name: str
     suffix: str
-    precisions: tuple[Precision, ...]
+    precisions: Mapping[Precision, FloatType]
+    """The precisions it has, and what each one's float operations compute in on the phone."""
     runtime: str
     """What `load` runs the file on here, in words, for verdicts and tables."""
 

@@ -123,7 +123,7 @@ def randomise(module: nn.Module, size: Size) -> None:
     for name, parameter in module.named_parameters():
         if name.endswith("attention_biases"):
             parameter.normal_()
-    module.train()(torch.randn(RANDOM_IMAGES, 3, *size))
+    module.train()(random_images(RANDOM_IMAGES, size))
     module.eval()
     for norm in norms:
         norm.momentum = 0.1
@@ -131,6 +131,14 @@ def randomise(module: nn.Module, size: Size) -> None:
             norm, nn.BatchNorm1d
         ):  # pooled features of noise hardly vary; their own variance would magnify noise
             norm.reset_running_stats()
+
+
+def random_images(count: int, size: Size) -> torch.Tensor:
+    """(count, 3, H, W): noise of three scales, from whole-image tint to pixel. White noise alone would give smaller activations than
+    photos do, and a network with its statistics would be saturated by them.
+    """
+    tint, patches = torch.randn(count, 3, 1, 1), torch.randn(count, 3, 4, 4)
+    return tint + torch.nn.functional.interpolate(patches, size, mode="bilinear") + torch.randn(count, 3, *size) / 2
 
 
 def reload_reference(model: dict[str, Any], size: Size, weights: str | None = None) -> Reference:

@@ -15,7 +15,7 @@ from converters.contract import ActivationQuantization, Metadata, Precision, Qua
 from converters.quantized_program import graph_module, quantize_program
 from evit_mobile.models.build import build_model
 from evit_mobile.quantization import make_plan
-from evit_mobile.rewrites import rewrite
+from evit_mobile.rewrites import rewrite, rewrite_for_half
 from evit_mobile.spec import find_spec
 
 torch.set_num_threads(1)
@@ -31,6 +31,22 @@ KEEPS_SCALE = (
     "aten.pad.default",
     "aten.flatten.using_ints",
 )
+
+
+def tokens(x: Tensor) -> Tensor:
+    """(1, C, H, W) -> (1, C, N)."""
+    return x.flatten(2)
+
+
+def heads(x: Tensor) -> Tensor:
+    """(1, C, H, W) -> (1, 3, C/3, N)."""
+    return x.view(1, 3, x.shape[1] // 3, -1)
+
+
+def partition_windows(x: Tensor) -> Tensor:
+    """Into windows of 4x4 pixels and back, in the order that EfficientViT-M does it."""
+    windows = x.view(1, 12, 2, 4, 2, 4).permute(0, 2, 4, 1, 3, 5).reshape(4, 12, 4, 4)
+    return (windows + 1).view(1, 2, 2, 12, 4, 4).permute(0, 3, 1, 4, 2, 5).reshape(1, 12, 8, 8)
 
 
 class Apply(nn.Module):
@@ -134,11 +150,13 @@ def random_model(name: str, size: int) -> nn.Module:
 
 def program_of(name: str, size: int, precision: Precision) -> tuple[ExportedProgram, torch.Tensor]:
     """The program as the pipeline would hand it over, and an image that calibration has not seen."""
-    int8 = precision is Precision.INT8
-    model, _ = rewrite(random_model(name, size), torch.randn(2, 3, size, size), int8=int8)
+    probe = torch.randn(2, 3, size, size)
+    model, _ = rewrite(random_model(name, size), probe)
+    if precision is Precision.FP16:
+        model, _ = rewrite_for_half(model, probe)
     x = torch.randn(1, 3, size, size)
     program = torch.export.export(model, (x,))
-    if int8:
+    if precision is Precision.INT8:
         images = [torch.randn(1, 3, size, size) for _ in range(2)]
         program = quantize_program(program, make_plan(program, images))
     return program, x

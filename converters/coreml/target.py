@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from converters.contract import Artefact, Inspection, Metadata, Precision, Runner
+from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
 from converters.coreml import inspect, lower, runtime, toolchain
 from converters.coreml.options import TENSORS, Options
 
@@ -18,7 +19,9 @@ class CoreMLTarget:
 
     name = "coreml"
     suffix = ".mlpackage"
-    precisions = (Precision.FP32, Precision.FP16, Precision.INT8)
+    precisions = MappingProxyType(
+        {Precision.FP32: FloatType.FP32, Precision.FP16: FloatType.FP16, Precision.INT8: FloatType.FP16}
+    )
     runtime = runtime.runtime()
 
     def __init__(self, options: Options = TENSORS) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from converters.contract import Artefact, Inspection, Metadata, Precision, Runner
+from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
 from converters.errors import ToolchainError
 from converters.executorch.quiet import quiet_toolchain
 from converters.files import sha256, size_bytes, write_bytes
@@ -23,7 +24,9 @@ class ExecuTorchTarget:
 
     name = "executorch"
     suffix = ".pte"
-    precisions = (Precision.FP32, Precision.FP16, Precision.INT8)
+    precisions = MappingProxyType(
+        {Precision.FP32: FloatType.FP32, Precision.FP16: FloatType.FP16, Precision.INT8: FloatType.FP32}
+    )
     runtime = "ExecuTorch with XNNPACK on the CPU"
 
     def missing(self) -> str | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib import metadata as distribution
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from converters.contract import Artefact, Inspection, Metadata, Precision, Runner
+from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
 from converters.tflite.inspect import inspect_file
 from converters.tflite.runtime import RUNTIME, load_runner
 
@@ -20,7 +21,9 @@ class TFLiteTarget:
 
     name = "tflite"
     suffix = ".tflite"
-    precisions = (Precision.FP32, Precision.FP16, Precision.INT8)
+    precisions = MappingProxyType(
+        {Precision.FP32: FloatType.FP32, Precision.FP16: FloatType.FP16, Precision.INT8: FloatType.FP32}
+    )
     runtime = RUNTIME
 
     def missing(self) -> str | None:

@@ -8,8 +8,9 @@ An operation is int8 when every runtime we target has an int8 kernel for it and 
   all tensors it touches share one;
 - a ReLU or ReLU6 behind one of the above is part of it.
 
-Everything else (softmax, matrix products of two activations, division, layer norm, GELU) stays float: no runtime has all of
-them in int8, and their ranges are what breaks int8 EfficientViTs.
+Everything else stays float. Softmax, matrix products of two activations, division and layer norm: no runtime has all of them in int8,
+and their ranges are what breaks int8 EfficientViTs. Hard swish and GELU: between int8 tensors XNNPACK runs any float function as one
+table lookup, which rounds once, where int8 operations that spell it out would round at each step.
 """
 
 from __future__ import annotations
@@ -35,13 +36,16 @@ MOVEMENT = {
     ATEN.transpose.int,
 }
 ACTIVATIONS = {ATEN.relu.default, ATEN.relu6.default}
+LOOKUP_REASON = (
+    "function of one value: computed in float it rounds once, and XNNPACK runs it as a table from int8 to int8"
+)
 FLOAT_REASONS: dict[object, str] = {
     ATEN.matmul.default: "product of two activations: float keeps attention accurate and XNNPACK takes it",
     ATEN.softmax.int: "softmax has no int8 kernel in XNNPACK",
     ATEN.div.Tensor: "a quantized divisor can become zero",
     ATEN.layer_norm.default: "layer norm has no int8 kernel in XNNPACK",
-    ATEN.gelu.default: "GELU has no int8 kernel in XNNPACK",
-    ATEN.hardswish.default: "hard swish has no int8 kernel in XNNPACK",
+    ATEN.gelu.default: LOOKUP_REASON,
+    ATEN.hardswish.default: LOOKUP_REASON,
 }
 OTHER_REASON = "part of a float region"
 PROTECTED_REASON = "protected: quantizing this module costs too much accuracy"

@@ -15,7 +15,7 @@ from calib.observers import Method, Observer, make_observer
 from calib.ranges import affine_parameters
 from converters.contract import ActivationQuantization, FloatDecision, QuantPlan, WeightQuantization
 from converters.quantized_program import WEIGHT_MAX, graph_module
-from evit_mobile.quantization.placement import ATEN, module_path, place
+from evit_mobile.quantization.placement import ATEN, Placement, module_path, place
 
 SIGMOID_SCALE, SIGMOID_ZERO_POINT = 1 / 256, -128
 """The only output parameters that int8 sigmoid kernels accept."""
@@ -50,11 +50,15 @@ def make_plan(
         )
         for parameter, reader in placement.weights
     ]
-    floats = [
+    return QuantPlan(activations=tuple(activations), weights=tuple(weights), floats=float_decisions(placement))
+
+
+def float_decisions(placement: Placement) -> tuple[FloatDecision, ...]:
+    """The plan's account of what stays float."""
+    return tuple(
         FloatDecision(tensor=node.name, module=module_path(node), operation=str(node.target), reason=reason)
         for node, reason in placement.floats
-    ]
-    return QuantPlan(activations=tuple(activations), weights=tuple(weights), floats=tuple(floats))
+    )
 
 
 def observe(

@@ -12,26 +12,35 @@ from torch import Tensor, nn
 from evit_mobile.errors import RewriteError
 from evit_mobile.rewrites.cascaded_attention import rewrite_cascaded_attention
 from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm
-from evit_mobile.rewrites.hard_swish import spell_hard_swish
+from evit_mobile.rewrites.half_cascaded_attention import rewrite_half_cascaded_attention
+from evit_mobile.rewrites.half_linear_attention import rewrite_half_linear_attention
 from evit_mobile.rewrites.linear_attention import rewrite_linear_attention
 from evit_mobile.rewrites.windows import rewrite_windows
 
 Pass = Callable[[nn.Module, Tensor], int]
 """Changes a module in place, may look at a few images (B, 3, H, W), and returns how many places it changed."""
 
-PASSES: tuple[tuple[str, Pass], ...] = (
+Passes = tuple[tuple[str, Pass], ...]
+
+PASSES: Passes = (
     ("fold_batch_norm", fold_batch_norm),
     ("cascaded_attention", rewrite_cascaded_attention),
     ("windows", rewrite_windows),
     ("linear_attention", rewrite_linear_attention),
 )
-"""Passes that every precision gets."""
+"""From a reference to the form that runtimes execute best in fp32 and int8."""
 
-INT8_PASSES: tuple[tuple[str, Pass], ...] = (("hard_swish", spell_hard_swish),)
-"""Passes that only help integer arithmetic."""
+HALF_PASSES: Passes = (
+    ("half_cascaded_attention", rewrite_half_cascaded_attention),
+    ("half_linear_attention", rewrite_half_linear_attention),
+)
+"""From there to a form whose intermediates fit fp16, for targets whose floats are fp16. Weights and what is int8 stay the same."""
 
 MAX_RELATIVE_ERROR = 1e-4
-"""Largest change of any logit a pass may cause, relative to the largest logit. fp32 rounding stays below 1e-5."""
+"""Largest change of any logit that PASSES may cause, relative to the largest logit. fp32 rounding stays below 1e-5."""
+
+HALF_MAX_RELATIVE_ERROR = 2.0**-9
+"""The same for HALF_PASSES: four roundings to fp16, which their programs suffer many times over. What fp16 cannot hold is lost here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,23 +58,37 @@ class RewriteLog:
 
     steps: tuple[RewriteStep, ...]
 
+    @property
+    def places(self) -> int:
+        """How many places changed, over all passes."""
+        return sum(step.places for step in self.steps)
 
-def rewrite(reference: nn.Module, probe: Tensor, *, int8: bool = False) -> tuple[nn.Module, RewriteLog]:
+
+def rewrite(reference: nn.Module, probe: Tensor) -> tuple[nn.Module, RewriteLog]:
     """The deployment form of `reference` for images like `probe` (B, 3, H, W), and the log of what was done.
 
     `reference` is left untouched. Raises RewriteError when a pass changes the function on `probe`.
     """
-    model = copy.deepcopy(reference).eval().requires_grad_(False)
+    return _apply(PASSES, reference, probe, MAX_RELATIVE_ERROR)
+
+
+def rewrite_for_half(rewritten: nn.Module, probe: Tensor) -> tuple[nn.Module, RewriteLog]:
+    """What `rewrite` gave, in a form for fp16 floats. Likewise untouched, logged and verified."""
+    return _apply(HALF_PASSES, rewritten, probe, HALF_MAX_RELATIVE_ERROR)
+
+
+def _apply(passes: Passes, original: nn.Module, probe: Tensor, limit: float) -> tuple[nn.Module, RewriteLog]:
+    model = copy.deepcopy(original).eval().requires_grad_(False)
     with torch.no_grad():
         expected = model(probe)
         steps = []
-        for name, apply in PASSES + (INT8_PASSES if int8 else ()):
+        for name, apply in passes:
             places = apply(model, probe)
             error = relative_error(model(probe), expected)
-            if not error <= MAX_RELATIVE_ERROR:
+            if not error <= limit:
                 raise RewriteError(
                     got=f"a relative error of {error:.2e} after the pass {name!r}",
-                    allowed=f"at most {MAX_RELATIVE_ERROR:.0e}",
+                    allowed=f"at most {limit:.0e}",
                     do="report this model; weights with extreme values can cause it",
                 )
             steps.append(RewriteStep(name=name, places=places, relative_error=error))

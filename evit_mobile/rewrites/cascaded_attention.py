@@ -55,9 +55,13 @@ class StaticHead(nn.Module):
         q = self.query_depthwise(self.query(x)).flatten(2)  # (B, K, N)
         k = self.key(x).flatten(2)  # (B, K, N)
         v = self.value(x)  # (B, V, H, W)
-        scores = (q.transpose(1, 2) @ k + self.bias).softmax(dim=-1)  # (B, N, N)
-        out: Tensor = v.flatten(2) @ scores.transpose(1, 2)  # (B, V, N)
+        weights = (self.scores(q, k) + self.bias).softmax(dim=-1)  # (B, N, N)
+        out: Tensor = v.flatten(2) @ weights.transpose(1, 2)  # (B, V, N)
         return out.view(v.shape)
+
+    def scores(self, q: Tensor, k: Tensor) -> Tensor:
+        """q, k, each (B, K, N) -> (B, N, N)."""
+        return q.transpose(1, 2) @ k
 
 
 class StaticCascadedAttention(nn.Module):

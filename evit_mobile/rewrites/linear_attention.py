@@ -1,20 +1,14 @@
-"""ReLU linear attention without padding or slicing, and safe in fp16 (B and L variants).
+"""Linear attention without padding, slicing of q, k and v, or a second pass over the tokens (B and L variants).
 
-The reference computes  out_i = sum_d q_id (sum_j k_jd v_j) / (sum_d q_id z_d + eps),  z_d = sum_j k_jd,  whose sums grow with the
-number of tokens and with the product of three activations: trained L variants exceed fp16's 65504 there. Here
+With v scaled by 1/N, S = sum_j v_j k_j^T (D of v, D of k) and m = mean_j k_j (D), the paper's eq. 2 is
 
-    m_d   = mean_j k_jd
-    k'_jd = k_jd / max(m_d, FLOOR)                      k' <= N, and its mean over j is at most 1
-    S_d   = sum_j k'_jd (v_j / N)                       a weighted mean of v: |S_d| <= max |v|
-    u_d   = m_d / max(sum_e m_e, FLOOR)                 u sums to 1
-    w_id  = q_id u_d / (sum_e q_ie u_e + eps / (N sum_e m_e))      q u <= max q, and w sums to at most 1
-    out_i = sum_d w_id S_d                              a weighted mean again: |out_i| <= max |v|
+    out_i = S q_i / (m . q_i + eps / N)
 
-which is the same function: m and its sum cancel. No intermediate exceeds max(|q|, |k|, |v|, N). 1/N is folded into the
-weights of v. The result does not change with the scale of q and k, so their weights are scaled by a power of two that puts
-the largest value of a few images at TYPICAL_PEAK, and eps by the same powers. Tokens whose q vanishes in every channel would
-divide by an eps that fp16 cannot hold, so the divisor is kept above FLOOR, the smallest normal fp16 number: no runtime
-flushes it to zero, and both forms give 0 there.
+Numerator and denominator are one matrix product: m is S's last row. 1/N is folded into the weights of v.
+
+The result does not change with the scale of q and k, and is proportional to v. All three are scaled by powers of two that keep the
+values of a few images under TYPICAL_PEAK, eps by those of q and k, and the projection by the inverse of that of v: what runs in fp16
+(half_linear_attention.py) needs that, and one scaling for both forms lets them share their int8 parameters.
 
 q, k and v are separate convolutions at every scale (the reference interleaves them head by head), so nothing is sliced.
 Shapes: B batch, N = H*W tokens, h heads over all scales, D head width.
@@ -31,20 +25,14 @@ from evit_mobile.models.mit import LiteMLA
 from evit_mobile.rewrites.convolutions import select_outputs
 from evit_mobile.rewrites.surgery import captured_inputs, replace_modules
 
-FLOOR = 2.0**-14
-
-
-TYPICAL_PEAK = 64.0
-"""Where the largest q and k of the probe images are put: a hundredfold outlier still leaves a factor of ten to fp16's limit,
-and FLOOR is a millionth of it."""
+TYPICAL_PEAK = 32.0
+"""Upper limit of q, k and v on the probe images: a hundredfold outlier still leaves a factor of twenty to fp16's limit."""
 
 
 def rewrite_linear_attention(model: nn.Module, probe: Tensor) -> int:
     """Replaces every LiteMLA in place; returns how many. Needs folded batch norms."""
     inputs = captured_inputs(model, LiteMLA, probe)
-    return replace_modules(
-        model, LiteMLA, lambda attention: StaticLinearAttention.from_reference(attention, inputs[attention])
-    )
+    return replace_modules(model, LiteMLA, lambda attention: static_attention(attention, inputs[attention]))
 
 
 class MultiScaleProjection(nn.Module):
@@ -75,39 +63,52 @@ class MultiScaleProjection(nn.Module):
 
 
 class StaticLinearAttention(nn.Module):
-    """(B, C, H, W) -> (B, C, H, W). `eps` is the reference's, in units of the scaled q and the mean of the scaled k."""
+    """(B, C, H, W) -> (B, C, H, W). `eps` (1, 1, 1, 1) is in units of the scaled q times the mean of the scaled k."""
 
     eps: Tensor
 
-    def __init__(self, attention: LiteMLA) -> None:
+    def __init__(
+        self,
+        query: MultiScaleProjection,
+        key: MultiScaleProjection,
+        value: MultiScaleProjection,
+        proj: nn.Module,
+        eps: Tensor,
+    ) -> None:
         super().__init__()
-        self.query, self.key, self.value = (MultiScaleProjection(attention, part) for part in range(3))
-        self.proj = attention.proj
-        self.register_buffer("eps", torch.full((1, 1, 1, 1), attention.eps))
-
-    @classmethod
-    def from_reference(cls, attention: LiteMLA, sample: Tensor) -> StaticLinearAttention:
-        """The static form of `attention`, its scales chosen for inputs like `sample` (B, C, H, W)."""
-        static = cls(attention)
-        tokens = sample.shape[2] * sample.shape[3]
-        static.value.scale(1 / tokens)
-        static.eps.div_(tokens)
-        for projection in (static.query, static.key):
-            peak = float(projection(sample).max())
-            if peak > 0:
-                factor = 2.0 ** math.floor(math.log2(TYPICAL_PEAK / peak))
-                projection.scale(factor)
-                static.eps.mul_(factor)
-        return static
+        self.query, self.key, self.value = query, key, value
+        self.proj = proj
+        self.register_buffer("eps", eps)
 
     def forward(self, x: Tensor) -> Tensor:
         batch, _, height, width = x.shape
         q, k, v = torch.relu(self.query(x)), torch.relu(self.key(x)), self.value(x)  # (B, h, D, N)
-        mean = k.mean(3, keepdim=True)  # (B, h, D, 1)
-        summary = v @ (k / mean.clamp_min(FLOOR)).transpose(2, 3)  # (B, h, D of v, D of k)
-        total = mean.sum(2, keepdim=True).clamp_min(FLOOR)  # (B, h, 1, 1)
-        weight = q * (mean / total)  # (B, h, D, N)
-        divisor = weight.sum(2, keepdim=True) + self.eps / total  # (B, h, 1, N)
-        weight = weight / divisor.clamp_min(FLOOR)
-        out: Tensor = self.proj((summary @ weight).reshape(batch, -1, height, width))
+        attended = self.attend(q, k, v)  # (B, h, D, N)
+        out: Tensor = self.proj(attended.reshape(batch, -1, height, width))
         return out
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """q, k >= 0 and v, each (B, h, D, N) -> (B, h, D, N)."""
+        summary = v @ k.transpose(2, 3)  # (B, h, D of v, D of k)
+        mean = k.mean(3, keepdim=True).transpose(2, 3)  # (B, h, 1, D of k)
+        both = torch.cat([summary, mean], dim=2) @ q  # (B, h, D + 1, N)
+        return both[:, :, :-1] / (both[:, :, -1:] + self.eps)
+
+
+def static_attention(attention: LiteMLA, sample: Tensor) -> StaticLinearAttention:
+    """The static form of `attention`, its scales chosen for inputs like `sample` (B, C, H, W)."""
+    projections = query, key, value = tuple(MultiScaleProjection(attention, part) for part in range(3))
+    factors = [power_of_two(projection(sample)) for projection in projections]
+    for projection, factor in zip(projections, factors, strict=True):
+        projection.scale(factor)
+    tokens = sample.shape[2] * sample.shape[3]
+    value.scale(1 / tokens)
+    attention.proj.conv.weight.div_(factors[2])
+    eps = attention.eps * factors[0] * factors[1] / tokens
+    return StaticLinearAttention(query, key, value, attention.proj, torch.full((1, 1, 1, 1), eps))
+
+
+def power_of_two(values: Tensor) -> float:
+    """The largest power of two that brings `values` under TYPICAL_PEAK; 1 for zeros."""
+    peak = float(values.abs().max())
+    return 2.0 ** math.floor(math.log2(TYPICAL_PEAK / peak)) if peak > 0 else 1.0

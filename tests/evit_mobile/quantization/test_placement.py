@@ -9,7 +9,7 @@ from torch import nn
 from converters.contract import QuantPlan
 from converters.quantized_program import WEIGHT_MAX, graph_module, quantize_program
 from evit_mobile.models import build_model
-from evit_mobile.pipeline import export
+from evit_mobile.preparation import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.placement import PROTECTED_REASON, place
 from evit_mobile.reference import randomise
@@ -25,7 +25,7 @@ def program(request: pytest.FixtureRequest) -> torch.export.ExportedProgram:
     torch.manual_seed(0)
     model = build_model(find_spec(request.param, size=SIZE, num_classes=7))
     randomise(model, SIZE)
-    return export(rewrite(model, images(2), int8=True)[0], SIZE)
+    return export(rewrite(model, images(2))[0], SIZE)
 
 
 def images(count: int) -> torch.Tensor:

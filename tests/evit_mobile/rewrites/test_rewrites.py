@@ -16,12 +16,8 @@ from evit_mobile.reference import randomise
 from evit_mobile.rewrites import apply, rewrite
 from evit_mobile.rewrites.apply import relative_error
 from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm, folded_convolution
-from evit_mobile.rewrites.hard_swish import SixfoldHardSwish
 from evit_mobile.rewrites.linear_attention import StaticLinearAttention, rewrite_linear_attention
-from evit_mobile.rewrites.surgery import captured_inputs
 from evit_mobile.spec import find_spec
-
-FP16_MAX = 65504.0
 
 
 def model_and_probe(name: str, size: tuple[int, int] = (96, 96)) -> tuple[nn.Module, torch.Tensor]:
@@ -40,7 +36,7 @@ def operations(module: nn.Module, probe: torch.Tensor) -> list[str]:
 @pytest.mark.parametrize("size", [(96, 96), (224, 160)])
 def test_the_function_is_kept_on_other_images(name: str, size: tuple[int, int]) -> None:
     model, probe = model_and_probe(name, size)
-    rewritten, log = rewrite(model, probe, int8=True)
+    rewritten, log = rewrite(model, probe)
     other = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         assert relative_error(rewritten(other), model(other)) < 1e-4
@@ -51,7 +47,7 @@ def test_the_function_is_kept_on_other_images(name: str, size: tuple[int, int]) 
 def test_the_reference_is_left_as_it_was() -> None:
     model, probe = model_and_probe("efficientvit_b0")
     before = copy.deepcopy(model.state_dict())
-    rewrite(model, probe, int8=True)
+    rewrite(model, probe)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert model.state_dict().keys() == before.keys()
 
@@ -107,23 +103,12 @@ def test_linear_attention_neither_pads_nor_slices() -> None:
     rewritten, probe = rewrite(*model_and_probe("efficientvit_b0"))[0], torch.zeros(1, 3, 96, 96)
     assert not any(isinstance(module, LiteMLA) for module in rewritten.modules())
     found = operations(rewritten, probe)
-    for gone in ("pad", "slice", "chunk", "batch_norm"):
+    for gone in ("pad", "chunk", "batch_norm"):
         assert not any(gone in operation for operation in found), gone
-
-
-@pytest.mark.parametrize("gain", [1.0, 100.0])
-def test_linear_attention_stays_far_from_the_fp16_limit(gain: float) -> None:
-    """The bound of the module's docstring, on inputs like the trained ones and a hundredfold."""
-    model, probe = model_and_probe("efficientvit_b0", (224, 224))
-    fold_batch_norm(model, probe)
-    with torch.no_grad():
-        inputs = list(captured_inputs(model, LiteMLA, probe).values())
-        rewrite_linear_attention(model, probe)
-        attentions = [module for module in model.modules() if isinstance(module, StaticLinearAttention)]
-        for attention, x in zip(attentions, inputs, strict=True):
-            program = torch.export.export(attention, (x[:1],)).module()
-            limit = FP16_MAX / 8
-            assert largest_intermediate(program, gain * x[:1]) < limit
+    # One product gives numerator and denominator; only they are taken apart.
+    attentions = sum(isinstance(module, StaticLinearAttention) for module in rewritten.modules())
+    assert sum("slice" in operation for operation in found) == sum("div" in operation for operation in found) * 2
+    assert sum("matmul" in operation for operation in found) == 2 * attentions > 0
 
 
 def test_linear_attention_keeps_the_references_eps() -> None:
@@ -142,33 +127,3 @@ def test_linear_attention_keeps_the_references_eps() -> None:
     projection.conv, projection.norm = folded_convolution(projection.conv, projection.norm), nn.Identity()
     rewrite_linear_attention(model, probe)
     assert relative_error(model(probe), expected) < 1e-5
-
-
-def largest_intermediate(module: torch.fx.GraphModule, x: torch.Tensor) -> float:
-    peaks = []
-
-    class Watcher(torch.fx.Interpreter):
-        def run_node(self, n: torch.fx.Node) -> object:
-            value = super().run_node(n)
-            if n.op == "call_function" and "conv2d" not in str(n.target):
-                peaks.append(float(value.abs().max()))
-            return value
-
-    Watcher(module).run(x)
-    return max(peaks)
-
-
-def test_the_reference_form_would_overflow_there() -> None:
-    """The gate above can fail: the form of the papers does."""
-    q = k = torch.full((1, 1, 16, 196), 64.0)
-    v = torch.full((1, 1, 16, 196), 10.0)
-    assert float(((v @ k.transpose(2, 3)) @ q).abs().max()) > FP16_MAX
-
-
-def test_hard_swish_is_spelled_for_int8_only() -> None:
-    model, probe = model_and_probe("efficientvit_b0")
-    as_float, _ = rewrite(model, probe)
-    as_int8, _ = rewrite(model, probe, int8=True)
-    assert not any(isinstance(module, SixfoldHardSwish) for module in as_float.modules())
-    assert sum(isinstance(module, SixfoldHardSwish) for module in as_int8.modules()) == 23
-    assert "aten.hardswish.default" not in operations(as_int8, probe)[:-6]  # the head's, behind the layer norm, stays

@@ -1,0 +1,100 @@
+"""The manifest's content: what one conversion says about its model, its images and its artefacts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import evit_mobile
+from calib.preprocess import Preprocess
+from converters.contract import Layout, QuantPlan
+from evit_mobile.data import Images
+from evit_mobile.manifest import FILE_NAME, SCHEMA, ArtefactRecord, artefact_entry, plan_entry, read_manifest
+from evit_mobile.models.complexity import count_macs, count_parameters
+from evit_mobile.reference import Reference
+from evit_mobile.spec import ModelSpec
+
+
+def compose(
+    reference: Reference,
+    calibration: Images,
+    held_out: Images,
+    plan: QuantPlan | None,
+    records: Sequence[ArtefactRecord],
+    folder: Path,
+    seed: int,
+) -> dict[str, Any]:
+    """The manifest's content. Artefacts that an earlier run wrote into the same folder for the same model stay listed."""
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "model": model_entry(reference),
+        "input": input_entry(reference.spec, held_out.preprocess),
+        "labels": list(class_names(reference, held_out)),
+        "artefacts": [artefact_entry(record, folder) for record in records],
+        "quant_plan": plan_entry(plan),
+        "calibration": {
+            "digest": calibration.digest,
+            "images": len(calibration) if plan is not None else 0,
+            "source": calibration.dataset.source,
+            "seed": seed,
+        },
+        "tool": {"version": evit_mobile.__version__},
+    }
+    return with_earlier(document, folder)
+
+
+def class_names(reference: Reference, held_out: Images) -> tuple[str, ...]:
+    """Names of the classes: the checkpoint's, or those of the user's images when there are as many as the model has."""
+    names = reference.labels or (held_out.dataset.class_names if task_matches(reference.weights, held_out) else None)
+    return names if names and len(names) == reference.spec.num_classes else ()
+
+
+def task_matches(weights: str, images: Images) -> bool:
+    """Whether the images' labels are the model's classes: always of a user's images, of the bundled ones only for bundled weights."""
+    own_images = not images.dataset.source.startswith("bundled:")
+    return weights == "bundled" or (own_images and weights != "random")
+
+
+def with_earlier(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """`document` with the entries of the folder's present manifest that it does not replace, if it is the same model."""
+    if not (folder / FILE_NAME).exists():
+        return document
+    earlier = read_manifest(folder)
+    if (earlier["model"], earlier["input"]) != (document["model"], document["input"]):
+        return document
+    written = {entry["path"] for entry in document["artefacts"]}
+    kept = [entry for entry in earlier["artefacts"] if entry["path"] not in written]
+    merged = {**document, "artefacts": kept + document["artefacts"]}
+    if document["quant_plan"] is None:
+        merged |= {key: earlier[key] for key in ("quant_plan", "calibration")}
+    return merged
+
+
+def model_entry(reference: Reference) -> dict[str, Any]:
+    """The manifest's "model"."""
+    spec = reference.spec
+    return {
+        "name": spec.name,
+        "family": spec.family,
+        "params": count_parameters(spec),
+        "macs": count_macs(spec),
+        "num_classes": spec.num_classes,
+        "weights": reference.weights,
+        "weights_sha256": reference.sha256,
+        "source": reference.source,
+        "origin": reference.origin,
+        "keys": reference.keys,
+    }
+
+
+def input_entry(spec: ModelSpec, preprocess: Preprocess) -> dict[str, Any]:
+    """The manifest's "input": the image tensor as PyTorch takes it. Each artefact's own entry says its layout."""
+    height, width = spec.size
+    return {
+        "name": "image",
+        "shape": [1, 3, height, width],
+        "layout": Layout.NCHW,
+        "dtype": "float32",
+        **preprocess.to_manifest(),
+    }

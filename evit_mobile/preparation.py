@@ -1,0 +1,114 @@
+"""From a trained reference to what the targets lower: rewritten, exported, and for int8 quantized.
+
+A target's floats are fp32 or fp16, and some models have a form of their own for fp16. Each form is exported once; calibration images
+are read once, and the plan they give is carried over to the other form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from converters.contract import FloatType, Precision, QuantPlan
+from converters.quantized_program import quantize_program
+from evit_mobile.data import Images
+from evit_mobile.quantization import make_plan, transfer_plan
+from evit_mobile.reference import Reference
+from evit_mobile.rewrites import rewrite, rewrite_for_half
+from evit_mobile.validation.metrics import Logits
+
+PROBE_IMAGES = 4
+
+Report = Callable[[str], None]
+"""Takes one line about what is being done, for people; never part of the result."""
+
+
+def silent(_message: str) -> None:
+    """The Report that says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lowerable:
+    """The program that the targets lower, and the logits of every stage before them on the held-out images."""
+
+    program: ExportedProgram
+    plan: QuantPlan | None
+    stages: tuple[tuple[str, Logits], ...]
+
+
+def prepare(
+    reference: Reference,
+    calibration: Images,
+    held_out: Images,
+    precision: Precision,
+    floats: Collection[FloatType],
+    report: Report,
+) -> dict[FloatType, Lowerable]:
+    """What targets with each of these `floats` lower; the same object where the model has one form for both."""
+    report("rewriting")
+    forms = deployment_forms(reference.module, torch.from_numpy(calibration.first(PROBE_IMAGES)), floats)
+    report("exporting")
+    programs = {form: export(form, reference.spec.size) for form in dict.fromkeys(forms.values())}
+    plans: Mapping[nn.Module, QuantPlan] = {}
+    if precision is Precision.INT8:
+        report(f"calibrating on {len(calibration)} images")
+        plans = make_plans(programs, calibration)
+    report("running the reference")
+    expected = run_module(reference.module, held_out.batches())
+    lowerables = {
+        form: finish(form, program, plans.get(form), expected, held_out, report) for form, program in programs.items()
+    }
+    return {kind: lowerables[form] for kind, form in forms.items()}
+
+
+def deployment_forms(
+    reference: nn.Module, probe: Tensor, floats: Collection[FloatType]
+) -> Mapping[FloatType, nn.Module]:
+    """The rewritten model for each kind of floats; one module for both where nothing has to change for fp16."""
+    plain, _ = rewrite(reference, probe)
+    if FloatType.FP16 not in floats:
+        return {FloatType.FP32: plain}
+    half, log = rewrite_for_half(plain, probe)
+    forms = {FloatType.FP32: plain, FloatType.FP16: half if log.places else plain}
+    return {kind: form for kind, form in forms.items() if kind in floats}
+
+
+def export(module: nn.Module, size: tuple[int, int]) -> ExportedProgram:
+    """`module` as an exported program for one image (1, 3, H, W)."""
+    with torch.no_grad():
+        return torch.export.export(module, (torch.zeros(1, 3, *size),))
+
+
+def make_plans(programs: Mapping[nn.Module, ExportedProgram], calibration: Images) -> dict[nn.Module, QuantPlan]:
+    """A plan for every form, from one run of the first form over the calibration images."""
+    (first, program), *others = programs.items()
+    plan = make_plan(program, (torch.from_numpy(batch) for batch in calibration.batches(1)))
+    return {first: plan, **{form: transfer_plan(plan, program, other) for form, other in others}}
+
+
+def finish(
+    form: nn.Module,
+    program: ExportedProgram,
+    plan: QuantPlan | None,
+    expected: Logits,
+    held_out: Images,
+    report: Report,
+) -> Lowerable:
+    """Quantizes the program where there is a plan, and runs every stage on the held-out images; `expected` are the reference's."""
+    stages = [("reference", expected), ("rewritten", run_module(form, held_out.batches()))]
+    if plan is not None:
+        program = quantize_program(program, plan)
+        report("running the quantized program")
+        stages.append(("quantized", run_module(program.module(check_guards=False), held_out.batches(1))))
+    return Lowerable(program=program, plan=plan, stages=tuple(stages))
+
+
+def run_module(module: nn.Module, batches: Iterable[np.ndarray]) -> Logits:
+    """Logits (images, classes) of a module over batches of images (B, 3, H, W)."""
+    with torch.no_grad():
+        return np.concatenate([module(torch.from_numpy(batch)).numpy() for batch in batches])
