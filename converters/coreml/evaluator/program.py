@@ -136,7 +136,7 @@ def _constants(function: Any) -> dict[str, Any]:
             value = op.outputs[0].val
             constants[op.outputs[0].name] = [item.val for item in value.ls] if hasattr(value, "ls") else value
         elif op.op_type in DECOMPRESSORS:
-            parts = {key: var.val for key, var in op.inputs.items() if var is not None}
+            parts = {key: constants[var.name] for key, var in op.inputs.items() if var is not None}
             constants[op.outputs[0].name] = DECOMPRESSORS[op.op_type](**parts)
     return constants
 

@@ -15,7 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converters.coreml import toolchain
-from converters.coreml.evaluator.constants import DECOMPRESSORS, affine_dequantize, blockwise_shift_scale
+from converters.coreml.evaluator.constants import (
+    DECOMPRESSORS,
+    affine_dequantize,
+    blockwise_shift_scale,
+    lut_to_dense,
+    sparse_to_dense,
+)
 from converters.coreml.evaluator.operators import OPERATORS, conv
 from converters.coreml.evaluator.program import _parameter
 
@@ -280,10 +286,56 @@ def test_weight_decompression(rows: int, columns: int, seed: int, dtype: type) -
     np.testing.assert_array_equal(blockwise_shift_scale(**shifted), expected)
 
 
+@few
+@given(seed=SEEDS, bits=st.sampled_from([1, 2, 3, 4, 6, 8]), groups=st.sampled_from([(1, 1), (2, 1), (1, 3), (6, 3)]))
+def test_lookup_tables(seed: int, bits: int, groups: tuple[int, int]) -> None:
+    codes = np.random.default_rng(seed).integers(0, 2**bits, (6, 3))
+    lut = draw((*groups, 2**bits, 1), seed).astype(np.float16)
+    typed = codes.astype(sub_byte(f"uint{bits}"))
+    expected = inferred("constexpr_lut_to_dense", indices=typed, lut=lut)
+    np.testing.assert_array_equal(lut_to_dense(indices=typed, lut=lut), expected)
+
+
+@few
+@given(seed=SEEDS, axis=st.integers(-2, 1))
+def test_lookup_tables_of_vectors(seed: int, axis: int) -> None:
+    codes = np.random.default_rng(seed).integers(0, 4, (6, 3)).astype(sub_byte("uint2"))
+    lut = draw((2, 1, 4, 3), seed)
+    expected = inferred("constexpr_lut_to_dense", indices=codes, lut=lut, vector_axis=np.int32(axis))
+    np.testing.assert_array_equal(lut_to_dense(indices=codes, lut=lut, vector_axis=axis), expected)
+
+
+@few
+@given(seed=SEEDS, bits=st.sampled_from([1, 2, 4, 6, 8]))
+def test_packed_lookup_table_of_ios16(seed: int, bits: int) -> None:
+    shape = (5, 3)
+    indices = np.random.default_rng(seed).integers(0, 256, -(-bits * 15 // 8)).astype(np.uint8)
+    inputs = {"indices": indices, "lut": draw((2**bits,), seed), "shape": np.array(shape, np.uint32)}
+    np.testing.assert_array_equal(lut_to_dense(**inputs), inferred("constexpr_lut_to_dense", ios=16, **inputs))
+
+
+@few
+@given(seed=SEEDS, shape=st.sampled_from([(4,), (3, 5), (2, 3, 1, 2)]))
+def test_sparse_weights(seed: int, shape: tuple[int, ...]) -> None:
+    mask = np.random.default_rng(seed).integers(0, 2, shape)
+    data = draw((int(mask.sum()),), seed)
+    typed = mask.astype(sub_byte("uint1"))
+    expected = inferred("constexpr_sparse_to_dense", nonzero_data=data, mask=typed)
+    np.testing.assert_array_equal(sparse_to_dense(nonzero_data=data, mask=typed), expected)
+    packed = np.packbits(mask.flatten().astype(np.uint8), bitorder="little")
+    inputs = {"nonzero_data": data, "mask": packed, "shape": np.array(shape, np.uint32)}
+    np.testing.assert_array_equal(sparse_to_dense(**inputs), inferred("constexpr_sparse_to_dense", ios=16, **inputs))
+
+
+def sub_byte(name: str) -> Any:
+    """coremltools' NumPy type for integers of less than a byte."""
+    types = toolchain.load("coremltools.converters.mil.mil.types")
+    return types.nptype_from_builtin(types.string_to_builtin(name))
+
+
 @pytest.mark.parametrize("kind", sorted({*OPERATORS, *DECOMPRESSORS}))
 def test_every_kernel_is_a_mil_operation_with_its_parameters(kind: str) -> None:
-    """A parameter that MIL does not know would never be bound."""
-    registry = toolchain.load("coremltools.converters.mil.mil.ops.registry").SSAOpRegistry
-    with opset(18 if kind in OPERATORS or "blockwise" in kind else 17):
-        known = registry._get_core_op_cls(kind).input_spec.input_types
-    assert set(signature({**OPERATORS, **DECOMPRESSORS}[kind]).parameters) <= set(known)
+    """A parameter that no release's MIL knows would never be bound."""
+    versions = toolchain.load("coremltools.converters.mil.mil.ops.registry").SSAOpRegistry.core_ops[kind].values()
+    known = {name for version in versions for name in version.input_spec.input_types}
+    assert set(signature({**OPERATORS, **DECOMPRESSORS}[kind]).parameters) <= known
