@@ -27,7 +27,9 @@ from torch.utils._pytree import tree_leaves
 from converters.coreml import toolchain
 from converters.coreml.names import INPUT, OUTPUT, PROBABILITIES, operation_name
 from converters.coreml.options import TENSORS, Normalization, Options
+from converters.coreml.palettes import is_worth_a_palette, palettize
 from converters.errors import ToolchainError
+from converters.quantized_program import WEIGHT_MAX
 
 IOS18 = 18
 """The first release with `constexpr_blockwise_shift_scale`."""
@@ -36,11 +38,18 @@ Var = Any
 """A value of the MIL program (coremltools.converters.mil.mil.Var); coremltools is untyped."""
 
 
-def emit(program: ExportedProgram, dtype: type[np.floating[Any]], release: int, options: Options = TENSORS) -> Any:
+def emit(
+    program: ExportedProgram,
+    dtype: type[np.floating[Any]],
+    release: int,
+    options: Options = TENSORS,
+    palette_bits: int | None = None,
+) -> Any:
     """`program` as a MIL program for iOS `release` that computes in `dtype`, with input `image` and float32 output `logits`.
 
     With `options.pixels` the input is an RGB image, normalised in float32 as the tensor would have been before it came
-    here; with `options.classes` there is a second output, `probabilities`.
+    here; with `options.classes` there is a second output, `probabilities`. With `palette_bits` larger weights, float or
+    int8, become indices of that many bits into palettes.
     Raises ToolchainError for an operator without a translation and for a constant that `dtype` cannot hold.
     """
     ct, mil = toolchain.load(), toolchain.load("coremltools.converters.mil.mil")
@@ -49,7 +58,9 @@ def emit(program: ExportedProgram, dtype: type[np.floating[Any]], release: int, 
     placeholder = mil.Builder.placeholder(shape=shape, dtype=mil.types.fp32, name=INPUT)
     emitted = mil.Program()
     with mil.Function({INPUT: placeholder}, opset_version=ct.target[f"iOS{release}"]) as function:
-        emitter = Emitter(program.graph_module, mil.Builder, dtype, blockwise=release >= IOS18)
+        emitter = Emitter(
+            program.graph_module, mil.Builder, dtype, blockwise=release >= IOS18, palette_bits=palette_bits
+        )
         given = function.inputs[INPUT]
         if options.pixels is not None:
             function.input_types = [
@@ -104,12 +115,21 @@ class Emitter(Interpreter):
     A translation of the table below is called with this emitter and the ATen operator's own arguments.
     """
 
-    def __init__(self, module: GraphModule, builder: Any, dtype: type[np.floating[Any]], *, blockwise: bool) -> None:
+    def __init__(
+        self,
+        module: GraphModule,
+        builder: Any,
+        dtype: type[np.floating[Any]],
+        *,
+        blockwise: bool,
+        palette_bits: int | None = None,
+    ) -> None:
         super().__init__(module)
         self.extra_traceback = False
         self.builder = builder
         self.dtype = dtype
         self.blockwise = blockwise
+        self.palette_bits = palette_bits
         self.node = next(iter(module.graph.nodes))
 
     @property
@@ -146,6 +166,26 @@ class Emitter(Interpreter):
         name = operation_name(self.module_path, self.node.name + (f"_{part}" if part else ""))
         converted = {key: self.constant(value) for key, value in arguments.items() if value is not None}
         return getattr(self.builder, kind)(**converted, name=name)
+
+    def weight(self, value: Any) -> Any:
+        """A convolution's or linear layer's weight (O, ...) in the form that the file stores: as it is, or compressed."""
+        if self.palette_bits is None or not isinstance(value, Tensor):
+            return value
+        if is_worth_a_palette(tuple(value.shape)):
+            return self._palette(value, self.palette_bits)
+        if not value.is_floating_point():
+            return value
+        scales = (value.flatten(1).abs().amax(1) / WEIGHT_MAX).clamp_min(torch.finfo(torch.float16).tiny)
+        scales = scales.view(-1, *[1] * (value.ndim - 1))
+        return self.op("constexpr_blockwise_shift_scale", "int8", data=(value / scales).round().char(), scale=scales)
+
+    def _palette(self, value: Tensor, bits: int) -> Var:
+        """Float weights or int8 codes as indices into tables of their own type."""
+        indices, tables = palettize(value.numpy(), bits)
+        types = toolchain.load("coremltools.converters.mil.mil.types")
+        index_type = types.nptype_from_builtin(types.string_to_builtin(f"uint{bits}"))
+        entries = torch.from_numpy(tables if value.is_floating_point() else tables.round()).to(value.dtype)
+        return self.op("constexpr_lut_to_dense", "palette", indices=indices.astype(index_type), lut=entries)
 
     def cast(self, x: Var, name: str, dtype: type[np.floating[Any]] | None = None) -> Var:
         """`x` in `dtype`, by default the program's."""
@@ -194,7 +234,7 @@ def _conv2d(
     return e.op(
         "conv",
         x=x,
-        weight=weight,
+        weight=e.weight(weight),
         bias=bias,
         strides=list(stride),
         pad_type="custom",
@@ -205,7 +245,7 @@ def _conv2d(
 
 
 def _linear(e: Emitter, x: Var, weight: Var, bias: Tensor | None = None) -> Var:
-    return e.op("linear", x=x, weight=weight, bias=bias)
+    return e.op("linear", x=x, weight=e.weight(weight), bias=bias)
 
 
 def _matmul(e: Emitter, x: Var, y: Var) -> Var:
@@ -411,7 +451,8 @@ def _compressed_weight(e: Emitter, codes: Tensor, scales: Tensor, zero_points: T
     shape = [1] * codes.ndim
     shape[axis] = -1
     shift = offset.view(shape) if offset.any() else None
-    return e.op("constexpr_blockwise_shift_scale", part, data=codes, scale=scales.view(shape), offset=shift)
+    data = e.weight(codes)
+    return e.op("constexpr_blockwise_shift_scale", part, data=data, scale=scales.view(shape), offset=shift)
 
 
 Translation = Callable[..., Any]
