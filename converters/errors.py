@@ -2,6 +2,8 @@
 
 ConverterError          (never raised itself)
 |- ArtefactError        exit 2: a written artefact is missing or damaged
+|- UnknownTargetError   exit 2: no such format (registry.py)
+|- OptionError          exit 2: an option of one format that it does not take (coreml/options.py)
 `- ToolchainError       exit 3: a converter or runtime is missing, or failed
 """
 

@@ -54,10 +54,10 @@ def size_bytes(path: Path) -> int:
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file; of a folder, over every member's relative path and content, in sorted order."""
-    digest = hashlib.sha256()
     if not path.is_dir():
-        digest.update(path.read_bytes())
-        return digest.hexdigest()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
     for member in _members(path):
         name = member.relative_to(path).as_posix().encode()
         content = member.read_bytes()

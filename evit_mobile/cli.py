@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import evit_mobile
+from converters.registry import TARGETS
 
 app = typer.Typer(
     name="evit-mobile",
@@ -23,16 +23,12 @@ app = typer.Typer(
 )
 
 
-class Format(StrEnum):
-    COREML = "coreml"
-    TFLITE = "tflite"
-    EXECUTORCH = "executorch"
-    ALL = "all"
-
-
+ALL = "all"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 ArtefactArgument = Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A .tflite, .pte or .mlpackage.")]
-ImagesOption = Annotated[Path | None, typer.Option("--images", help="Folder, .npz, idx or list file of images.")]
+ImagesOption = Annotated[
+    Path | None, typer.Option("--images", help="Folder of images, .npz, .npy, idx, list file or .parquet.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -56,7 +52,13 @@ def models(json: JsonOption = False) -> None:
 @app.command()
 def convert(
     format: Annotated[
-        list[Format] | None, typer.Option("--format", help="Target format; repeat for several.", show_default="all")
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="|".join([*TARGETS, ALL]),
+            help="Target format; repeat for several.",
+            show_default="all",
+        ),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="int8, calibrated (the default).")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="16-bit floats.")] = False,
@@ -70,7 +72,10 @@ def convert(
     ] = None,
     num_classes: Annotated[int | None, typer.Option("--num-classes", help="Expected number of classes.")] = None,
     calib: Annotated[
-        Path | None, typer.Option("--calib", help="Images to calibrate and judge with: folder, .npz, idx, list file.")
+        Path | None,
+        typer.Option(
+            "--calib", help="Images to calibrate and judge with: folder, .npz, .npy, idx, list file or .parquet."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("out"),
     seed: Annotated[int, typer.Option("--seed", help="Seed of every random choice.")] = 0,
@@ -167,10 +172,9 @@ def chosen_precision(*, int8: bool, fp16: bool, fp32: bool) -> str:
     return asked[0] if asked else "int8"
 
 
-def chosen_formats(formats: list[Format] | None) -> list[str]:
+def chosen_formats(formats: list[str] | None) -> list[str]:
     """Names of the targets; all of them for none or `all`."""
-    every = [item.value for item in Format if item is not Format.ALL]
-    return every if not formats or Format.ALL in formats else [item.value for item in formats]
+    return list(TARGETS) if not formats or ALL in formats else formats
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

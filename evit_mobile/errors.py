@@ -1,12 +1,12 @@
-"""Every error a user can meet. Each says what we got, what is allowed, and what to do.
+"""Errors of this package. Each says what we got, what is allowed, and what to do.
 
-EvitMobileError                 (never raised itself)
-|- UsageError                   exit 2: an argument, a file or a folder is not usable
-|  |- CheckpointError           the weights cannot be read or do not fit the model
-|  |- DataError                 images for calibration or evaluation cannot be read
-|  `- ArtefactError             a written artefact or its manifest is missing or damaged
-|- ToolchainError               exit 3: a converter or runtime is missing or failed
-`- RewriteError                 exit 3: a rewrite changed the function it promised to keep
+EvitMobileError            (never raised itself)
+|- UsageError              exit 2: an argument, a file or a folder is not usable
+|  `- CheckpointError      the weights cannot be read or do not fit the model
+`- RewriteError            exit 3: a rewrite changed the function it promised to keep
+
+A user also meets those of the other two packages, which have the same fields: `calib.errors` (images and labels) and
+`converters.errors` (artefacts and toolchains).
 """
 
 from __future__ import annotations

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converters.contract import Artefact, Delegation, FloatDecision, QuantPlan
+from converters.contract import Artefact, Delegation, QuantPlan
 from converters.errors import ArtefactError
 from converters.files import write_bytes
 from evit_mobile.validation.verdict import Validation
 
 SCHEMA = 1
 FILE_NAME = "manifest.json"
+FIELDS = {"schema", "model", "input", "labels", "artefacts", "quant_plan", "calibration", "tool"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +65,8 @@ def plan_entry(plan: QuantPlan | None) -> dict[str, Any] | None:
             {"tensor": weight.tensor, "module": weight.module, "axis": weight.axis, "scales": list(weight.scales)}
             for weight in plan.weights
         ],
-        "float": [_float_entry(decision) for decision in plan.floats],
+        "float": [dataclasses.asdict(decision) for decision in plan.floats],
     }
-
-
-def _float_entry(decision: FloatDecision) -> dict[str, str]:
-    return dataclasses.asdict(decision)
 
 
 def to_json(document: object) -> str:
@@ -107,17 +104,21 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise ArtefactError(
             got=f"a {FILE_NAME} that cannot be read ({error})",
             allowed="the file that `evit-mobile convert` wrote",
-            do="convert again",
+            do="convert again, into another folder",
         ) from None
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != SCHEMA:
         raise ArtefactError(
-            got=f"{path} with schema {schema}", allowed=f"schema {SCHEMA}", do="convert again with this version"
+            got=f"{path} with schema {schema}",
+            allowed=f"schema {SCHEMA}",
+            do="convert again with this version, into another folder",
         )
-    missing = {"model", "input", "artefacts"} - document.keys()
+    missing = FIELDS - document.keys()
     if missing:
         raise ArtefactError(
-            got=f"{path} without {', '.join(sorted(missing))}", allowed="a complete manifest", do="convert again"
+            got=f"{path} without {', '.join(sorted(missing))}",
+            allowed="a complete manifest",
+            do="convert again, into another folder",
         )
     result: dict[str, Any] = document
     return result

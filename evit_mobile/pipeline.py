@@ -14,19 +14,17 @@ from torch import nn
 
 import evit_mobile
 from converters.contract import Artefact, Metadata, Precision, Target
-from converters.errors import ConverterError, ToolchainError
-from converters.registry import find_target
+from converters.errors import ConverterError
+from converters.registry import TARGETS, find_installed_target
 from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
 from evit_mobile.document import compose, task_matches
 from evit_mobile.errors import UsageError
-from evit_mobile.manifest import ArtefactRecord, write_manifest
+from evit_mobile.manifest import FILE_NAME, ArtefactRecord, read_manifest, write_manifest
 from evit_mobile.preparation import Lowerable, Report, prepare, silent
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.spec import ModelSpec
 from evit_mobile.validation.metrics import Logits
-from evit_mobile.validation.verdict import Validation, Verdict, judge, not_run
-
-ALL_FORMATS = ("coreml", "tflite", "executorch")
+from evit_mobile.validation.verdict import Validation, Verdict, judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +43,7 @@ class Conversion:
 def convert(
     model: str | ModelSpec | nn.Module | None = None,
     *,
-    formats: Sequence[str] = ALL_FORMATS,
+    formats: Sequence[str] = tuple(TARGETS),
     precision: Precision | str = Precision.INT8,
     weights: str | Path | None = None,
     size: tuple[int, int] | None = None,
@@ -87,21 +85,21 @@ def convert(
 
 def usable_target(name: str, precision: Precision) -> Target:
     """The target, if it is installed and has the precision. Raises ToolchainError, UsageError, UnknownTargetError."""
-    target = find_target(name)
+    target = find_installed_target(name)
     if precision not in target.precisions:
         raise UsageError(
             got=f"precision {precision} for format {name}",
             allowed=", ".join(target.precisions),
             do="choose one of these, or another format",
         )
-    missing = target.missing()
-    if missing is not None:
-        raise ToolchainError(got=f"format {name} without its toolchain", allowed="an installed toolchain", do=missing)
     return target
 
 
 def prepare_folder(folder: Path) -> None:
-    """Creates the output folder. Raises UsageError when it cannot be written to; better now than after the work."""
+    """Creates the output folder; what is wrong with it is better said now than after the work.
+
+    Raises UsageError when it cannot be written to, ArtefactError when a manifest is there that cannot be added to.
+    """
     probe = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,6 +111,8 @@ def prepare_folder(folder: Path) -> None:
             allowed="a folder that can be written to",
             do="pass --out DIR",
         ) from None
+    if (folder / FILE_NAME).exists():
+        read_manifest(folder)
 
 
 def choose_images(reference: Reference, source: Path | None, precision: Precision, seed: int) -> tuple[Images, Images]:
@@ -175,8 +175,11 @@ def prove(
 
     `labels` (images,) are their classes, None where accuracy means nothing: no labels, or random weights.
     """
-    if not len(held_out):
-        return not_run(target.runtime, "no held-out images")
-    runner = target.load(artefact.path)
-    logits = np.concatenate([runner(batch) for batch in held_out.batches()])
+    logits = run_artefact(target, artefact.path, held_out)
     return judge([*stages, (artefact.format, logits)], labels, artefact.precision, target.runtime)
+
+
+def run_artefact(target: Target, path: Path, images: Images) -> Logits:
+    """Logits (images, classes) of a written artefact. Raises ArtefactError, ToolchainError."""
+    runner = target.load(path)
+    return np.concatenate([runner(batch) for batch in images.batches()])

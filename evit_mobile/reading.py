@@ -6,23 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from calib.errors import DataError
 from calib.preprocess import Preprocess
 from converters.contract import Inspection, Precision, Target
 from converters.errors import ArtefactError, ToolchainError
 from converters.files import sha256
-from converters.registry import SUFFIXES, find_target
+from converters.registry import SUFFIXES, find_installed_target, find_target
 from evit_mobile.data import Images, calibration_images, everything, held_out_images
 from evit_mobile.document import task_matches
 from evit_mobile.manifest import FILE_NAME, read_manifest
+from evit_mobile.pipeline import run_artefact
 from evit_mobile.preparation import Report, run_module, silent
 from evit_mobile.reference import Reference, reload_reference
 from evit_mobile.validation.metrics import Logits, top_k_accuracy
 from evit_mobile.validation.verdict import Validation, failed, judge, not_run
-
-BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +124,7 @@ def evaluate(
     if with_reference:
         report(f"evaluating the reference on {len(chosen)} images")
         reference = manifest_reference(manifest, None)
-        reference_top1 = top_k_accuracy(run_module(reference.module, chosen.batches(BATCH)), labels, 1)
+        reference_top1 = top_k_accuracy(run_module(reference.module, chosen.batches()), labels, 1)
     return Evaluation(
         path=path,
         runtime=target.runtime,
@@ -137,12 +134,6 @@ def evaluate(
         top5=top_k_accuracy(logits, labels, 5),
         reference_top1=reference_top1,
     )
-
-
-def run_artefact(target: Target, path: Path, images: Images) -> Logits:
-    """Logits (images, classes) of a written artefact. Raises ArtefactError, ToolchainError."""
-    runner = target.load(path)
-    return np.concatenate([runner(batch) for batch in images.batches(BATCH)])
 
 
 def listed_artefacts(path: Path) -> tuple[Path, dict[str, Any], list[dict[str, Any]]]:
@@ -169,11 +160,7 @@ def installed_target(path: Path) -> Target:
         raise ArtefactError(got=f"{path}", allowed=f"a file ending in {', '.join(SUFFIXES)}", do="name an artefact")
     if not path.exists():
         raise ArtefactError(got=f"{path}, which does not exist", allowed="a written artefact", do="correct the path")
-    target = find_target(SUFFIXES[path.suffix])
-    missing = target.missing()
-    if missing is not None:
-        raise ToolchainError(got=f"{path.name} without its runtime", allowed="an installed toolchain", do=missing)
-    return target
+    return find_installed_target(SUFFIXES[path.suffix])
 
 
 def manifest_reference(manifest: dict[str, Any], weights: str | None) -> Reference:

@@ -33,22 +33,6 @@ KEEPS_SCALE = (
 )
 
 
-def tokens(x: Tensor) -> Tensor:
-    """(1, C, H, W) -> (1, C, N)."""
-    return x.flatten(2)
-
-
-def heads(x: Tensor) -> Tensor:
-    """(1, C, H, W) -> (1, 3, C/3, N)."""
-    return x.view(1, 3, x.shape[1] // 3, -1)
-
-
-def partition_windows(x: Tensor) -> Tensor:
-    """Into windows of 4x4 pixels and back, in the order that EfficientViT-M does it."""
-    windows = x.view(1, 12, 2, 4, 2, 4).permute(0, 2, 4, 1, 3, 5).reshape(4, 12, 4, 4)
-    return (windows + 1).view(1, 2, 2, 12, 4, 4).permute(0, 3, 1, 4, 2, 5).reshape(1, 12, 8, 8)
-
-
 class Apply(nn.Module):
     """A module around a function of the input; keyword arguments become submodules, buffers or attributes."""
 

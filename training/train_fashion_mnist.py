@@ -182,18 +182,11 @@ def train(name: str, out: Path, seed: int) -> None:
         for step in range(steps_per_epoch):
             position = epoch_of_phase * steps_per_epoch + step
             progress = position / (phase.epochs * steps_per_epoch)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(phase.peak_learning_rate, progress)
             batch = order[step * BATCH : (step + 1) * BATCH]
             images = network_input(augment(train_set.images[batch], generator), side)
-            logits = model(images.to(memory_format=torch.channels_last))
-            loss = F.cross_entropy(logits, train_set.labels[batch], label_smoothing=0.05)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
+            rate = learning_rate(phase.peak_learning_rate, progress)
+            running += take_step(model, optimizer, images, train_set.labels[batch], rate)
             update_average(average, model, position)
-            running += loss.item()
             if step % 50 == 49:
                 seconds = (time.time() - started) / (step + 1)
                 print(f"{name} epoch {epoch} step {step + 1} loss {running / 50:.3f} {seconds:.3f} s/step", flush=True)
@@ -204,11 +197,28 @@ def train(name: str, out: Path, seed: int) -> None:
             "average": average.state_dict(),
             "optimizer": optimizer.state_dict(),
         }
-        torch.save(saved, state_path.with_suffix(".new"))
-        state_path.with_suffix(".new").replace(state_path)
+        save_state(saved, state_path)
         last = epoch == len(epochs) - 1
         accuracy = top1(average, test_set, side, 10_000 if last else 2_000)
         print(f"{name} epoch {epoch} side {side} top-1 {accuracy:.2f} % in {time.time() - started:.0f} s", flush=True)
+
+
+def take_step(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, rate: float) -> float:
+    """One step at a learning rate of `rate` on images (B, 3, side, side) and labels (B,); returns the loss before it."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    loss = F.cross_entropy(model(images.to(memory_format=torch.channels_last)), labels, label_smoothing=0.05)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
+
+
+def save_state(state: dict[str, object], path: Path) -> None:
+    """Writes the training state beside `path` and renames it."""
+    torch.save(state, path.with_suffix(".new"))
+    path.with_suffix(".new").replace(path)
 
 
 SETTLE_STEPS = 160
@@ -227,22 +237,15 @@ def settle(name: str, out: Path, seed: int) -> None:
     order = torch.randperm(len(train_set.labels), generator=generator)
     model.train().to(memory_format=torch.channels_last)
     for step in range(SETTLE_STEPS):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(SETTLE_LEARNING_RATE, step / SETTLE_STEPS)
         batch = order[step * BATCH : (step + 1) * BATCH]
         images = train_set.images[batch].float()
         mirrored = torch.rand(len(images), generator=generator) < 0.5
         images[mirrored] = images[mirrored].flip(2)
-        logits = model(network_input(images, 224).to(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits, train_set.labels[batch], label_smoothing=0.05)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        rate = learning_rate(SETTLE_LEARNING_RATE, step / SETTLE_STEPS)
+        take_step(model, optimizer, network_input(images, 224), train_set.labels[batch], rate)
         update_average(average, model, step)
     saved["average"] = average.state_dict()
-    torch.save(saved, state_path.with_suffix(".new"))
-    state_path.with_suffix(".new").replace(state_path)
+    save_state(saved, state_path)
     print(f"{name} settled, top-1 {top1(average, test_set, 224, 10_000):.2f} %", flush=True)
 
 

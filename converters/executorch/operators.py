@@ -13,32 +13,25 @@ from converters.executorch.emit.movement import concatenate, pad, select, slice_
 from converters.executorch.emit.quantization import quantize
 from converters.executorch.emit.reduction import layer_norm, mean, softmax, total
 from converters.executorch.emitter import Emitter
-from converters.lowering.movement import expand, permute, reshape, same, transpose
-from converters.lowering.program import DEQUANTIZE, QUANTIZE
+from converters.lowering.movement import RENAMING
+from converters.lowering.program import QUANTIZE
 
 OPERATORS: dict[str, Callable[[Emitter, Node], None]] = {
+    **RENAMING,
     "aten._softmax.default": softmax,
-    "aten._unsafe_view.default": reshape,
     "aten.abs.default": unary("Abs"),
     "aten.add.Tensor": binary("Add"),
     "aten.add_.Tensor": binary("Add"),
-    "aten.alias.default": same,
     "aten.bmm.default": matmul,
     "aten.cat.default": concatenate,
     "aten.chunk.default": split,
     "aten.clamp.default": clamp,
     "aten.clamp_.default": clamp,
     "aten.clamp_min.default": clamp,
-    "aten.clone.default": same,
     "aten.constant_pad_nd.default": pad,
-    "aten.contiguous.default": same,
     "aten.conv2d.default": conv2d,
-    "aten.detach.default": same,
     "aten.div.Tensor": divide,
-    "aten.dropout.default": same,
     "aten.exp.default": unary("Exp"),
-    "aten.expand.default": expand,
-    "aten.flatten.using_ints": reshape,
     "aten.gelu.default": gelu,
     "aten.hardswish.default": unary("Hardswish"),
     "aten.hardswish_.default": unary("Hardswish"),
@@ -54,13 +47,11 @@ OPERATORS: dict[str, Callable[[Emitter, Node], None]] = {
     "aten.mul_.Tensor": binary("Multiply"),
     "aten.neg.default": unary("Negate"),
     "aten.pad.default": pad,
-    "aten.permute.default": permute,
     "aten.pow.Tensor_Scalar": power,
     "aten.relu.default": clamp,
     "aten.relu6.default": clamp,
     "aten.relu6_.default": clamp,
     "aten.relu_.default": clamp,
-    "aten.reshape.default": reshape,
     "aten.rsqrt.default": unary("ReciprocalSquareRoot"),
     "aten.rsub.Scalar": binary("Subtract", exchanged=True),
     "aten.select.int": select,
@@ -70,15 +61,8 @@ OPERATORS: dict[str, Callable[[Emitter, Node], None]] = {
     "aten.split.Tensor": split,
     "aten.split_with_sizes.default": split,
     "aten.sqrt.default": unary("SquareRoot"),
-    "aten.squeeze.dim": reshape,
-    "aten.squeeze.dims": reshape,
     "aten.sub.Tensor": binary("Subtract"),
     "aten.sum.dim_IntList": total,
-    "aten.t.default": transpose,
     "aten.tanh.default": unary("Tanh"),
-    "aten.transpose.int": transpose,
-    "aten.unsqueeze.default": reshape,
-    "aten.view.default": reshape,
     QUANTIZE: quantize,
-    DEQUANTIZE: same,
 }

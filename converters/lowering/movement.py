@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic
 
 from torch.fx import Node
 
 from converters.lowering.emitter import BaseEmitter
 from converters.lowering.layout import Order, Shape, view
-from converters.lowering.program import arguments, result_shape, unsupported
+from converters.lowering.program import DEQUANTIZE, arguments, result_shape, unsupported
 from converters.lowering.values import Constant, Quantization, T, Value
 
 
@@ -114,3 +114,25 @@ def zero_padding(node: Node) -> list[tuple[int, int]]:
     for index, pair in enumerate(zip(named["pad"][::2], named["pad"][1::2], strict=True)):
         amounts[-1 - index] = pair
     return amounts
+
+
+RENAMING: dict[str, Callable[[BaseEmitter[Any], Node], None]] = {
+    "aten._unsafe_view.default": reshape,
+    "aten.alias.default": same,
+    "aten.clone.default": same,
+    "aten.contiguous.default": same,
+    "aten.detach.default": same,
+    "aten.dropout.default": same,
+    "aten.expand.default": expand,
+    "aten.flatten.using_ints": reshape,
+    "aten.permute.default": permute,
+    "aten.reshape.default": reshape,
+    "aten.squeeze.dim": reshape,
+    "aten.squeeze.dims": reshape,
+    "aten.t.default": transpose,
+    "aten.transpose.int": transpose,
+    "aten.unsqueeze.default": reshape,
+    "aten.view.default": reshape,
+    DEQUANTIZE: same,
+}
+"""The operators that become no operation of their own, in any format."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from torch.fx import Node
 
-from converters.lowering.movement import expand, permute, reshape, same, transpose
-from converters.lowering.program import DEQUANTIZE, QUANTIZE
+from converters.lowering.movement import RENAMING
+from converters.lowering.program import QUANTIZE
 from converters.tflite.emit.convolution import conv2d, linear
 from converters.tflite.emit.elementwise import binary, clamp, divide, gelu, power, unary
 from converters.tflite.emit.matmul import matmul
@@ -17,27 +17,21 @@ from converters.tflite.emit.reduction import layer_norm, reduce, softmax
 from converters.tflite.emitter import Emitter
 
 OPERATORS: dict[str, Callable[[Emitter, Node], None]] = {
+    **RENAMING,
     "aten._softmax.default": softmax,
-    "aten._unsafe_view.default": reshape,
     "aten.abs.default": unary("ABS"),
     "aten.add.Tensor": binary("ADD"),
     "aten.add_.Tensor": binary("ADD"),
-    "aten.alias.default": same,
     "aten.bmm.default": matmul,
     "aten.cat.default": concatenate,
     "aten.chunk.default": split,
     "aten.clamp.default": clamp,
+    "aten.clamp_.default": clamp,
     "aten.clamp_min.default": clamp,
-    "aten.clone.default": same,
     "aten.constant_pad_nd.default": pad,
-    "aten.contiguous.default": same,
     "aten.conv2d.default": conv2d,
-    "aten.detach.default": same,
     "aten.div.Tensor": divide,
-    "aten.dropout.default": same,
     "aten.exp.default": unary("EXP"),
-    "aten.expand.default": expand,
-    "aten.flatten.using_ints": reshape,
     "aten.gelu.default": gelu,
     "aten.hardswish.default": unary("HARD_SWISH"),
     "aten.hardswish_.default": unary("HARD_SWISH"),
@@ -53,13 +47,11 @@ OPERATORS: dict[str, Callable[[Emitter, Node], None]] = {
     "aten.mul_.Tensor": binary("MUL"),
     "aten.neg.default": unary("NEG"),
     "aten.pad.default": pad,
-    "aten.permute.default": permute,
     "aten.pow.Tensor_Scalar": power,
     "aten.relu.default": clamp,
     "aten.relu6.default": clamp,
     "aten.relu6_.default": clamp,
     "aten.relu_.default": clamp,
-    "aten.reshape.default": reshape,
     "aten.rsqrt.default": unary("RSQRT"),
     "aten.rsub.Scalar": binary("SUB", exchanged=True),
     "aten.select.int": select,
@@ -69,15 +61,8 @@ OPERATORS: dict[str, Callable[[Emitter, Node], None]] = {
     "aten.split.Tensor": split,
     "aten.split_with_sizes.default": split,
     "aten.sqrt.default": unary("SQRT"),
-    "aten.squeeze.dim": reshape,
-    "aten.squeeze.dims": reshape,
     "aten.sub.Tensor": binary("SUB"),
     "aten.sum.dim_IntList": reduce("SUM"),
-    "aten.t.default": transpose,
     "aten.tanh.default": unary("TANH"),
-    "aten.transpose.int": transpose,
-    "aten.unsqueeze.default": reshape,
-    "aten.view.default": reshape,
     QUANTIZE: quantize,
-    DEQUANTIZE: same,
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from converters.contract import Precision
 
 MIN_IMAGES = 256
-"""A verdict rests on at least this many held-out images, or on all there are when a user's folder has fewer."""
+"""A verdict rests on this many held-out images, or on all there are when a user's folder has fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ before the sizes that the file declares have been compared with the bytes it has
 from __future__ import annotations
 
 import argparse
-import hashlib
 import pickletools
 import zipfile
 from dataclasses import dataclass
@@ -68,12 +67,6 @@ RESAVE = (
     "weights alone: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
 )
 FORMATS = "a .safetensors file, or a file written by torch.save of torch 1.6 or later"
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, read in blocks."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def read_file(path: Path) -> object:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from converters.files import sha256
 from evit_mobile.errors import CheckpointError
 from evit_mobile.models.weights.assemble import assemble, class_count, target_spec, trained_size
 from evit_mobile.models.weights.distilled import merge_distilled_head
-from evit_mobile.models.weights.files import read_file, sha256
+from evit_mobile.models.weights.files import read_file
 from evit_mobile.models.weights.layouts import Layout, find_layout
 from evit_mobile.models.weights.match import Match, match_any
 from evit_mobile.models.weights.sidecar import recorded_size

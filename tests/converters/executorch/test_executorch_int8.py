@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from executorch_helpers import content, graph, int8_kinds, kinds, run
-from lowering_helpers import Apply, export, quantize, relative_error, tokens
+from lowering_helpers import Apply, export, quantize, relative_error
+from lowering_models import tokens
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
