@@ -150,6 +150,42 @@ def evaluate(
 
 
 @app.command()
+def profile(
+    artefacts: Annotated[list[Path], typer.Argument(metavar="ARTEFACT...", help="Artefacts to measure side by side.")],
+    on: Annotated[str, typer.Option("--on", help="Where: host.")] = "host",
+    threads: Annotated[int, typer.Option("--threads", help="Threads of the runtime.")] = 1,
+    bound: Annotated[float, typer.Option("--bound", help="Stop when the median is known within this share.")] = 0.01,
+    budget: Annotated[float, typer.Option("--budget", help="Longest measurement of one artefact, seconds.")] = 20.0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where results are added.", show_default="profile.jsonl beside")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure latency, memory, operators and energy of artefacts on a device."""
+    from evit_mobile.profiling import run
+    from evit_mobile.profiling.protocol import Settings
+    from evit_mobile.report import profiles
+
+    settings = Settings(threads=threads, bound=bound, budget_s=budget)
+    with progress() as report:
+        document = run.profile(artefacts, place=on, settings=settings, out=out, report=report)
+    show(document, json, profiles.profile_tables)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="A profiled artefact, or a profile.jsonl.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="What to compare with it, likewise.")],
+    json: JsonOption = False,
+) -> None:
+    """Compare the latest profiles of two artefacts, or of the same artefacts in two files, with intervals."""
+    from evit_mobile.profiling import comparison
+    from evit_mobile.report import profiles
+
+    show(comparison.compare(first, second), json, profiles.comparison_table)
+
+
+@app.command()
 def doctor(json: JsonOption = False) -> None:
     """Show what is installed and what each target can do on this machine."""
     from evit_mobile.report import tables

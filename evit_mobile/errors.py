@@ -3,6 +3,7 @@
 EvitMobileError            (never raised itself)
 |- UsageError              exit 2: an argument, a file or a folder is not usable
 |  `- CheckpointError      the weights cannot be read or do not fit the model
+|- DeviceError             exit 3: a device, or the process that measures on it, is missing or failed
 `- RewriteError            exit 3: a rewrite changed the function it promised to keep
 
 A user also meets those of the other two packages, which have the same fields: `calib.errors` (images and labels) and
@@ -33,4 +34,8 @@ class CheckpointError(UsageError):
 
 
 class RewriteError(EvitMobileError):
+    exit_code = 3
+
+
+class DeviceError(EvitMobileError):
     exit_code = 3

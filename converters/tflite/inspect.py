@@ -33,7 +33,7 @@ def inspect_file(path: Path) -> Inspection:
     """Contents and delegation. Raises ArtefactError."""
     content, model = read_model(path)
     subgraph = model.subgraphs[0]
-    kinds = _kinds(model)
+    kinds = operator_kinds(model)
     used = {int(index) for operator in subgraph.operators for index in (*operator.inputs, *operator.outputs)} - {-1}
     return Inspection(
         inputs=_specs(model, subgraph, inputs=True),
@@ -45,7 +45,7 @@ def inspect_file(path: Path) -> Inspection:
     )
 
 
-def _kinds(model: Any) -> list[str]:
+def operator_kinds(model: Any) -> list[str]:
     """The operation of each operator, by its name in the schema."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -84,7 +84,7 @@ def _delegation(model: Any, interpreter: Any) -> Delegation:
     writes. An operator is in a partition when a tensor that the partition writes depends on it without crossing one
     that it reads.
     """
-    subgraph, kinds = model.subgraphs[0], _kinds(model)
+    subgraph, kinds = model.subgraphs[0], operator_kinds(model)
     partitions = [node for node in interpreter._get_ops_details() if node["op_name"] == DELEGATE_NODE]
     producers = {int(index): number for number, operator in enumerate(subgraph.operators) for index in operator.outputs}
     delegated: set[int] = set()
@@ -111,14 +111,14 @@ def _fallback(model: Any, kinds: list[str], numbers: list[int]) -> tuple[Fallbac
     modules: dict[tuple[str, str], list[str]] = defaultdict(list)
     for number in numbers:
         operator = subgraph.operators[number]
-        modules[kinds[number], _reason(model, kinds[number], operator)].append(_module(subgraph, operator))
+        modules[kinds[number], _reason(model, kinds[number], operator)].append(module_path(subgraph, operator))
     return tuple(
         Fallback(op=kind, count=len(paths), reason=reason, modules=tuple(sorted({path for path in paths if path})))
         for (kind, reason), paths in modules.items()
     )
 
 
-def _module(subgraph: Any, operator: Any) -> str:
+def module_path(subgraph: Any, operator: Any) -> str:
     """The module path in the name of the operator's result: what stands before the first slash."""
     name: str = subgraph.tensors[operator.outputs[0]].name.decode()
     path, slash, _ = name.partition("/")

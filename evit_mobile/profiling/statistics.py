@@ -162,16 +162,18 @@ def is_steady(latencies: ArrayLike, *, runs: int = STEADY_RUNS, tolerance: float
 
 
 def slowdown(latencies: ArrayLike) -> Estimate:
-    """How much slower the last third of a series (runs,) is than the first third: a ratio of medians with an interval.
-
-    The interval combines those of the two medians as independent errors of their logarithms.
-    """
+    """How much slower the last third of a series (runs,) is than the first third: a ratio of medians with an interval."""
     thirds = np.array_split(series(latencies), SLOWDOWN_PARTS)
-    first, last = median(thirds[0]), median(thirds[-1])
-    value = last.value / first.value
-    below = math.hypot(math.log(last.value / last.low), math.log(first.high / first.value))
-    above = math.hypot(math.log(last.high / last.value), math.log(first.value / first.low))
-    return Estimate(value=value, low=value * math.exp(-below), high=value * math.exp(above))
+    return unpaired_ratio(thirds[-1], thirds[0])
+
+
+def unpaired_ratio(numerators: ArrayLike, denominators: ArrayLike) -> Estimate:
+    """The ratio of the medians of two series with its interval: the errors of their logarithms are taken as independent."""
+    above, below = median(numerators), median(denominators)
+    value = above.value / below.value
+    less = math.hypot(math.log(above.value / above.low), math.log(below.high / below.value))
+    more = math.hypot(math.log(above.high / above.value), math.log(below.value / below.low))
+    return Estimate(value=value, low=value * math.exp(-less), high=value * math.exp(more))
 
 
 def series(latencies: ArrayLike) -> Samples:

@@ -1,0 +1,170 @@
+"""profile.jsonl: one line per measured artefact, appended, so that runs can be compared over time. Schema: docs/profile.md."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import evit_mobile
+from converters.errors import ArtefactError
+from converters.files import sha256, size_bytes
+from converters.registry import SUFFIXES
+from evit_mobile.manifest import FILE_NAME, to_json
+from evit_mobile.profiling.protocol import Measurement, Settings, throttling
+from evit_mobile.profiling.statistics import ratio, summarise
+
+SCHEMA = 1
+PROFILE_NAME = "profile.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """An artefact to measure, with what its manifest says of it where it has one."""
+
+    path: Path
+    format: str
+    precision: str | None
+    model: str | None
+    macs: int | None
+
+
+def subject(path: Path) -> Subject:
+    """The artefact at `path`. Raises ArtefactError when it is missing or no artefact."""
+    if path.suffix not in SUFFIXES or not path.exists():
+        raise ArtefactError(
+            got=f"{path}" + ("" if path.exists() else ", which does not exist"),
+            allowed=f"a file ending in {', '.join(SUFFIXES)}",
+            do="name a written artefact",
+        )
+    manifest = beside(path)
+    entries = [entry for entry in manifest.get("artefacts", []) if entry.get("path") == path.name]
+    model = manifest.get("model", {})
+    return Subject(
+        path=path,
+        format=SUFFIXES[path.suffix],
+        precision=entries[0]["precision"] if entries else None,
+        model=model.get("name"),
+        macs=model.get("macs"),
+    )
+
+
+def beside(path: Path) -> dict[str, Any]:
+    """The manifest beside an artefact; empty when there is none."""
+    try:
+        document: dict[str, Any] = json.loads((path.parent / FILE_NAME).read_text())
+    except (OSError, ValueError):
+        return {}
+    return document
+
+
+def artefact_entry(item: Subject) -> dict[str, Any]:
+    """The "artefact" of a record."""
+    return {
+        "name": item.path.name,
+        "format": item.format,
+        "precision": item.precision,
+        "model": item.model,
+        "macs": item.macs,
+        "bytes": size_bytes(item.path),
+        "sha256": sha256(item.path),
+    }
+
+
+def latency_entry(latencies_ms: Sequence[float]) -> dict[str, Any]:
+    """The "latency_ms" of a record."""
+    return dataclasses.asdict(summarise(latencies_ms))
+
+
+def record(
+    item: Subject,
+    measurement: Measurement,
+    *,
+    run: str,
+    place: str,
+    settings: Settings,
+    operators: dict[str, Any],
+    energy: dict[str, Any],
+) -> dict[str, Any]:
+    """The line of one artefact. Artefacts with the same `run` were interleaved: their blocks are pairs."""
+    change, signs = throttling(measurement)
+    after = measurement.after
+    return {
+        "schema": SCHEMA,
+        "tool": evit_mobile.__version__,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "run": run,
+        "place": place,
+        "artefact": artefact_entry(item),
+        "runtime": measurement.loaded["runtime"],
+        "settings": dataclasses.asdict(settings),
+        "load_ms": measurement.loaded["load_ms"],
+        "first_run_ms": measurement.loaded["first_run_ms"],
+        "warm_up_runs": len(measurement.warm_up_ms),
+        "steady": measurement.steady,
+        "precise": measurement.precise,
+        "latency_ms": latency_entry(measurement.latencies_ms),
+        "throttling": {"detected": bool(signs), "slowdown": dataclasses.asdict(change), "signs": signs},
+        "memory": {
+            "peak_bytes": after.get("peak_memory_bytes"),
+            "before_load_bytes": measurement.loaded.get("memory_before_bytes"),
+        },
+        "device": {"before": measurement.before, "after": after},
+        "operators": operators,
+        "energy": energy,
+        "blocks_ms": [round(value, 6) for value in measurement.blocks_ms],
+        "latencies_ms": measurement.latencies_ms,
+    }
+
+
+def unavailable(reason: str) -> dict[str, Any]:
+    """What stands where nothing could be measured."""
+    return {"unavailable": reason}
+
+
+def ratios(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The paired ratio of every artefact's latency to the first one's, from the blocks of an interleaved run."""
+    first = records[0]
+    return [
+        {
+            "artefact": other["artefact"]["name"],
+            "to": first["artefact"]["name"],
+            **dataclasses.asdict(ratio(other["blocks_ms"], first["blocks_ms"])),
+        }
+        for other in records[1:]
+        if len(other["blocks_ms"]) == len(first["blocks_ms"])
+    ]
+
+
+def append(path: Path, records: Sequence[dict[str, Any]]) -> None:
+    """Adds lines to `path`, each in one write, so that two profiles at once do not mix. OSError passes through."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        for item in records:
+            os.write(descriptor, (json.dumps(json.loads(to_json(item)), separators=(",", ":")) + "\n").encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The records of `path`, oldest first. Raises ArtefactError for a missing or damaged file, or another schema."""
+    try:
+        records = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise ArtefactError(
+            got=f"{path}, which cannot be read ({error})",
+            allowed="a file that `evit-mobile profile` wrote",
+            do="profile the artefact first",
+        ) from None
+    wrong = {str(item.get("schema") if isinstance(item, dict) else None) for item in records} - {str(SCHEMA)}
+    if wrong:
+        raise ArtefactError(
+            got=f"{path} with schema {', '.join(sorted(wrong))}", allowed=f"schema {SCHEMA}", do="profile again"
+        )
+    return records

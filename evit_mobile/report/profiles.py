@@ -1,0 +1,140 @@
+"""Tables of profiles and of their comparison for the terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from evit_mobile.profiling.comparison import NO_DIFFERENCE
+from evit_mobile.profiling.operators import by_kind, by_module
+
+SLOWEST_KINDS = 6
+MODULE_DEPTH = 3
+SLOWEST_MODULES = 8
+MEGABYTE = 1e6
+LEGEND = "±: half of the 95 % interval. first: load and first run, ms. MB: peak memory above that of the runtime without the model."
+
+
+def profile_tables(document: dict[str, Any]) -> RenderableType:
+    """Latency of all artefacts, then what is known of each one's operators, then ratios and cautions."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("artefact", no_wrap=True)
+    for heading in ("p50 ms", "p90", "p99", "first", "MB", "mJ", "runs"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for item in document["profiles"]:
+        table.add_row(*latency_cells(item))
+    parts: list[RenderableType] = [table]
+    for item in document["profiles"]:
+        parts += operator_tables(item)
+    parts += [Text(ratio_line(item)) for item in document["ratios"]]
+    return Group(
+        *parts, *(Text(line, style="yellow") for line in remarks(document["profiles"])), Text(LEGEND, style="dim")
+    )
+
+
+def latency_cells(item: dict[str, Any]) -> list[str]:
+    """One row: median with its interval, tail, load and first run, memory above the runtime's own, energy."""
+    latency = item["latency_ms"]
+    first = item["load_ms"] + item["first_run_ms"] if item["load_ms"] is not None else None
+    peak, before = item["memory"]["peak_bytes"], item["memory"]["before_load_bytes"]
+    used = None if peak is None else (peak - (before or 0)) / MEGABYTE
+    energy = item["energy"].get("mj_per_inference")
+    return [
+        item["artefact"]["name"].removeprefix("efficientvit_"),
+        interval(latency["p50"]),
+        f"{latency['p90']['value']:.2f}",
+        f"{latency['p99']['value']:.2f}",
+        "-" if first is None else f"{first:.0f}",
+        "-" if used is None else f"{used:.1f}",
+        "-" if energy is None else interval(energy),
+        str(latency["runs"]),
+    ]
+
+
+def interval(estimate: dict[str, float]) -> str:
+    """A value with half of its 95 % interval, which has two digits."""
+    half = (estimate["high"] - estimate["low"]) / 2
+    digits = max(0, 1 - math.floor(math.log10(half))) if half > 0 else 3
+    return f"{estimate['value']:.{digits}f} ±{half:.{digits}f}"
+
+
+def operator_tables(item: dict[str, Any]) -> list[RenderableType]:
+    """Where the time goes, by kind of operator and by module."""
+    operators, name = item["operators"], item["artefact"]["name"]
+    if "unavailable" in operators:
+        return [Text(f"{name}: operators unavailable: {operators['unavailable']}")]
+    table = Table(title=f"{name}: operators", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("operator", "count", "ms", "share", "module", "ms", "share"):
+        table.add_column(heading, justify="left" if heading in ("operator", "module") else "right", no_wrap=True)
+    kinds = by_kind(operators["rows"])[:SLOWEST_KINDS]
+    modules = sorted(by_module(operators["rows"], MODULE_DEPTH), key=lambda entry: -entry[1])[:SLOWEST_MODULES]
+    whole = operators["whole_ms"]
+    for position in range(max(len(kinds), len(modules))):
+        left, right = kinds[position : position + 1], modules[position : position + 1]
+        table.add_row(
+            *(
+                cells
+                for kind, count, ms in left
+                for cells in (kind, str(count), f"{ms:.3f}", f"{100 * ms / whole:.0f} %")
+            ),
+            *([""] * 4 if not left else []),
+            *(cells for module, ms in right for cells in (module, f"{ms:.3f}", f"{100 * ms / whole:.0f} %")),
+        )
+    return [table, Text(sum_line(operators), style="dim")]
+
+
+def sum_line(operators: dict[str, Any]) -> str:
+    """How much of the whole the operators add up to, and how much of the rest can be rounding."""
+    return (
+        f"sum {operators['sum_ms']:.3f} ms of {operators['whole_ms']:.3f} ms ({100 * operators['share']:.0f} %);"
+        f" unattributed {operators['unattributed_ms']:.3f} ms, rounding hides up to {operators['rounding_ms']:.3f} ms"
+        f" ({operators['source']})"
+    )
+
+
+def ratio_line(item: dict[str, Any]) -> str:
+    return (
+        f"{item['artefact']} takes {item['value']:.3f} times as long as {item['to']}"
+        f" (95 %: {item['low']:.3f} to {item['high']:.3f}, paired)"
+    )
+
+
+def remarks(profiles: list[dict[str, Any]]) -> list[str]:
+    """What limits the results."""
+    lines = []
+    for item in profiles:
+        name = item["artefact"]["name"]
+        if not item["precise"]:
+            lines.append(f"{name}: the budget ended before the median was known within {item['settings']['bound']:.1%}")
+        if not item["steady"]:
+            lines.append(f"{name}: latencies were still falling when the warm-up ended")
+        lines += [f"{name}: throttling: {sign}" for sign in item["throttling"]["signs"]]
+        if "unavailable" in item["energy"]:
+            lines.append(f"{name}: energy unavailable: {item['energy']['unavailable']}")
+    return lines
+
+
+def comparison_table(document: dict[str, Any]) -> RenderableType:
+    """B against A, a paragraph each."""
+    lines = []
+    for item in document["comparisons"]:
+        change = item["ratio"]
+        lines += [
+            Text(f"{side.upper()}: {item[side]['artefact']}, {item[side]['time']}: {interval(item[side]['p50_ms'])} ms")
+            for side in ("a", "b")
+        ]
+        lines.append(
+            Text(
+                f"B / A = {change['value']:.3f} (95 %: {change['low']:.3f} to {change['high']:.3f},"
+                f" {'paired' if item['paired'] else 'not paired'}): "
+                + (f"B is {item['verdict']}" if item["verdict"] != NO_DIFFERENCE else item["verdict"]),
+                style="bold",
+            )
+        )
+        lines += [Text(line, style="yellow") for line in item["cautions"]]
+    return Group(*lines)

@@ -1,0 +1,51 @@
+"""A small real file for each runtime that runs here, with modules inside modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from converters.contract import Metadata, Precision
+
+
+class Block(nn.Module):
+    """Two convolutions; the second one's input is padded on one side only, as a stride of 2 does it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.expand = nn.Conv2d(3, 16, 3, padding=1)
+        self.reduce = nn.Conv2d(16, 8, 3, stride=2, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(1, 3, H, W) -> (1, 8, H / 2, W / 2)."""
+        return torch.sigmoid(self.reduce(torch.relu(self.expand(x))))
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Block()
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(1, 3, H, W) -> (1, 4)."""
+        return self.head(self.block(x).mean((2, 3)))
+
+
+@pytest.fixture(scope="session")
+def artefacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Format -> a written file of `Small` for images of 64 x 64."""
+    from converters.executorch.lower import to_bytes as to_pte
+    from converters.tflite.lower import to_bytes as to_tflite
+
+    torch.manual_seed(0)
+    program = torch.export.export(Small().eval(), (torch.zeros(1, 3, 64, 64),))
+    folder = tmp_path_factory.mktemp("artefacts")
+    metadata = Metadata(description="small")
+    paths = {"tflite": folder / "small.tflite", "executorch": folder / "small.pte"}
+    paths["tflite"].write_bytes(to_tflite(program, Precision.FP32, metadata))
+    paths["executorch"].write_bytes(to_pte(program, Precision.FP32, metadata))
+    return paths

@@ -1,0 +1,169 @@
+"""Real files measured in real runtimes on this machine, and workers that fail."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from converters.errors import ArtefactError
+from evit_mobile import cli
+from evit_mobile.errors import DeviceError, UsageError
+from evit_mobile.profiling import worker
+from evit_mobile.profiling.channel import WORKER, Worker
+from evit_mobile.profiling.host import CONVERTERS, session_file
+from evit_mobile.profiling.protocol import Settings
+from evit_mobile.profiling.records import read
+from evit_mobile.profiling.run import profile
+
+QUICK = Settings(bound=0.5, budget_s=1.0)
+
+
+def test_both_runtimes_side_by_side(artefacts: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "profile.jsonl"
+    document = profile(list(artefacts.values()), place="host", settings=QUICK, out=out)
+    lite, torch = document["profiles"]
+    assert read(out) == json.loads(json.dumps(document["profiles"]))
+    assert (lite["runtime"]["name"], torch["runtime"]["name"]) == ("LiteRT with XNNPACK", "ExecuTorch with XNNPACK")
+    for item in (lite, torch):
+        latency = item["latency_ms"]
+        assert latency["runs"] == len(item["latencies_ms"]) >= 200
+        assert 0 < latency["minimum"] <= latency["p50"]["value"] <= latency["p99"]["value"]
+        assert item["load_ms"] > 0
+        assert item["first_run_ms"] > 0
+        assert item["memory"]["peak_bytes"] > item["memory"]["before_load_bytes"] > 0
+        assert item["device"]["after"]["process_threads"] >= 1
+    assert lite["run"] == torch["run"]
+    assert document["ratios"][0]["artefact"] == "small.pte"
+    assert "event tracer" in torch["operators"]["unavailable"]
+
+
+def test_operators_are_those_of_the_file_and_add_up(artefacts: dict[str, Path], tmp_path: Path) -> None:
+    document = profile([artefacts["tflite"]], place="host", settings=QUICK, out=tmp_path / "p.jsonl")
+    operators = document["profiles"][0]["operators"]
+    found = [(row["kind"], row["module"]) for row in operators["rows"] if row["kind"]]
+    assert [entry for entry in found if "CONV" in entry[0]] == [
+        ("CONV_2D", "block.expand"),
+        ("CONV_2D", "block.reduce"),
+    ]
+    assert ("FULLY_CONNECTED", "head") in found
+    assert operators["sum_ms"] == pytest.approx(sum(row["ms"] for row in operators["rows"]), abs=1e-3)
+    assert operators["whole_ms"] == pytest.approx(operators["sum_ms"] + operators["unattributed_ms"])
+
+
+def test_a_second_profile_is_added_and_compared(
+    artefacts: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "profile.jsonl")
+    for _ in range(2):
+        arguments = ["profile", str(artefacts["tflite"]), "--out", out, "--bound", "0.5", "--budget", "1", "--json"]
+        monkeypatch.setattr(sys, "argv", ["evit-mobile", *arguments])
+        cli.app(arguments, standalone_mode=False)
+        assert json.loads(capsys.readouterr().out)["profiles"][0]["place"] == "host"
+    assert len(read(Path(out))) == 2
+    cli.app(["compare", out, out, "--json"], standalone_mode=False)
+    (comparison,) = json.loads(capsys.readouterr().out)["comparisons"]
+    assert comparison["ratio"]["value"] == 1
+    assert comparison["verdict"] == "no difference seen"
+
+
+def test_the_tables_are_printed(artefacts: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "profile.jsonl")
+    paths = [str(path) for path in artefacts.values()]
+    cli.app(["profile", *paths, "--out", out, "--bound", "0.5", "--budget", "1"], standalone_mode=False)
+    text = capsys.readouterr().out
+    for expected in (
+        "small.tflite",
+        "CONV_2D",
+        "unattributed",
+        "times as long as",
+        "operators unavailable",
+        "energy unavailable",
+    ):
+        assert expected in text
+
+
+def test_an_artefact_that_the_runtime_refuses(tmp_path: Path) -> None:
+    (tmp_path / "bad.tflite").write_bytes(b"not a model")
+    with pytest.raises(DeviceError, match=r"bad\.tflite on this machine: ValueError"):
+        profile([tmp_path / "bad.tflite"], place="host", settings=QUICK)
+
+
+def test_a_runtime_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "a.mlpackage").mkdir()
+    with pytest.raises(DeviceError, match="macOS"):
+        profile([tmp_path / "a.mlpackage"], place="host", settings=QUICK)
+
+
+@pytest.mark.parametrize("name", ["missing.tflite", "model.onnx"])
+def test_what_is_no_artefact(name: str, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"")
+    with pytest.raises(ArtefactError):
+        profile([tmp_path / name], place="host", settings=QUICK)
+
+
+def test_a_place_that_does_not_exist(artefacts: dict[str, Path]) -> None:
+    with pytest.raises(UsageError, match="moon"):
+        profile([artefacts["tflite"]], place="moon", settings=QUICK)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", "killed by signal 9"),
+        ("import sys; print('the reason', file=sys.stderr); sys.exit(4)", r"exit code 4.*the reason"),
+        ("print('no json')", "not JSON"),
+        ("import time; time.sleep(60)", "no answer in time"),
+    ],
+)
+def test_workers_that_fail(body: str, message: str) -> None:
+    failing = Worker([sys.executable, "-c", body], "here")
+    with pytest.raises(DeviceError, match=message):
+        failing.ask("load", timeout_s=2.0)
+    failing.close()
+
+
+def test_the_worker_and_what_it_loads_stand_alone(tmp_path: Path) -> None:
+    """They are copied to machines that have nothing of ours."""
+    for file in (WORKER, *CONVERTERS.glob("*/session.py"), CONVERTERS / "tflite" / "operator_profile.py"):
+        source = file.read_text()
+        assert not any(
+            f"{word} {name}" in source for word in ("import", "from") for name in ("evit_mobile", "converters", "calib")
+        )
+    done = subprocess.run(
+        [sys.executable, "-I", WORKER, session_file("tflite"), tmp_path / "none.tflite", "1"],
+        input="facts\nload\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    facts, error = map(json.loads, done.stdout.splitlines())
+    assert facts["cores"] >= 1
+    assert "none.tflite" in error["error"]
+
+
+def test_facts_of_a_recorded_machine(tmp_path: Path) -> None:
+    files = {
+        "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "1500000",
+        "sys/devices/system/cpu/cpu1/cpufreq/scaling_cur_freq": "2400000",
+        "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "ondemand",
+        "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor": "ondemand",
+        "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "7",
+        "sys/class/thermal/thermal_zone0/temp": "51234",
+        "proc/cpuinfo": "processor : 0\nModel\t\t: Raspberry Pi 5\n",
+        "proc/self/status": "VmHWM:\t  2048 kB\nVmRSS:\t 1024 kB\nThreads:\t3\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    facts = worker.facts(str(tmp_path))
+    assert facts["frequency_mhz"] == [1500.0, 2400.0]
+    assert facts["governors"] == ["ondemand"]
+    assert facts["temperature_c"] == [51.234]
+    assert facts["throttle_events"] == 7
+    assert facts["cpu"] == "Raspberry Pi 5"
+    assert (facts["peak_memory_bytes"], facts["memory_bytes"], facts["process_threads"]) == (2097152, 1048576, 3)
