@@ -152,7 +152,9 @@ def evaluate(
 @app.command()
 def profile(
     artefacts: Annotated[list[Path], typer.Argument(metavar="ARTEFACT...", help="Artefacts to measure side by side.")],
-    on: Annotated[str, typer.Option("--on", help="Where: host.")] = "host",
+    on: Annotated[str, typer.Option("--on", help="Where: host, adb[:SERIAL], ssh:USER@HOST.")] = "host",
+    python: Annotated[str, typer.Option("--python", help="Interpreter with the runtimes behind ssh.")] = "python3",
+    runner: Annotated[Path | None, typer.Option("--runner", help="Program that runs artefacts behind adb.")] = None,
     threads: Annotated[int, typer.Option("--threads", help="Threads of the runtime.")] = 1,
     bound: Annotated[float, typer.Option("--bound", help="Stop when the median is known within this share.")] = 0.01,
     budget: Annotated[float, typer.Option("--budget", help="Longest measurement of one artefact, seconds.")] = 20.0,
@@ -168,7 +170,9 @@ def profile(
 
     settings = Settings(threads=threads, bound=bound, budget_s=budget)
     with progress() as report:
-        document = run.profile(artefacts, place=on, settings=settings, out=out, report=report)
+        document = run.profile(
+            artefacts, place=on, settings=settings, python=python, runner=runner, out=out, report=report
+        )
     show(document, json, profiles.profile_tables)
 
 

@@ -17,6 +17,9 @@ from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.records import Subject, unavailable
 
 CONVERTERS = Path(converters.__file__).parent
+PYTHON = (sys.executable, "-P")
+"""Without the script's folder on the path, where our modules would hide those of the standard library."""
+
 OPERATOR_RUNS = 200
 OPERATOR_TIMEOUT_S = 300
 NO_OPERATORS = {
@@ -37,7 +40,7 @@ def open_workers(subjects: Sequence[Subject], settings: Settings) -> Iterator[li
     with contextlib.ExitStack() as stack:
         workers = []
         for item in subjects:
-            command = [sys.executable, WORKER, session_file(item.format), item.path, settings.threads]
+            command = [*PYTHON, WORKER, session_file(item.format), item.path, settings.threads]
             worker = Worker([str(part) for part in command], f"{item.path.name} on this machine")
             stack.callback(worker.close)
             workers.append(worker)
@@ -49,7 +52,7 @@ def operators(item: Subject, settings: Settings) -> dict[str, Any]:
     if item.format in NO_OPERATORS:
         return unavailable(NO_OPERATORS[item.format])
     script = CONVERTERS / item.format / "operator_profile.py"
-    command = [sys.executable, script, item.path, settings.threads, OPERATOR_RUNS]
+    command = [*PYTHON, script, item.path, settings.threads, OPERATOR_RUNS]
     try:
         done = subprocess.run(
             [str(part) for part in command], capture_output=True, timeout=OPERATOR_TIMEOUT_S, check=False

@@ -4,35 +4,45 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from evit_mobile.errors import UsageError
 from evit_mobile.pipeline import Report, silent
-from evit_mobile.profiling import host
-from evit_mobile.profiling.protocol import Settings, measure
-from evit_mobile.profiling.records import PROFILE_NAME, append, ratios, record, subject, unavailable
+from evit_mobile.profiling import adb, host, ssh
+from evit_mobile.profiling.protocol import Session, Settings, measure
+from evit_mobile.profiling.records import PROFILE_NAME, Subject, append, ratios, record, subject, unavailable
 
-PLACES = "host"
+PLACES = "host, adb, adb:SERIAL, ssh:USER@HOST"
 
 
 def profile(
-    artefacts: Sequence[Path], *, place: str, settings: Settings, out: Path | None = None, report: Report = silent
+    artefacts: Sequence[Path],
+    *,
+    place: str,
+    settings: Settings,
+    python: str = "python3",
+    runner: Path | None = None,
+    out: Path | None = None,
+    report: Report = silent,
 ) -> dict[str, Any]:
     """Measures the artefacts side by side and appends a record of each to `out`, or to profile.jsonl beside it.
 
-    Returns {"profiles": [record], "ratios": [...]}. Raises ArtefactError, UsageError, DeviceError.
+    `python` is the interpreter to use on a machine behind ssh, `runner` the program to use on an Android device.
+    Returns {"profiles": [record], "ratios": [...]}.
+    Raises ArtefactError, UsageError, DeviceError.
     """
-    kind, _, _name = place.partition(":")
     subjects = [subject(path) for path in artefacts]
-    if kind != "host":
-        raise UsageError(got=f"--on {place}", allowed=PLACES, do="name one of these")
-    with host.open_workers(subjects, settings) as workers:
-        measurements = measure(workers, settings, report)
+    report(f"preparing {place}")
+    with open_sessions(place, subjects, settings, python, runner) as sessions:
+        measurements = measure(sessions, settings, report)
     run, records = uuid.uuid4().hex, []
     for item, measurement in zip(subjects, measurements, strict=True):
-        report(f"timing the operators of {item.path.name}")
-        operators = host.operators(item, settings)
+        operators = unavailable("operators are only timed on this machine")
+        if place == "host":
+            report(f"timing the operators of {item.path.name}")
+            operators = host.operators(item, settings)
         energy = unavailable("not measured yet")
         records.append(
             record(item, measurement, run=run, place=place, settings=settings, operators=operators, energy=energy)
@@ -40,3 +50,17 @@ def profile(
     for item, entry in zip(subjects, records, strict=True):
         append(out or item.path.parent / PROFILE_NAME, [entry])
     return {"profiles": records, "ratios": ratios(records)}
+
+
+def open_sessions(
+    place: str, subjects: Sequence[Subject], settings: Settings, python: str, runner: Path | None
+) -> AbstractContextManager[Sequence[Session]]:
+    """A session per artefact at a place. Raises UsageError for a place that there is not."""
+    kind, _, name = place.partition(":")
+    if place == "host":
+        return host.open_workers(subjects, settings)
+    if kind == "ssh" and name:
+        return ssh.open_workers(ssh.SshRemote(name, python), subjects, settings)
+    if kind == "adb":
+        return adb.open_sessions(name, runner, subjects, settings)
+    raise UsageError(got=f"--on {place}", allowed=PLACES, do="name one of these")

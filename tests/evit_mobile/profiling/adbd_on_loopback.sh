@@ -1,0 +1,25 @@
+#!/bin/sh
+# Runs a command with a real adbd on 127.0.0.1:5555 and its adb on PATH: unshare --net --mount sh adbd_on_loopback.sh ROOT COMMAND...
+# adbd listens on every interface, so the network namespace must be one of its own. ROOT is a Debian root folder with adbd and adb.
+set -eu
+root=$1
+shift
+ip link set lo up
+mount -t proc proc "$root/proc"
+mount --bind /dev "$root/dev"
+mkdir -p "$root/data/local/tmp"
+mount --bind /tmp "$root/tmp"
+shim=$(mktemp -d)
+trap 'kill $daemon $server; rm -r "$shim"' EXIT
+printf '#!/bin/sh\nexec chroot %s adb "$@"\n' "$root" > "$shim/adb"
+chmod 755 "$shim/adb"
+chroot "$root" /usr/lib/android-sdk/platform-tools/adbd > "$shim/log" 2>&1 &
+daemon=$!
+chroot "$root" adb nodaemon server > "$shim/server_log" 2>&1 &
+server=$!
+PATH=$shim:$PATH
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    adb connect 127.0.0.1:5555 2>/dev/null | grep -q '^connected\|^already' && break
+    sleep 0.5
+done >&2
+"$@"

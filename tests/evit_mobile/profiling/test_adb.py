@@ -1,0 +1,181 @@
+"""The whole path over adb: a scripted adb for every fault, and a real adbd on loopback where there is one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from converters.errors import ToolchainError
+from evit_mobile import cli
+from evit_mobile.errors import DeviceError, UsageError
+from evit_mobile.profiling.protocol import Settings
+from evit_mobile.profiling.records import read
+from evit_mobile.profiling.run import profile
+from evit_mobile.profiling.runners import find_runner
+
+QUICK = Settings(bound=0.5, budget_s=1.0)
+RUNNER = """#!/bin/sh
+# artefact, runs, threads
+test -s "$1" || exit 3
+printf '{"load_ms": 4, "first_run_ms": 3, "latencies_ms": ['
+i=1
+while [ $i -lt "$2" ]; do printf '2.0%s, ' $((i % 7)); i=$((i + 1)); done
+echo '2.5]}'
+"""
+DEVICES = "List of devices attached\nSERIAL1\tdevice\n\n"
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Path:
+    path = tmp_path / "runner"
+    path.write_text(RUNNER)
+    return path
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of the scripted adb, with one device."""
+    home = tmp_path / "fake"
+    (home / "device").mkdir(parents=True)
+    (home / "bin").mkdir()
+    (home / "devices").write_text(DEVICES)
+    (home / "bin" / "adb").symlink_to(Path(__file__).with_name("fake_adb.py"))
+    monkeypatch.setenv("FAKE_ADB", str(home))
+    monkeypatch.setenv("PATH", f"{home / 'bin'}:{os.environ['PATH']}")
+    yield home
+    if not (home / "away").exists():
+        assert list((home / "device").iterdir()) == [], "something was left on the device"
+
+
+@pytest.mark.usefixtures("fake")
+def test_everything_goes_well(artefacts: dict[str, Path], runner: Path, tmp_path: Path) -> None:
+    document = profile(
+        list(artefacts.values()), place="adb", settings=QUICK, runner=runner, out=tmp_path / "profile.jsonl"
+    )
+    assert [item["artefact"]["name"] for item in document["profiles"]] == ["small.tflite", "small.pte"]
+    for item in document["profiles"]:
+        assert item["latency_ms"]["p50"]["value"] == pytest.approx(2.03, abs=0.011)
+        assert (item["load_ms"], item["first_run_ms"], item["place"]) == (4, 3, "adb")
+        assert item["runtime"]["name"] == "runner over adb"
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("truncated", r"small\.tflite arrived with SHA-256"),
+        ("full", "No space left on device"),
+        ("gone", r"device 'SERIAL1' not found"),
+    ],
+)
+def test_faults_end_clean(fault: str, message: str, fake: Path, artefacts: dict[str, Path], runner: Path) -> None:
+    (fake / "fault").write_text(fault)
+    with pytest.raises(DeviceError, match=message):
+        profile([artefacts["tflite"]], place="adb:SERIAL1", settings=QUICK, runner=runner)
+
+
+def test_a_device_lost_for_good_says_what_is_left(fake: Path, artefacts: dict[str, Path], runner: Path) -> None:
+    (fake / "fault").write_text("lost")
+    with pytest.raises(DeviceError, match=r"no longer answered.*remove .*/evit-mobile\.\w+ there"):
+        profile([artefacts["tflite"]], place="adb", settings=QUICK, runner=runner)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("kill -SEGV $$", "exit code|Segmentation"),
+        ("echo the reason >&2; exit 7", "the reason"),
+        ("echo hello", "no result"),
+        ('echo \'{"load_ms": 1, "first_run_ms": 1, "latencies_ms": []}\'', "no result"),
+    ],
+)
+@pytest.mark.usefixtures("fake")
+def test_runners_that_crash(body: str, message: str, artefacts: dict[str, Path], runner: Path) -> None:
+    runner.write_text(f"#!/bin/sh\n{body}\n")
+    with pytest.raises(DeviceError, match=message):
+        profile([artefacts["tflite"]], place="adb", settings=QUICK, runner=runner)
+
+
+@pytest.mark.parametrize(
+    ("devices", "place", "message"),
+    [
+        ("A\tdevice\nB\tdevice\n", "adb", "A, B connected"),
+        ("A\tunauthorized\n", "adb", "unauthorized"),
+        ("A\toffline\nB\tdevice\n", "adb:A", "offline"),
+        ("A\tdevice\n", "adb:C", "adb:C"),
+        ("", "adb", "no device"),
+    ],
+)
+def test_devices_that_cannot_be_used(
+    devices: str,
+    place: str,
+    message: str,
+    fake: Path,
+    artefacts: dict[str, Path],
+    runner: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (fake / "devices").write_text(f"List of devices attached\n{devices}\n")
+    arguments = ["evit-mobile", "profile", str(artefacts["tflite"]), "--on", place, "--runner", str(runner)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 3
+    assert message in capsys.readouterr().err
+
+
+def test_no_runner_and_no_adb(
+    artefacts: dict[str, Path], runner: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="--runner"):
+        profile([artefacts["tflite"]], place="adb", settings=QUICK)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolchainError, match="no `adb`"):
+        profile([artefacts["tflite"]], place="adb", settings=QUICK, runner=runner)
+
+
+BENCHMARK_MODEL = """INFO: Running benchmark for at least 1 iterations and at least 0 seconds but terminate if exceeding 150 seconds.
+INFO: count=1 curr=5123 p5=5123 median=5123 p95=5123
+INFO: count=50 first=4402 curr=4280 min=4205 max=4911 avg=4311.2 std=98 p5=4210 median=4288 p95=4500
+INFO: Inference timings in us: Init: 20345, First inference: 5123, Warmup (avg): 5123, Inference (avg): 4311.2
+"""
+EXECUTOR_RUNNER = (
+    "I 00:00:00.040 executorch:executor_runner.cpp:301] Model executed successfully 50 time(s) in 212.500000 ms.\n"
+)
+
+
+def test_what_known_runners_print_is_read() -> None:
+    """Lines in the form of their sources: tensorflow/lite/tools/benchmark, executorch/examples/portable/executor_runner."""
+    benchmark, executor = find_runner(Path("/x/benchmark_model_arm64")), find_runner(Path("executor_runner"))
+    assert benchmark.parse(BENCHMARK_MODEL) == {"load_ms": 20.345, "first_run_ms": 5.123, "latencies_ms": [4.288]}
+    assert executor.parse(EXECUTOR_RUNNER)["latencies_ms"] == [4.25]
+    assert "--num_threads=4" in benchmark.command("b", "m.tflite", 50, 4)
+    for known in (benchmark, executor):
+        with pytest.raises(ValueError, match="no line"):
+            known.parse("Segmentation fault")
+
+
+TRIXIE = os.environ.get("EVIT_MOBILE_ADBD_ROOT")
+"""A Debian trixie root folder with adbd and adb in it: debootstrap --variant=minbase --include=adbd,adb trixie DIR."""
+
+
+def test_a_real_adbd_on_loopback(artefacts: dict[str, Path], runner: Path, tmp_path: Path) -> None:
+    """End to end over real adb against a Linux adbd, in a network namespace of its own. The runner is ours."""
+    if TRIXIE is None or os.geteuid() != 0:
+        pytest.skip("needs root and EVIT_MOBILE_ADBD_ROOT, a Debian root folder with adbd")
+    script = Path(__file__).with_name("adbd_on_loopback.sh")
+    out = tmp_path / "profile.jsonl"
+    command = ["unshare", "--net", "--mount", "sh", script, TRIXIE, sys.executable, "-m", "evit_mobile.cli", "profile"]
+    options = ["--on", "adb:127.0.0.1:5555", "--runner", runner, "--bound", "0.5", "--budget", "2", "--out", out]
+    done = subprocess.run(
+        [str(part) for part in (*command, *artefacts.values(), *options)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert [item["artefact"]["name"] for item in read(out)] == ["small.tflite", "small.pte"]
+    assert all(item["latency_ms"]["p50"]["value"] == pytest.approx(2.03, abs=0.011) for item in read(out))
+    assert list((Path(TRIXIE) / "data/local/tmp").iterdir()) == []
