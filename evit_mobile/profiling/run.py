@@ -8,10 +8,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from evit_mobile.errors import UsageError
 from evit_mobile.pipeline import Report, silent
 from evit_mobile.profiling import adb, host, ssh
-from evit_mobile.profiling.protocol import Session, Settings, measure
+from evit_mobile.profiling.energy.measure import measure_energy
+from evit_mobile.profiling.protocol import Measurement, Session, Settings, measure
 from evit_mobile.profiling.records import PROFILE_NAME, Subject, append, ratios, record, subject, unavailable
 
 PLACES = "host, adb, adb:SERIAL, ssh:USER@HOST"
@@ -37,19 +40,27 @@ def profile(
     report(f"preparing {place}")
     with open_sessions(place, subjects, settings, python, runner) as sessions:
         measurements = measure(sessions, settings, report)
+        energies = [energy_of(place, *pair, report) for pair in zip(sessions, measurements, strict=True)]
     run, records = uuid.uuid4().hex, []
-    for item, measurement in zip(subjects, measurements, strict=True):
+    for item, measurement, energy in zip(subjects, measurements, energies, strict=True):
         operators = unavailable("operators are only timed on this machine")
         if place == "host":
             report(f"timing the operators of {item.path.name}")
             operators = host.operators(item, settings)
-        energy = unavailable("not measured yet")
         records.append(
             record(item, measurement, run=run, place=place, settings=settings, operators=operators, energy=energy)
         )
     for item, entry in zip(subjects, records, strict=True):
         append(out or item.path.parent / PROFILE_NAME, [entry])
     return {"profiles": records, "ratios": ratios(records)}
+
+
+def energy_of(place: str, session: Session, measurement: Measurement, report: Report) -> dict[str, Any]:
+    """Energy of one session, where it can be read."""
+    if place != "host":
+        return unavailable("energy is only read on this machine so far")
+    report("measuring energy")
+    return measure_energy(session, float(np.median(measurement.latencies_ms)))
 
 
 def open_sessions(

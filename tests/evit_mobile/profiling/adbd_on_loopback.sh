@@ -8,14 +8,15 @@ ip link set lo up
 mount -t proc proc "$root/proc"
 mount --bind /dev "$root/dev"
 mkdir -p "$root/data/local/tmp"
-mount --bind /tmp "$root/tmp"
 shim=$(mktemp -d)
 trap 'kill $daemon $server; rm -r "$shim"' EXIT
-printf '#!/bin/sh\nexec chroot %s adb "$@"\n' "$root" > "$shim/adb"
+lib=$root/usr/lib/x86_64-linux-gnu
+printf '#!/bin/sh\nexec %s --library-path %s:%s %s "$@"\n' \
+    "$root/usr/lib64/ld-linux-x86-64.so.2" "$lib" "$lib/android" "$root/usr/lib/android-sdk/platform-tools/adb" > "$shim/adb"
 chmod 755 "$shim/adb"
 chroot "$root" /usr/lib/android-sdk/platform-tools/adbd > "$shim/log" 2>&1 &
 daemon=$!
-chroot "$root" adb nodaemon server > "$shim/server_log" 2>&1 &
+"$shim/adb" nodaemon server > "$shim/server_log" 2>&1 &
 server=$!
 PATH=$shim:$PATH
 for _ in 1 2 3 4 5 6 7 8 9 10; do
