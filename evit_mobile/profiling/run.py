@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evit_mobile.errors import UsageError
-from evit_mobile.pipeline import Report, silent
+from evit_mobile.preparation import Report, silent
 from evit_mobile.profiling import adb, host, ssh
 from evit_mobile.profiling.energy.measure import measure_energy
 from evit_mobile.profiling.protocol import Measurement, Session, Settings, measure

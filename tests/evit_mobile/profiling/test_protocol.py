@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evit_mobile.errors import UsageError
-from evit_mobile.pipeline import silent
+from evit_mobile.preparation import silent
 from evit_mobile.profiling import protocol
 from evit_mobile.profiling.protocol import Measurement, Settings, measure, throttling
 from evit_mobile.profiling.statistics import ratio
