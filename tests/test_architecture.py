@@ -60,6 +60,30 @@ def violations(root: Path) -> list[str]:
     return found
 
 
+def entanglements(root: Path) -> list[str]:
+    """Every import by which one runtime's sub-package of `converters`, or what they share, takes another runtime's."""
+    runtimes = {spelled.split(".")[1] for spelled in TARGETS.values()}
+    found = []
+    for own in sorted(runtimes | {"lowering"}):
+        for path in sorted((root / "converters" / own).rglob("*.py")):
+            for other in re.findall(r"^\s*(?:from|import) converters\.(\w+)", path.read_text("utf-8"), re.MULTILINE):
+                if other in runtimes - {own}:
+                    found.append(f"{path.relative_to(root).as_posix()} imports converters.{other}")
+    return found
+
+
+def test_runtimes_know_nothing_of_each_other(tmp_path: Path) -> None:
+    assert entanglements(ROOT) == []
+    for own in ("lowering", "executorch"):
+        (tmp_path / "converters" / own).mkdir(parents=True)
+        (tmp_path / "converters" / own / "a.py").write_text(
+            "def f():\n    from converters.tflite.graph import Tensor\n"
+        )
+    assert entanglements(tmp_path) == [
+        f"converters/{own}/a.py imports converters.tflite" for own in ("executorch", "lowering")
+    ]
+
+
 def test_imports_follow_the_direction_rule() -> None:
     assert violations(ROOT) == []
 
