@@ -66,9 +66,9 @@ def entanglements(root: Path) -> list[str]:
     found = []
     for own in sorted(runtimes | {"lowering"}):
         for path in sorted((root / "converters" / own).rglob("*.py")):
-            for other in re.findall(r"^\s*(?:from|import) converters\.(\w+)", path.read_text("utf-8"), re.MULTILINE):
-                if other in runtimes - {own}:
-                    found.append(f"{path.relative_to(root).as_posix()} imports converters.{other}")
+            named = re.findall(r"^\s*(?:from|import) converters\.(\w+)", path.read_text("utf-8"), re.MULTILINE)
+            where = path.relative_to(root).as_posix()
+            found += [f"{where} imports converters.{other}" for other in named if other in runtimes - {own}]
     return found
 
 
