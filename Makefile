@@ -1,8 +1,9 @@
 # demo: convert the bundled model to all three formats in int8 and print the table.   test: everything README promises.
+# bench: measure ours against the stock routes and other runtimes; options in BENCH, e.g. BENCH='--model efficientvit_l1'.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint clean
+.PHONY: demo test test-fast lint bench clean
 
 demo: .venv/demo.stamp
 	$(BIN)/evit-mobile convert --format all --int8 --out out/demo
@@ -25,6 +26,13 @@ lint: .venv/test.stamp
 
 .venv/test.stamp: .venv/demo.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[all,test]'
+	touch $@
+
+bench: .venv/bench.stamp
+	$(BIN)/python -m benchmarks $(BENCH)
+
+.venv/bench.stamp: .venv/demo.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[all,bench]'
 	touch $@
 
 clean:

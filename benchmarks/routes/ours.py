@@ -1,0 +1,39 @@
+"""This project's own converters, by the steps of `evit_mobile.pipeline.convert` without its validation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.subjects import Subject
+from calib.splits import Selection
+from converters.contract import Precision
+from converters.registry import find_target
+from evit_mobile.data import Images
+from evit_mobile.pipeline import describe
+from evit_mobile.preparation import prepare, silent
+
+
+def convert_litert(subject: Subject, precision: Precision, folder: Path) -> Path:
+    return convert(subject, precision, folder, "tflite")
+
+
+def convert_executorch(subject: Subject, precision: Precision, folder: Path) -> Path:
+    return convert(subject, precision, folder, "executorch")
+
+
+def convert(subject: Subject, precision: Precision, folder: Path, target_name: str) -> Path:
+    """Prepares on all calibration images and lowers. Raises the errors of evit_mobile and converters."""
+    reference, target = subject.deployable, find_target(target_name)
+    path = folder / f"{precision}{target.suffix}"
+    floats = target.precisions[precision]
+    prepared = prepare(reference, subject.calibration, first_image(subject.held_out), precision, (floats,), silent)
+    target.lower(prepared[floats].program, precision, path, describe(reference, precision))
+    return path
+
+
+def first_image(images: Images) -> Images:
+    """One image only: what `prepare` runs its stages on serves validation, which stock converters do not have."""
+    selection = images.selection
+    first = Selection(source=selection.source, indices=selection.indices[:1], contents=(), labels=None)
+    return replace(images, selection=first)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from benchmark_results import comparison
+
+from benchmarks.reading import findings
+from benchmarks.report import table, to_markdown, write_document
+from benchmarks.results import to_json
+
+
+def test_table_has_a_cell_for_each_heading() -> None:
+    assert table(["a", "b"], [["1", "2"]]).splitlines() == ["| a | b |", "| --- | --- |", "| 1 | 2 |"]
+
+
+def test_the_page_states_figures_conditions_and_failures() -> None:
+    page = to_markdown([comparison()])
+    assert "| **litert** | **ours** | **int8** | **1.50 [1.25, 1.75]** | **0.50** | **1.00** | **50 %** |" in page
+    assert "| onnxruntime | stock | int8 | 3.75 [3.12, 4.38] | - | 2.50 |" in page
+    assert "A Processor, 2 cores" in page
+    assert "torch 2.13.0" in page
+    assert "- executorch, stock, int8: RuntimeError: error 0x1" in page
+
+
+def test_the_reading_says_who_leads_and_who_does_not() -> None:
+    ahead, behind, stock, conversion = findings(comparison())
+    assert "is faster than litert stock fp32 (2.00x), onnxruntime stock int8 (2.50x)" in ahead
+    assert "is slower than ncnn stock fp32 (0.50x)" in behind
+    assert "litert int8, ours: 0.50 [0.50, 0.50] of stock fp32" in stock
+    assert "1.00 of the stock fp32 conversion" in conversion
+
+
+def test_the_document_is_written_from_the_result_files(tmp_path: Path) -> None:
+    (tmp_path / "m0.json").write_text(json.dumps(to_json(comparison())))
+    write_document(tmp_path, tmp_path / "page.md")
+    assert (tmp_path / "page.md").read_text() == to_markdown([comparison()])

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from benchmark_results import comparison
+
+from benchmarks.candidates import Runtime
+from benchmarks.results import Comparison, from_json, to_json
+
+
+def test_a_comparison_survives_json() -> None:
+    original = comparison()
+    restored = from_json(Comparison, json.loads(json.dumps(to_json(original))))
+    assert restored == original
+    assert isinstance(restored.results[0].candidate.runtime, Runtime)
+
+
+def test_every_round_is_in_the_file() -> None:
+    document = to_json(comparison())
+    (single, _) = document["results"][1]["timings"]
+    assert single["rounds_ms"] == pytest.approx([1.0, 2.0, 1.5])
+
+
+@pytest.mark.parametrize("change", [{"schem": 1}, {"machine": {"cpu": "x"}}])
+def test_another_document_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises((KeyError, TypeError)):
+        from_json(Comparison, to_json(comparison()) | change)
