@@ -190,6 +190,19 @@ def compare(
 
 
 @app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `convert` wrote.")],
+    html: Annotated[bool, typer.Option("--html", help="One self-contained HTML page (the only form so far).")] = True,  # noqa: ARG001  # named by the contract
+    out: Annotated[Path | None, typer.Option("--out", help="The page.", show_default="report.html in DIR")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a page about a folder: manifest, validation, delegation, latency, operators, energy."""
+    from evit_mobile.report.html import write_page
+
+    show({"page": str(write_page(folder, out))}, json, lambda document: f"wrote {document['page']}")
+
+
+@app.command()
 def doctor(json: JsonOption = False) -> None:
     """Show what is installed and what each target can do on this machine."""
     from evit_mobile.report import tables

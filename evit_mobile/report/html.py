@@ -1,0 +1,145 @@
+"""report: one self-contained HTML page about a folder of artefacts and their profiles. Loads nothing from elsewhere, runs no script."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from converters.files import write_bytes
+from evit_mobile.manifest import read_manifest
+from evit_mobile.profiling.operators import by_kind, by_module
+from evit_mobile.profiling.records import PROFILE_NAME, read
+from evit_mobile.report.plots import Point, bars, histogram, scatter
+from evit_mobile.report.profiles import interval, remarks, sum_line
+from evit_mobile.report.tables import accuracy_cells, delegation_cell
+
+PAGE_NAME = "report.html"
+MODULE_DEPTH = 3
+MAXIMUM_BARS = 24
+
+
+def write_page(folder: Path, out: Path | None = None) -> Path:
+    """Writes the page about `folder` to `out` or to report.html in it. Raises ArtefactError for a folder without a manifest."""
+    manifest = read_manifest(folder)
+    path = out or folder / PAGE_NAME
+    write_bytes(path, page(manifest, latest_profiles(folder)).encode())
+    return path
+
+
+def latest_profiles(folder: Path) -> list[dict[str, Any]]:
+    """The latest record of each artefact; none without a profile. Raises ArtefactError for a damaged one."""
+    path = folder / PROFILE_NAME
+    return list({item["artefact"]["name"]: item for item in read(path)}.values()) if path.exists() else []
+
+
+def page(manifest: dict[str, Any], profiles: list[dict[str, Any]]) -> str:
+    """The page's HTML. All text is escaped; only our own plots are put in as they are."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("evit_mobile.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    plot = scatter_of(manifest, profiles)
+    return environment.get_template("page.html.j2").render(
+        model=manifest["model"],
+        input=manifest["input"],
+        tool=manifest.get("tool", {}).get("version", ""),
+        artefacts=[artefact_row(entry) for entry in manifest["artefacts"]],
+        scatter=Markup(plot) if plot else "",  # our own SVG, its texts escaped
+        profiles=[profile_row(item, Markup) for item in profiles],
+        plan=plan_summary(manifest.get("quant_plan")),
+        calibration=manifest.get("calibration") or {"images": 0, "source": "nothing"},
+    )
+
+
+def artefact_row(entry: dict[str, Any]) -> dict[str, Any]:
+    """A manifest's entry with its numbers as text."""
+    delegation = entry.get("delegation")
+    return {
+        **entry,
+        "cells": accuracy_cells(entry["validation"]),
+        "delegated": delegation_cell(delegation),
+        "fallback": delegation["fallback"] if delegation else [],
+    }
+
+
+def profile_row(item: dict[str, Any], markup: Any) -> dict[str, Any]:
+    """A record with its numbers as text and its plots."""
+    latency, name = item["latency_ms"], item["artefact"]["name"]
+    first = None if item["load_ms"] is None else item["load_ms"] + item["first_run_ms"]
+    processor = item["device"]["after"].get("cpu") or ""
+    return {
+        "name": name,
+        "where": f"{item['place']}, {processor}, {item['settings']['threads']} thread(s), {item['runtime']['name']}",
+        "p50": interval(latency["p50"]),
+        "p90": f"{latency['p90']['value']:.3f}",
+        "p99": f"{latency['p99']['value']:.3f}",
+        "first": "-" if first is None else f"{first:.1f}",
+        "runs": latency["runs"],
+        "histogram": markup(histogram(item["latencies_ms"], "ms", f"Latencies of {name}")),
+        "remarks": [line for line in remarks([item]) if "energy unavailable" not in line],
+        "operators": operator_plots(item, markup),
+        "no_operators": item["operators"].get("unavailable"),
+        "energy": energy_text(item["energy"]),
+    }
+
+
+def operator_plots(item: dict[str, Any], markup: Any) -> dict[str, Any] | None:
+    """Bars by kind and by module, and the line about their sum; None where operators are unavailable."""
+    operators, name = item["operators"], item["artefact"]["name"]
+    if "unavailable" in operators:
+        return None
+    kinds = [(f"{count} x {kind}", ms) for kind, count, ms in by_kind(operators["rows"])][:MAXIMUM_BARS]
+    modules = by_module(operators["rows"], MODULE_DEPTH)[:MAXIMUM_BARS]
+    return {
+        "kinds": markup(bars(kinds, "ms", f"Time of {name} by kind of operator")),
+        "modules": markup(bars(modules, "ms", f"Time of {name} by module")),
+        "sum": sum_line(operators),
+    }
+
+
+def energy_text(energy: dict[str, Any]) -> str:
+    """Energy in words."""
+    if "unavailable" in energy:
+        return f"unavailable: {energy['unavailable']}"
+    return (
+        f"{interval(energy['mj_per_inference'])} mJ per inference above idle, {interval(energy['average_w'])} W on average"
+        f" ({energy['source']}, steps of {energy['resolution_mj']} mJ)"
+    )
+
+
+def scatter_of(manifest: dict[str, Any], profiles: list[dict[str, Any]]) -> str | None:
+    """Latency against accuracy of the artefacts that have both; None where none has."""
+    latency = {item["artefact"]["name"]: item["latency_ms"]["p50"]["value"] for item in profiles}
+    entries = [
+        entry
+        for entry in manifest["artefacts"]
+        if entry["path"] in latency and entry["validation"]["top1_artefact"] is not None
+    ]
+    if not entries:
+        return None
+    largest = max(entry["bytes"] for entry in entries)
+    points = [
+        Point(
+            label=f"{entry['format']} {entry['precision']}",
+            x=latency[entry["path"]],
+            y=entry["validation"]["top1_artefact"],
+            size=entry["bytes"] / largest,
+        )
+        for entry in entries
+    ]
+    return scatter(points, "median latency, ms", "top-1, %", "Latency, accuracy and size of the artefacts")
+
+
+def plan_summary(plan: dict[str, Any] | None) -> dict[str, Any] | None:
+    """How much is int8, and why the rest is not."""
+    if plan is None:
+        return None
+    reasons = Counter(f"{entry['operation']}: {entry['reason']}" for entry in plan["float"])
+    return {
+        "int8": len(plan["activations"]) + len(plan["weights"]),
+        "total_float": len(plan["float"]),
+        "reasons": reasons.most_common(),
+    }

@@ -1,0 +1,242 @@
+"""The page: complete, self-contained, escaped, and drawn by a real browser without an error where there is one."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from converters.errors import ArtefactError
+from evit_mobile import cli
+from evit_mobile.profiling.records import append, latency_entry
+from evit_mobile.report.html import page, write_page
+from evit_mobile.report.plots import Point, bars, histogram, scatter
+
+VALIDATION = {
+    "verdict": "passed",
+    "reason": "",
+    "images": 256,
+    "runtime": "LiteRT",
+    "sqnr_db": 25.0,
+    "top1_agreement": 0.99,
+    "top1_reference": 93.0,
+    "top1_artefact": 92.5,
+}
+MANIFEST: dict[str, Any] = {
+    "schema": 1,
+    "model": {
+        "name": "efficientvit_m0",
+        "family": "msra",
+        "params": 2.2e6,
+        "macs": 79e6,
+        "num_classes": 10,
+        "weights": "bundled",
+    },
+    "input": {"shape": [1, 3, 224, 224]},
+    "labels": [],
+    "tool": {"version": "0.1.0"},
+    "calibration": {"images": 256, "source": "bundled"},
+    "quant_plan": {
+        "activations": [1],
+        "weights": [1, 2],
+        "float": [{"operation": "softmax", "reason": "no int8 kernel"}] * 3,
+    },
+    "artefacts": [
+        {
+            "format": "tflite",
+            "precision": "int8",
+            "path": "m0.int8.tflite",
+            "bytes": 2844384,
+            "validation": VALIDATION,
+            "delegation": {
+                "partitions": 2,
+                "delegated_ops": 98,
+                "total_ops": 100,
+                "fallback": [{"op": "DIV", "count": 2, "reason": "float only"}],
+            },
+        },
+        {
+            "format": "coreml",
+            "precision": "int8",
+            "path": "m0.int8.mlpackage",
+            "bytes": 2719808,
+            "validation": VALIDATION | {"verdict": "not_run", "reason": "needs macOS", "top1_artefact": None},
+            "delegation": None,
+        },
+    ],
+}
+
+
+def profile_record() -> dict[str, Any]:
+    latencies = list(np.exp(0.05 * np.random.default_rng(0).standard_normal(300)))
+    return {
+        "schema": 1,
+        "place": "host",
+        "artefact": {"name": "m0.int8.tflite"},
+        "runtime": {"name": "LiteRT", "version": "2"},
+        "settings": {"threads": 1, "bound": 0.01, "budget_s": 20},
+        "load_ms": 10.0,
+        "first_run_ms": 2.0,
+        "steady": True,
+        "precise": False,
+        "latency_ms": latency_entry(latencies),
+        "latencies_ms": latencies,
+        "throttling": {"signs": []},
+        "device": {"after": {"cpu": "a processor"}},
+        "operators": {
+            "source": "a profiler",
+            "whole_ms": 1.0,
+            "sum_ms": 0.9,
+            "share": 0.9,
+            "unattributed_ms": 0.1,
+            "rounding_ms": 0.2,
+            "rows": [{"operator": "x", "kind": "CONV_2D", "module": "stages.0.conv", "ms": 0.9}],
+        },
+        "energy": {"unavailable": "no counters"},
+    }
+
+
+class Checker(HTMLParser):
+    """Collects what a page refers to, its ids, and tags that are not closed."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.references: list[str] = []
+        self.ids: list[str] = []
+        self.open: list[str] = []
+        self.feed(content)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        self.references += [value or "" for name, value in named.items() if name in ("href", "src")]
+        self.ids += [named["id"] or ""] if "id" in named else []
+        if tag not in ("meta", "link", "rect", "line", "circle", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST))
+    append(tmp_path / "profile.jsonl", [profile_record()])
+    return tmp_path
+
+
+def test_the_page_says_everything(folder: Path) -> None:
+    content = write_page(folder).read_text()
+    for expected in (
+        "efficientvit_m0",
+        "92.50 (93.00)",
+        "98 % in 2",
+        "2 x DIV: float only",
+        "not run: needs macOS",
+        "median latency, ms",
+        "1 x CONV_2D",
+        "sum 0.900 ms of 1.000 ms (90 %)",
+        "the budget ended before",
+        "unavailable: no counters",
+        "3 x softmax: no int8 kernel",
+    ):
+        assert expected in content, expected
+
+
+def test_the_page_stands_alone_and_is_accessible(folder: Path) -> None:
+    content = write_page(folder).read_text()
+    checker = Checker(content)
+    assert all(reference.startswith(("#", "data:")) for reference in checker.references)
+    assert {reference[1:] for reference in checker.references if reference.startswith("#")} <= set(checker.ids)
+    assert checker.open == []
+    assert "<script" not in content
+    assert "url(" not in content
+    assert '<html lang="en">' in content
+    assert "prefers-color-scheme: dark" in content
+    assert content.count('role="img" aria-label=') == content.count("<svg")
+    assert not re.search(r"<th(?! scope)[ >]", content)
+
+
+def test_a_folder_without_profiles_says_so() -> None:
+    plain = copy.deepcopy(MANIFEST) | {"quant_plan": None, "calibration": None}
+    content = page(plain, [])
+    assert "Not measured. Run" in content
+    assert "Nothing in this folder is quantized" in content
+
+
+def test_names_cannot_inject_html() -> None:
+    evil = "<script>alert(1)</script>"
+    manifest, record = copy.deepcopy(MANIFEST), profile_record()
+    manifest["model"]["name"] = manifest["artefacts"][0]["path"] = record["artefact"]["name"] = evil
+    manifest["artefacts"][0]["format"] = evil
+    record["operators"]["rows"][0] |= {"kind": evil, "module": evil}
+    content = page(manifest, [record])
+    assert "<script" not in content
+    assert "&lt;script&gt;" in content
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError):
+        write_page(tmp_path)
+
+
+def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.app(["report", str(folder), "--html", "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out) == {"page": str(folder / "report.html")}
+
+
+@pytest.mark.parametrize(
+    "plot",
+    [
+        bars([("a<b", 1.0), ("c", 0.0)], "ms", "x & y"),
+        bars([], "ms", "none"),
+        histogram([1.0] * 10, "ms", "constant"),
+        histogram([1.0, 2.0, 50.0], "ms", "tail"),
+        scatter([Point(label="only", x=1, y=1, size=1)], "x", "y", "one"),
+    ],
+)
+def test_plots_are_well_formed(plot: str) -> None:
+    assert ElementTree.fromstring(plot).tag == "svg"
+
+
+def test_bars_are_as_long_as_their_values() -> None:
+    lengths = [
+        float(rect.get("width", ""))
+        for rect in ElementTree.fromstring(bars([("a", 4.0), ("b", 1.0)], "ms", "t")).iter("rect")
+    ]
+    assert lengths[0] == pytest.approx(4 * lengths[1], rel=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [500, 1100])
+def test_a_browser_draws_it_without_an_error(folder: Path, width: int) -> None:
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("no chromium on this machine")
+    page_path, picture = write_page(folder), folder / "page.png"
+    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
+    command = [
+        browser,
+        *flags.split(),
+        "--disable-component-update",
+        "--enable-logging=stderr",
+        f"--window-size={width},2000",
+    ]
+    done = subprocess.run(
+        [*command, f"--user-data-dir={folder}/browser", f"--screenshot={picture}", page_path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "CONSOLE" not in done.stderr
+    assert picture.stat().st_size > 10_000
