@@ -14,11 +14,27 @@ if TYPE_CHECKING:
 
 
 class Precision(StrEnum):
-    """Arithmetic of an artefact: all fp32, all fp16, or int8 where the plan says so and float elsewhere."""
+    """Arithmetic of an artefact: all fp32, all fp16, or one of the int8 profiles.
+
+    INT8 is accuracy first: int8 where the plan says so, float elsewhere. INT8_WEIGHTS stores weights as int8 and computes in
+    float. INT8_FULL is integer arithmetic only, for NPUs.
+    """
 
     FP32 = "fp32"
     FP16 = "fp16"
     INT8 = "int8"
+    INT8_WEIGHTS = "int8-weights"
+    INT8_FULL = "int8-full"
+
+    @property
+    def quantized(self) -> bool:
+        """Whether it is one of the int8 profiles, whose programs carry a plan."""
+        return self in (Precision.INT8, Precision.INT8_WEIGHTS, Precision.INT8_FULL)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether its activations are int8, so that it needs calibration images."""
+        return self in (Precision.INT8, Precision.INT8_FULL)
 
 
 class FloatType(StrEnum):
@@ -37,12 +53,16 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorSpec:
-    """An input or output of an artefact. `layout` is None for tensors that are not images."""
+    """An input or output of an artefact. `layout` is None for tensors that are not images. An integer tensor has a scale and a
+    zero point: real = scale * (q - zero_point).
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     layout: Layout | None = None
+    scale: float | None = None
+    zero_point: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +122,7 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delegation:
-    """How a runtime's accelerated delegate took the artefact, read from the runtime or from the file itself.
+    """How a runtime's accelerated delegate or an NPU's compiler took the artefact, as that itself says.
 
     `partitions` is None where only the device decides.
     """
@@ -116,7 +136,9 @@ class Delegation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What is inside a written artefact: operation counts by kind, tensor counts by dtype, delegation."""
+    """What is inside a written artefact: operation counts by kind, tensor counts by dtype, delegation, and how the compilers of
+    NPUs that are installed here take it.
+    """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -124,6 +146,7 @@ class Inspection:
     dtypes: dict[str, int]
     bytes: int
     delegation: Delegation | None
+    npu: tuple[Delegation, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -175,7 +198,7 @@ class Target(Protocol):
     def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
         """Writes `program` to `path` (atomically: never half a file under the final name).
 
-        For `Precision.INT8` the program already carries quantize/dequantize pairs (see `quantized_program`).
+        For the int8 profiles the program already carries quantize/dequantize pairs (see `quantized_program`).
         Raises ToolchainError.
         """
         ...
@@ -186,4 +209,8 @@ class Target(Protocol):
 
     def inspect(self, path: Path) -> Inspection:
         """What the file contains and how its delegate takes it. Raises ArtefactError, ToolchainError."""
+        ...
+
+    def compile_for_npu(self, path: Path) -> tuple[Delegation, ...]:
+        """How the NPU compilers installed here take the file; empty without one. Raises ArtefactError, ToolchainError."""
         ...

@@ -57,10 +57,17 @@ def convert(
             "--format",
             metavar="|".join([*TARGETS, ALL]),
             help="Target format; repeat for several.",
-            show_default="all",
+            show_default="those with the precision",
         ),
     ] = None,
-    int8: Annotated[bool, typer.Option("--int8", help="int8, calibrated (the default).")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="int8, calibrated, accuracy first (the default).")] = False,
+    int8_weights: Annotated[
+        bool, typer.Option("--int8-weights", help="int8 weights, float arithmetic; needs no calibration.")
+    ] = False,
+    int8_full: Annotated[
+        bool, typer.Option("--int8-full", help="Integers only, for NPUs; LiteRT. Takes and gives int8.")
+    ] = False,
+    float_io: Annotated[bool, typer.Option("--float-io", help="With --int8-full: float input and output.")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="16-bit floats.")] = False,
     fp32: Annotated[bool, typer.Option("--fp32", help="32-bit floats.")] = False,
     model: Annotated[str | None, typer.Option("--model", help="Variant, see `evit-mobile models`.")] = None,
@@ -85,7 +92,7 @@ def convert(
     from evit_mobile import pipeline
     from evit_mobile.report import tables
 
-    precision = chosen_precision(int8=int8, fp16=fp16, fp32=fp32)
+    precision = chosen_precision(int8=int8, int8_weights=int8_weights, int8_full=int8_full, fp16=fp16, fp32=fp32)
     with progress() as report:
         conversion = pipeline.convert(
             model,
@@ -97,6 +104,7 @@ def convert(
             calib=calib,
             out=out,
             seed=seed,
+            float_io=float_io,
             report=report,
         )
     show(conversion.manifest, json, tables.manifest_table)
@@ -213,11 +221,11 @@ def doctor(json: JsonOption = False) -> None:
     show(rows, json, tables.doctor_table)
 
 
-def chosen_precision(*, int8: bool, fp16: bool, fp32: bool) -> str:
-    """The one precision that was asked for; int8 when none was. Raises UsageError for two."""
+def chosen_precision(**flags: bool) -> str:
+    """The one precision whose flag (int8, int8_weights...) was given; int8 when none was. Raises UsageError for two."""
     from evit_mobile.errors import UsageError
 
-    asked = [name for name, wanted in (("int8", int8), ("fp16", fp16), ("fp32", fp32)) if wanted]
+    asked = [name.replace("_", "-") for name, wanted in flags.items() if wanted]
     if len(asked) > 1:
         raise UsageError(
             got=" and ".join(f"--{name}" for name in asked), allowed="one precision", do="convert once per precision"
@@ -225,9 +233,9 @@ def chosen_precision(*, int8: bool, fp16: bool, fp32: bool) -> str:
     return asked[0] if asked else "int8"
 
 
-def chosen_formats(formats: list[str] | None) -> list[str]:
-    """Names of the targets; all of them for none or `all`."""
-    return list(TARGETS) if not formats or ALL in formats else formats
+def chosen_formats(formats: list[str] | None) -> list[str] | None:
+    """Names of the targets; None when none was named."""
+    return list(TARGETS) if formats and ALL in formats else formats or None
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

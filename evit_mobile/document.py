@@ -8,7 +8,7 @@ from typing import Any
 
 import evit_mobile
 from calib.preprocess import Preprocess
-from converters.contract import Layout, QuantPlan
+from converters.contract import Layout, Precision, QuantPlan
 from evit_mobile.data import Images
 from evit_mobile.manifest import FILE_NAME, SCHEMA, ArtefactRecord, artefact_entry, plan_entry, read_manifest
 from evit_mobile.models.complexity import count_macs, count_parameters
@@ -21,6 +21,7 @@ def compose(
     calibration: Images,
     held_out: Images,
     plan: QuantPlan | None,
+    precision: Precision,
     records: Sequence[ArtefactRecord],
     folder: Path,
     seed: int,
@@ -32,10 +33,10 @@ def compose(
         "input": input_entry(reference.spec, held_out.preprocess),
         "labels": list(class_names(reference, held_out)),
         "artefacts": [artefact_entry(record, folder) for record in records],
-        "quant_plan": plan_entry(plan),
+        "quant_plan": plan_entry(plan, precision),
         "calibration": {
             "digest": calibration.digest,
-            "images": len(calibration) if plan is not None else 0,
+            "images": len(calibration) if precision.calibrated else 0,
             "source": calibration.dataset.source,
             "seed": seed,
         },

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converters.contract import Artefact, Delegation, QuantPlan
+from converters.contract import Artefact, Delegation, Precision, QuantPlan
 from converters.errors import ArtefactError
 from converters.files import write_bytes
 from evit_mobile.validation.verdict import Validation
@@ -28,6 +28,7 @@ class ArtefactRecord:
 
     artefact: Artefact
     delegation: Delegation | None
+    npu: tuple[Delegation, ...] = ()
     validation: Validation
     convert_s: float
 
@@ -45,6 +46,7 @@ def artefact_entry(record: ArtefactRecord, folder: Path) -> dict[str, Any]:
         "inputs": [dataclasses.asdict(spec) for spec in artefact.inputs],
         "outputs": [dataclasses.asdict(spec) for spec in artefact.outputs],
         "delegation": None if record.delegation is None else dataclasses.asdict(record.delegation),
+        "npu": [dataclasses.asdict(delegation) for delegation in record.npu],
         "validation": validation_entry(record.validation),
         "convert_s": round(record.convert_s, 2),
     }
@@ -55,11 +57,12 @@ def validation_entry(validation: Validation) -> dict[str, Any]:
     return dataclasses.asdict(validation)
 
 
-def plan_entry(plan: QuantPlan | None) -> dict[str, Any] | None:
+def plan_entry(plan: QuantPlan | None, profile: Precision) -> dict[str, Any] | None:
     """The manifest's "quant_plan": every int8 tensor with its parameters, every float operation with its reason."""
     if plan is None:
         return None
     return {
+        "profile": profile,
         "activations": [dataclasses.asdict(activation) for activation in plan.activations],
         "weights": [
             {"tensor": weight.tensor, "module": weight.module, "axis": weight.axis, "scales": list(weight.scales)}

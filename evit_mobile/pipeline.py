@@ -15,7 +15,7 @@ from torch import nn
 import evit_mobile
 from converters.contract import Artefact, Metadata, Precision, Target
 from converters.errors import ConverterError
-from converters.registry import TARGETS, find_installed_target
+from converters.registry import TARGETS, find_installed_target, find_target
 from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
 from evit_mobile.document import compose, task_matches
 from evit_mobile.errors import UsageError
@@ -43,7 +43,7 @@ class Conversion:
 def convert(
     model: str | ModelSpec | nn.Module | None = None,
     *,
-    formats: Sequence[str] = tuple(TARGETS),
+    formats: Sequence[str] | None = None,
     precision: Precision | str = Precision.INT8,
     weights: str | Path | None = None,
     size: tuple[int, int] | None = None,
@@ -51,23 +51,25 @@ def convert(
     calib: Path | str | None = None,
     out: Path | str = "out",
     seed: int = 0,
+    float_io: bool = False,
     report: Report = silent,
 ) -> Conversion:
     """Writes one artefact per format into `out`, each validated by running the written file, and a manifest.
 
     `model` is a variant's name, a ModelSpec, a live module of timm's, MIT's or Microsoft's class, or None for the bundled
     efficientvit_m0. `weights` is a file, "bundled", "hub", "hf://..." or "random". `calib` is a folder or file of images;
-    half of its images calibrate, the others judge. Raises the errors of `evit_mobile.errors`, calib and converters; a failed
-    validation is not an error but a verdict in the manifest.
+    half of its images calibrate, the others judge. `float_io` gives an int8-full artefact float input and output. `formats` None
+    is every one that has the precision. Raises the errors of `evit_mobile.errors`, calib and converters; a failed validation is
+    not an error but a verdict in the manifest.
     """
     precision, folder = Precision(precision), Path(out)
-    targets = [usable_target(name, precision) for name in dict.fromkeys(formats)]
+    targets = [usable_target(name, precision) for name in dict.fromkeys(formats or formats_with(precision))]
     prepare_folder(folder)
     report("loading weights")
     reference = load_reference(model, weights=weights, size=size, num_classes=num_classes, seed=seed)
     calibration, held_out = choose_images(reference, None if calib is None else Path(calib), precision, seed)
     floats = {target.precisions[precision]: None for target in targets}
-    prepared = prepare(reference, calibration, held_out, precision, tuple(floats), report)
+    prepared = prepare(reference, calibration, held_out, precision, tuple(floats), report, float_io=float_io)
     records, failures = [], []
     for target in targets:
         lowerable = prepared[target.precisions[precision]]
@@ -76,11 +78,16 @@ def convert(
         except ConverterError as error:
             failures.append(error)
     plan = next(iter(prepared.values())).plan
-    document = compose(reference, calibration, held_out, plan, records, folder, seed)
+    document = compose(reference, calibration, held_out, plan, precision, records, folder, seed)
     write_manifest(document, folder)
     if failures:
         raise failures[0]
     return Conversion(folder=folder, manifest=document)
+
+
+def formats_with(precision: Precision) -> list[str]:
+    """Every format that has the precision."""
+    return [name for name in TARGETS if precision in find_target(name).precisions]
 
 
 def usable_target(name: str, precision: Precision) -> Target:
@@ -118,12 +125,12 @@ def prepare_folder(folder: Path) -> None:
 def choose_images(reference: Reference, source: Path | None, precision: Precision, seed: int) -> tuple[Images, Images]:
     """Images to calibrate with and images to judge with; never the same ones.
 
-    Raises UsageError for int8 of a user's own weights without `source`: other people's images give wrong ranges.
+    Raises UsageError for int8 activations of a user's own weights without `source`: other people's images give wrong ranges.
     """
     own = reference.weights not in ("bundled", "random")
-    if source is None and own and precision is Precision.INT8:
+    if source is None and own and precision.calibrated:
         raise UsageError(
-            got="int8 for your own weights without calibration images",
+            got=f"{precision} for your own weights without calibration images",
             allowed="a folder or file with images of the kind the model was trained on (100 to 1000 are enough)",
             do="pass --calib DIR",
         )
@@ -151,7 +158,11 @@ def produce(
     labels = held_out.labels(reference.spec.num_classes) if task_matches(reference.weights, held_out) else None
     validation = prove(target, artefact, lowerable.stages, held_out, labels)
     return ArtefactRecord(
-        artefact=artefact, delegation=target.inspect(path).delegation, validation=validation, convert_s=seconds
+        artefact=artefact,
+        delegation=target.inspect(path).delegation,
+        npu=target.compile_for_npu(path) if precision is Precision.INT8_FULL else (),
+        validation=validation,
+        convert_s=seconds,
     )
 
 

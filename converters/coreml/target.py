@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
+from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner
 from converters.coreml import inspect, lower, runtime, toolchain
 from converters.coreml.options import TENSORS, Options
 
@@ -38,3 +38,6 @@ class CoreMLTarget:
 
     def inspect(self, path: Path) -> Inspection:
         return inspect.inspect(path)
+
+    def compile_for_npu(self, path: Path) -> tuple[Delegation, ...]:  # noqa: ARG002  # the contract's signature
+        return ()

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
+from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner
 from converters.errors import ToolchainError
 from converters.executorch.quiet import quiet_toolchain
 from converters.files import sha256, size_bytes, write_bytes
@@ -71,6 +71,9 @@ class ExecuTorchTarget:
             from converters.executorch.inspect import inspect_content
 
             return inspect_content(read_file(path))
+
+    def compile_for_npu(self, path: Path) -> tuple[Delegation, ...]:  # noqa: ARG002  # the contract's signature
+        return ()
 
     def _require(self) -> None:
         reason = self.missing()

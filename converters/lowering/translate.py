@@ -12,12 +12,14 @@ from torch.fx import Node
 from converters.errors import ToolchainError
 from converters.lowering.emitter import BaseEmitter
 from converters.lowering.program import (
+    DEQUANTIZE,
     DEQUANTIZE_CHANNELS,
     arguments,
     evaluate,
     live_nodes,
     operator_name,
     stored_tensors,
+    tensor_quantization,
     unsupported,
 )
 from converters.lowering.values import Constant, Quantization, T, Value
@@ -52,7 +54,9 @@ def translate(
 
 
 def folded(node: Node, known: dict[Node, Any]) -> Constant:
-    """A constant node's value. A dequantized weight keeps its codes, for the operations that take them as they are."""
+    """A constant node's value. A dequantized one keeps its codes, for the operations that take them as they are."""
+    if operator_name(node) == DEQUANTIZE:
+        return Constant(known[node], known[node.all_input_nodes[0]], tensor_quantization(node))
     if operator_name(node) != DEQUANTIZE_CHANNELS:
         return Constant(known[node])
     named = arguments(node)

@@ -41,9 +41,11 @@ class Epilogue(Fused):
 class Emitter(BaseEmitter[Tensor]):
     """Writes TFLite's operations. With `half_weights` float parameters are stored as float16."""
 
-    def __init__(self, *, half_weights: bool) -> None:
+    def __init__(self, *, half_weights: bool = False, integer_only: bool = False) -> None:
+        """`integer_only` also writes the int8 operations that LiteRT's own kernels and NPUs have and XNNPACK does not."""
         super().__init__()
         self.graph = Graph()
+        self.integer_only = integer_only
         self._half_weights = half_weights
         self._names: dict[str, int] = {}
 
@@ -113,6 +115,12 @@ class Emitter(BaseEmitter[Tensor]):
             raise unsupported(node, f"with a {role} above 65504", "convert this model with --fp32 or --int8")
         stored = self.constant(half, name=f"{name}/half")
         return self.once(("half", id(stored)), lambda: self.emit("DEQUANTIZE", [stored], stored.shape, name=name))
+
+    def coded_weight(self, codes: Array, quantization: Quantization, *, node: Node, role: str) -> Tensor:
+        """A weight of a float operation, stored as int8 behind a DEQUANTIZE, which XNNPACK folds."""
+        name = f"{tensor_name(node)}/{role}"
+        stored = self.constant(codes, name=f"{name}/int8", quantization=quantization)
+        return self.once(("coded", id(stored)), lambda: self.emit("DEQUANTIZE", [stored], stored.shape, name=name))
 
     def indices(self, values: Any) -> Tensor:
         """An int32 constant for axes, shapes, paddings and permutations."""

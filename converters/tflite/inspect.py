@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,26 @@ def _specs(model: Any, subgraph: Any, *, inputs: bool) -> tuple[TensorSpec, ...]
         tensor = subgraph.tensors[index]
         shape = tuple(int(size) for size in tensor.shape)
         name = (named.get(index) or tensor.name).decode()
-        specs.append(TensorSpec(name=name, shape=shape, dtype=_dtype(tensor), layout=image_layout(shape)))
+        scale, zero_point = _parameters(tensor)
+        specs.append(
+            TensorSpec(
+                name=name,
+                shape=shape,
+                dtype=_dtype(tensor),
+                layout=image_layout(shape),
+                scale=scale,
+                zero_point=zero_point,
+            )
+        )
     return tuple(specs)
+
+
+def _parameters(tensor: Any) -> tuple[float | None, int | None]:
+    """(scale, zero point) of a quantized tensor, (None, None) of another."""
+    quantization = tensor.quantization
+    if quantization is None or quantization.scale is None or len(quantization.scale) == 0:
+        return None, None
+    return float(quantization.scale[0]), int(quantization.zeroPoint[0])
 
 
 def _delegation(model: Any, interpreter: Any) -> Delegation:
@@ -102,16 +121,17 @@ def _delegation(model: Any, interpreter: Any) -> Delegation:
         partitions=len(partitions),
         delegated_ops=len(delegated),
         total_ops=len(kinds),
-        fallback=_fallback(model, kinds, left),
+        fallback=collect_fallbacks(model, left, lambda kind, operator: _reason(model, kind, operator)),
     )
 
 
-def _fallback(model: Any, kinds: list[str], numbers: list[int]) -> tuple[Fallback, ...]:
-    subgraph = model.subgraphs[0]
+def collect_fallbacks(model: Any, numbers: list[int], reason: Callable[[str, Any], str]) -> tuple[Fallback, ...]:
+    """The operators with these numbers, those of one kind and `reason(kind, operator)` as one."""
+    subgraph, kinds = model.subgraphs[0], operator_kinds(model)
     modules: dict[tuple[str, str], list[str]] = defaultdict(list)
     for number in numbers:
         operator = subgraph.operators[number]
-        modules[kinds[number], _reason(model, kinds[number], operator)].append(module_path(subgraph, operator))
+        modules[kinds[number], reason(kinds[number], operator)].append(module_path(subgraph, operator))
     return tuple(
         Fallback(op=kind, count=len(paths), reason=reason, modules=tuple(sorted({path for path in paths if path})))
         for (kind, reason), paths in modules.items()

@@ -48,10 +48,32 @@ class LiteRTRunner:
         expected = tuple(int(size) for size in self._input["shape"])
         if stored.shape != expected:
             raise ValueError(f"got images of shape {images.shape}; allowed: those that give {self._layout} {expected}")
-        self._interpreter.set_tensor(self._input["index"], np.ascontiguousarray(stored, dtype=np.float32))
+        self._interpreter.set_tensor(self._input["index"], np.ascontiguousarray(to_codes(stored, self._input)))
         self._interpreter.invoke()
-        output: np.ndarray = self._interpreter.get_tensor(self._output["index"])
+        output = to_values(self._interpreter.get_tensor(self._output["index"]), self._output)
         return output.transpose(0, 3, 1, 2) if output.ndim == IMAGE_RANK and self._layout is Layout.NHWC else output
+
+
+def to_codes(values: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
+    """float32 values as the input that `detail` describes takes them: as they are, or quantized to int8."""
+    import numpy as np
+
+    if detail["dtype"] is not np.int8:
+        return values.astype(np.float32, copy=False)
+    scale, zero_point = detail["quantization"]
+    codes: np.ndarray = np.clip(np.rint(values / np.float32(scale)) + zero_point, -128, 127).astype(np.int8)
+    return codes
+
+
+def to_values(codes: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
+    """What an output that `detail` describes means, in float32."""
+    import numpy as np
+
+    if detail["dtype"] is not np.int8:
+        return codes
+    scale, zero_point = detail["quantization"]
+    values: np.ndarray = (codes.astype(np.float32) - zero_point) * np.float32(scale)
+    return values
 
 
 def image_layout(shape: Any) -> Layout | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
+from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner
 from converters.tflite.inspect import inspect_file
 from converters.tflite.runtime import RUNTIME, load_runner
 
@@ -22,7 +22,7 @@ class TFLiteTarget:
     name = "tflite"
     suffix = ".tflite"
     precisions = MappingProxyType(
-        {Precision.FP32: FloatType.FP32, Precision.FP16: FloatType.FP16, Precision.INT8: FloatType.FP32}
+        {precision: FloatType.FP16 if precision is Precision.FP16 else FloatType.FP32 for precision in Precision}
     )
     runtime = RUNTIME
 
@@ -53,3 +53,8 @@ class TFLiteTarget:
 
     def inspect(self, path: Path) -> Inspection:
         return inspect_file(path)
+
+    def compile_for_npu(self, path: Path) -> tuple[Delegation, ...]:
+        from converters.tflite.npu import compile_for_npu
+
+        return compile_for_npu(path)

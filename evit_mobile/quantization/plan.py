@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,36 +13,38 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule, Interpreter, Node
 
 from calib.observers import Method, Observer, make_observer
-from calib.ranges import affine_parameters
-from converters.contract import ActivationQuantization, FloatDecision, QuantPlan, WeightQuantization
+from calib.ranges import Range, affine_parameters
+from converters.contract import ActivationQuantization, FloatDecision, Precision, QuantPlan, WeightQuantization
 from converters.quantized_program import WEIGHT_MAX, graph_module
-from evit_mobile.quantization.placement import ATEN, Placement, module_path, place
-
-SIGMOID_SCALE, SIGMOID_ZERO_POINT = 1 / 256, -128
-"""The only output parameters that int8 sigmoid kernels accept."""
+from evit_mobile.quantization.integer_placement import place_everything
+from evit_mobile.quantization.integer_ranges import UNIT_OPERATIONS, UNIT_PARAMETERS, Parameters, integer_parameters
+from evit_mobile.quantization.placement import Placement, module_path, place
 
 
 def make_plan(
     program: ExportedProgram,
     images: Iterable[Tensor],
     *,
+    profile: Precision = Precision.INT8,
     method: Method = Method.MSE,
     protected: frozenset[str] = frozenset(),
 ) -> QuantPlan:
-    """Plan for `program`, with ranges observed on `images`, each of the program's input shape (1, 3, H, W).
+    """Plan for `program` in one of the int8 profiles, with ranges observed on `images`, each of the program's input shape
+    (1, 3, H, W). The profile int8-weights observes nothing.
 
     Raises DataError when a tensor is not finite on some image.
     """
     module = graph_module(program)
-    placement = place(module, protected)
-    observers = observe(module, placement.groups, images, method)
-    activations = []
+    placement = placement_for(profile, module, protected)
+    observers = observe(module, placement.groups, images if placement.groups else (), method)
+    parameters = integer_parameters if profile is Precision.INT8_FULL else group_parameters
+    known: dict[Node, Parameters] = {}
     for group, observer in zip(placement.groups, observers, strict=True):
-        scale, zero_point = _group_parameters(group, observer)
-        activations += [
-            ActivationQuantization(tensor=node.name, module=module_path(node), scale=scale, zero_point=zero_point)
-            for node in group
-        ]
+        known |= dict.fromkeys(group, parameters(group, observer.range, known))
+    activations = [
+        ActivationQuantization(tensor=node.name, module=module_path(node), scale=scale, zero_point=zero_point)
+        for node, (scale, zero_point) in known.items()
+    ]
     weights = [
         WeightQuantization(
             tensor=str(parameter.target),
@@ -59,6 +62,14 @@ def float_decisions(placement: Placement) -> tuple[FloatDecision, ...]:
         FloatDecision(tensor=node.name, module=module_path(node), operation=str(node.target), reason=reason)
         for node, reason in placement.floats
     )
+
+
+def placement_for(profile: Precision, module: GraphModule, protected: frozenset[str]) -> Placement:
+    """What each profile quantizes."""
+    if profile is Precision.INT8_FULL:
+        return place_everything(module)
+    placement = place(module, protected)
+    return replace(placement, groups=(), floats=()) if profile is Precision.INT8_WEIGHTS else placement
 
 
 def observe(
@@ -82,11 +93,13 @@ def observe(
     return observers
 
 
-def _group_parameters(group: tuple[Node, ...], observer: Observer) -> tuple[float, int]:
-    if any(node.target is ATEN.sigmoid.default for node in group):
-        return SIGMOID_SCALE, SIGMOID_ZERO_POINT
-    low, high = observer.range()
-    return affine_parameters(low, high)
+def group_parameters(
+    group: tuple[Node, ...], observed: Callable[[], Range], _known: Mapping[Node, Parameters]
+) -> Parameters:
+    """Parameters of tensors that share one scale, in the accuracy-first profile."""
+    if any(node.target in UNIT_OPERATIONS for node in group):
+        return UNIT_PARAMETERS
+    return affine_parameters(*observed())
 
 
 def weight_scales(weight: Tensor) -> tuple[float, ...]:

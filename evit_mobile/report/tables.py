@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from evit_mobile.reading import Evaluation, Revalidation
 
 VERDICT_STYLES = {"passed": "bold green", "failed": "bold red", "not_run": "bold yellow"}
-PACKAGES = ("torch", "numpy", "coremltools", "ai-edge-litert", "executorch", "torchao", "huggingface-hub")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "coremltools",
+    "ai-edge-litert",
+    "executorch",
+    "torchao",
+    "huggingface-hub",
+    "ethos-u-vela",
+)
 
 
 def model_rows() -> list[dict[str, Any]]:
@@ -59,8 +68,8 @@ def models_table(rows: list[dict[str, Any]]) -> RenderableType:
 def manifest_table(manifest: dict[str, Any]) -> RenderableType:
     model = manifest["model"]
     title = f"{model['name']}, {model['num_classes']} classes, weights: {model['weights']}"
-    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("artefact", no_wrap=True)
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("artefact")
     for heading in ("MB", "SQNR dB", "agreement", "top-1 (fp32)", "delegated"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -72,7 +81,23 @@ def manifest_table(manifest: dict[str, Any]) -> RenderableType:
             delegation_cell(entry["delegation"]),
             verdict_text(entry["validation"]["verdict"]),
         )
-    return Group(table, *validation_lines(manifest["artefacts"]))
+    return Group(table, *validation_lines(manifest["artefacts"]), *npu_lines(manifest["artefacts"]))
+
+
+def npu_lines(entries: list[dict[str, Any]]) -> list[Text]:
+    """How NPU compilers take each artefact, and the operations that they leave."""
+    lines = []
+    for entry in entries:
+        for npu in entry.get("npu", []):
+            text = f"{entry['path']}: {npu['delegated_ops']} of {npu['total_ops']} operations on {npu['delegate']}"
+            lines.append(Text("; ".join([text, *map(fallback_text, npu["fallback"])]), style="dim"))
+    return lines
+
+
+def fallback_text(fallback: dict[str, Any]) -> str:
+    """An operation that was not taken, in words."""
+    modules = ", ".join(fallback["modules"][:5])
+    return f"not {fallback['count']} x {fallback['op']} ({fallback['reason']}){f' in {modules}' if modules else ''}"
 
 
 def accuracy_cells(validation: dict[str, Any]) -> tuple[str, str, str]:
@@ -154,16 +179,23 @@ def inspection_table(document: dict[str, Any]) -> RenderableType:
         share = f"{delegation['delegated_ops']} of {delegation['total_ops']} operations"
         partitions = f", partitions: {delegation['partitions']}" if delegation["partitions"] else ""
         facts.add_row("delegate", f"{delegation['delegate']}: {share}{partitions}")
+    for npu in document["npu"]:
+        facts.add_row("NPU", f"{npu['delegate']}: {npu['delegated_ops']} of {npu['total_ops']} operations")
     operations = Table("operation", "count")
     for name, count in sorted(document["operations"].items(), key=lambda item: -item[1]):
         operations.add_row(name, str(count))
     parts: list[RenderableType] = [facts, operations]
-    if delegation is not None and delegation["fallback"]:
-        fallback = Table("outside the delegate", "count", "reason", "modules")
-        for item in delegation["fallback"]:
-            fallback.add_row(item["op"], str(item["count"]), item["reason"], "\n".join(item["modules"][:5]))
-        parts.append(fallback)
+    taken = [*([] if delegation is None else [delegation]), *document["npu"]]
+    parts += [fallback_table(delegation) for delegation in taken if delegation["fallback"]]
     return Group(*parts, *(Text(note) for note in document["notes"]))
+
+
+def fallback_table(delegation: dict[str, Any]) -> Table:
+    """The operations that a delegate or NPU did not take."""
+    table = Table(f"outside {delegation['delegate']}", "count", "reason", "modules")
+    for item in delegation["fallback"]:
+        table.add_row(item["op"], str(item["count"]), item["reason"], "\n".join(item["modules"][:5]))
+    return table
 
 
 def evaluation_entry(evaluation: Evaluation) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from evit_mobile.rewrites.cascaded_attention import rewrite_cascaded_attention
 from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm
 from evit_mobile.rewrites.half_cascaded_attention import rewrite_half_cascaded_attention
 from evit_mobile.rewrites.half_linear_attention import rewrite_half_linear_attention
+from evit_mobile.rewrites.integer_attention import rewrite_integer_attention
+from evit_mobile.rewrites.integer_layer_norm import rewrite_integer_layer_norm
 from evit_mobile.rewrites.linear_attention import rewrite_linear_attention
 from evit_mobile.rewrites.windows import rewrite_windows
 
@@ -35,6 +37,13 @@ HALF_PASSES: Passes = (
     ("half_linear_attention", rewrite_half_linear_attention),
 )
 """From there to a form whose intermediates fit fp16, for targets whose floats are fp16. Weights and what is int8 stay the same."""
+
+INTEGER_PASSES: Passes = (
+    *PASSES[:-1],
+    ("integer_attention", rewrite_integer_attention),
+    ("integer_layer_norm", rewrite_integer_layer_norm),
+)
+"""From a reference to a form of which every operation exists in int8."""
 
 MAX_RELATIVE_ERROR = 1e-4
 """Largest change of any logit that PASSES may cause, relative to the largest logit. fp32 rounding stays below 1e-5."""
@@ -75,6 +84,11 @@ def rewrite(reference: nn.Module, probe: Tensor) -> tuple[nn.Module, RewriteLog]
 def rewrite_for_half(rewritten: nn.Module, probe: Tensor) -> tuple[nn.Module, RewriteLog]:
     """What `rewrite` gave, in a form for fp16 floats. Likewise untouched, logged and verified."""
     return _apply(HALF_PASSES, rewritten, probe, HALF_MAX_RELATIVE_ERROR)
+
+
+def rewrite_for_integers(reference: nn.Module, probe: Tensor) -> tuple[nn.Module, RewriteLog]:
+    """The form of `reference` whose every operation exists in int8. Likewise untouched, logged and verified."""
+    return _apply(INTEGER_PASSES, reference, probe, MAX_RELATIVE_ERROR)
 
 
 def _apply(passes: Passes, original: nn.Module, probe: Tensor, limit: float) -> tuple[nn.Module, RewriteLog]:

@@ -27,4 +27,8 @@ THRESHOLDS = {
     Precision.FP32: Thresholds(min_sqnr_db=80.0, min_top1_agreement=0.999, min_faithful_db=80.0, max_top1_drop=0.1),
     Precision.FP16: Thresholds(min_sqnr_db=40.0, min_top1_agreement=0.99, min_faithful_db=40.0, max_top1_drop=0.5),
     Precision.INT8: Thresholds(min_sqnr_db=15.0, min_top1_agreement=0.95, min_faithful_db=20.0, max_top1_drop=1.0),
+    Precision.INT8_WEIGHTS: Thresholds(
+        min_sqnr_db=25.0, min_top1_agreement=0.98, min_faithful_db=40.0, max_top1_drop=0.5
+    ),
+    Precision.INT8_FULL: Thresholds(min_sqnr_db=15.0, min_top1_agreement=0.95, min_faithful_db=20.0, max_top1_drop=1.0),
 }

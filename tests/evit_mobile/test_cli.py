@@ -70,6 +70,8 @@ CONVERT = ("convert", "--format", "tflite")
         ((*CONVERT, "--size", "big"), "HEIGHTxWIDTH"),
         ((*CONVERT, "--out", "{file}/below"), "written to"),
         ((*CONVERT, "--int8", "--fp16"), "one precision"),
+        ((*CONVERT, "--int8-full", "--int8-weights"), "one precision"),
+        (("convert", "--format", "executorch", "--int8-full"), "format executorch"),
         ((*CONVERT, "--model", "efficientvit_b2"), "--weights"),
         (("validate", "nowhere"), "nowhere"),
         (("validate", "{empty}"), "manifest.json"),

@@ -108,7 +108,7 @@ def parameters(
     name = tensor_name(node)
     if epilogue.quantization is None:
         return (
-            emitter.weight(weight.array.transpose(order), node=node, role="weight"),
+            float_weight(emitter, node, weight, order, axis),
             emitter.weight(biases, node=node, role="bias"),
         )
     assert weight.codes is not None
@@ -120,6 +120,14 @@ def parameters(
         emitter.constant(codes, name=f"{name}/weight", quantization=replace(weight.quantization, axis=axis)),
         emitter.constant(bias_codes, name=f"{name}/bias", quantization=units),
     )
+
+
+def float_weight(emitter: Emitter, node: Node, weight: Constant, order: tuple[int, ...], axis: int) -> Tensor:
+    """The weight of a float operation permuted to `order`; kept as int8 where it comes as that."""
+    if weight.codes is None or weight.quantization is None:
+        return emitter.weight(weight.array.transpose(order), node=node, role="weight")
+    codes = weight.codes.numpy().transpose(order)
+    return emitter.coded_weight(codes, replace(weight.quantization, axis=axis), node=node, role="weight")
 
 
 def padded(

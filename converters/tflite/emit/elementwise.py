@@ -44,9 +44,11 @@ def divide(emitter: Emitter, node: Node) -> None:
 
 def write_binary(emitter: Emitter, node: Node, code: str, items: list[Operand]) -> None:
     """Writes the operation in the storage order of its largest operand; constants follow at conversion time."""
-    quantizations = [int8_form(operand) for operand in items]
+    quantizations = [int8_operand(emitter, operand) for operand in items]
     epilogue = emitter.epilogue(node, int8=None not in quantizations and code in INT8, clamp=code in FUSES_CLAMP)
-    if epilogue.quantization and not scales_allowed(quantizations, epilogue.quantization, product=code == "MUL"):
+    if epilogue.quantization and not (
+        emitter.integer_only or scales_allowed(quantizations, epilogue.quantization, product=code == "MUL")
+    ):
         epilogue = emitter.epilogue(node, int8=False, clamp=code in FUSES_CLAMP)
     if epilogue.quantization is None:
         items = [emitter.dequantized(item) if isinstance(item, Value) else item for item in items]
@@ -80,6 +82,18 @@ def write_binary(emitter: Emitter, node: Node, code: str, items: list[Operand]) 
     emitter.finish(node, epilogue, Value(output, layout))
 
 
+def int8_operand(emitter: Emitter, operand: Operand) -> Quantization | None:
+    """How the operand can take part in an int8 operation. XNNPACK's have no constants but single numbers."""
+    if (
+        emitter.integer_only
+        and isinstance(operand, Constant)
+        and operand.codes is not None
+        and operand.value.numel() > 1
+    ):
+        return operand.quantization
+    return int8_form(operand)
+
+
 def parameter(
     emitter: Emitter,
     node: Node,
@@ -91,8 +105,12 @@ def parameter(
     """A constant operand: a number as a scalar, else permuted to `order`, then seen as `shape` if one is given."""
     if operand.value.numel() == 1:
         return number(emitter, node, operand.value.item(), quantization)
-    array = operand.array.reshape(widen(operand.shape, len(order))).transpose(order)
-    return emitter.weight(array if shape is None else array.reshape(shape), node=node, role="operand")
+    values = operand.array if quantization is None or operand.codes is None else operand.codes.numpy()
+    array = values.reshape(widen(operand.shape, len(order))).transpose(order)
+    array = array if shape is None else array.reshape(shape)
+    if quantization is None:
+        return emitter.weight(array, node=node, role="operand")
+    return emitter.constant(array, name=f"{tensor_name(node)}/operand", quantization=operand.quantization)
 
 
 def number(emitter: Emitter, node: Node, value: float, quantization: Quantization | None) -> Tensor:
@@ -122,6 +140,11 @@ def write_unary(emitter: Emitter, node: Node, code: str, **options: Any) -> None
     value = emitter.activation(node.all_input_nodes[0])
     epilogue = emitter.epilogue(node, int8=value.quantization is not None, clamp=False)
     tensor, quantization = value.tensor, epilogue.quantization
+    if quantization is not None and emitter.integer_only:
+        output = emitter.emit(
+            code, [tensor], tensor.shape, name=tensor_name(node), quantization=quantization, **options
+        )
+        return emitter.finish(node, epilogue, Value(output, value.layout))
     if quantization is not None and code == "RELU" and quantization.zero_point == -128:
         # The smallest code stands for 0: requantizing clamps.
         return emitter.finish(node, epilogue, emitter.quantized(value, quantization, name=tensor_name(node)))
@@ -150,6 +173,8 @@ def clamp(emitter: Emitter, node: Node) -> None:
     lower, upper = list(named.values())[1:3] if len(named) > 2 else (named["min"], None)
     value: Operand = emitter.values[node.args[0]]  # type: ignore[index]
     limits = [(code, limit) for code, limit in (("MAXIMUM", lower), ("MINIMUM", upper)) if limit is not None]
+    if emitter.integer_only and isinstance(value, Value) and value.quantization is not None:
+        return emitter.bind(node, integer_clamp(emitter, node, value, value.quantization, limits))
     for code, limit in limits:
         assert isinstance(value, Value)
         value = emitter.dequantized(value)
@@ -157,6 +182,23 @@ def clamp(emitter: Emitter, node: Node) -> None:
         tensor = emitter.emit(code, [value.tensor, operand], value.tensor.shape, name=tensor_name(node))
         value = Value(tensor, value.layout)
     return emitter.bind(node, value)
+
+
+def integer_clamp(
+    emitter: Emitter, node: Node, value: Value[Tensor], quantization: Quantization, limits: list[tuple[str, Any]]
+) -> Value[Tensor]:
+    """The int8 value clamped to the codes of the limits; nothing for a limit that no code lies beyond."""
+    for code, limit in limits:
+        level = int(np.clip(round(float(limit) / quantization.scale) + quantization.zero_point, -128, 127))
+        if level == (-128 if code == "MAXIMUM" else 127):
+            continue
+        operand = emitter.constant(
+            np.array(level, np.int8), name=f"{tensor_name(node)}/limit", quantization=quantization
+        )
+        inputs, shape = [value.tensor, operand], value.tensor.shape
+        tensor = emitter.emit(code, inputs, shape, name=tensor_name(node), quantization=quantization)
+        value = Value(tensor, value.layout)
+    return value
 
 
 POWERS = {2: "SQUARE", 0.5: "SQRT", -0.5: "RSQRT"}

@@ -17,7 +17,7 @@ from converters.tflite.graph import Tensor
 
 
 def reduce(code: str) -> Callable[[Emitter, Node], None]:
-    """The emitter of a reduction over dimensions: MEAN or SUM, int8 where input and result are."""
+    """The emitter of a reduction over dimensions: MEAN, SUM or REDUCE_MAX, int8 where input and result are."""
 
     def emit(emitter: Emitter, node: Node) -> None:
         named = arguments(node)
@@ -42,14 +42,18 @@ def reduce(code: str) -> Callable[[Emitter, Node], None]:
 
 
 def softmax(emitter: Emitter, node: Node) -> None:
-    """aten.softmax: always float (XNNPACK has no other), over the innermost stored dimension."""
+    """aten.softmax over the innermost stored dimension: int8 in an integer-only file, else float (XNNPACK has no other)."""
     named = arguments(node)
     value = emitter.activation(named["self"])
     dim = named["dim"] % len(value.layout.shape)
-    value = emitter.dequantized(emitter.innermost(value, dim))
+    value = emitter.innermost(value, dim)
+    epilogue = emitter.epilogue(node, int8=emitter.integer_only and value.quantization is not None, clamp=False)
+    if epilogue.quantization is None:
+        value = emitter.dequantized(value)
     tensor = emitter.rows(value)
-    output = emitter.emit("SOFTMAX", [tensor], tensor.shape, name=tensor_name(node), beta=1.0)
-    emitter.bind(node, Value(output, value.layout))
+    name, quantization = tensor_name(node), epilogue.quantization
+    output = emitter.emit("SOFTMAX", [tensor], tensor.shape, name=name, quantization=quantization, beta=1.0)
+    emitter.finish(node, epilogue, Value(output, value.layout))
 
 
 def layer_norm(emitter: Emitter, node: Node) -> None:

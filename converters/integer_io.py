@@ -1,0 +1,31 @@
+"""Integer input and output: a quantized program without the conversions at its borders."""
+
+from __future__ import annotations
+
+import torch
+from torch.export import ExportedProgram
+
+from converters.quantized_program import graph_module
+
+
+def with_integer_io(program: ExportedProgram) -> ExportedProgram:
+    """`program`, whose first operation quantizes its input and whose last dequantizes its output, taking and giving int8.
+
+    Raises ValueError for a program that does anything else with its input or output.
+    """
+    module = graph_module(program)
+    (image,) = module.graph.find_nodes(op="placeholder")
+    (output,) = module.graph.find_nodes(op="output")
+    quantize, (last,) = list(image.users), output.all_input_nodes
+    operators = torch.ops.quantized_decomposed
+    if [node.target for node in quantize] != [operators.quantize_per_tensor.default]:
+        raise ValueError("the input is not quantized first of all")
+    if last.target is not operators.dequantize_per_tensor.default:
+        raise ValueError("the output is not quantized")
+    quantize[0].replace_all_uses_with(image)
+    module.graph.erase_node(quantize[0])
+    output.replace_input_with(last, last.all_input_nodes[0])
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    (example,), _ = program.example_inputs
+    return torch.export.export(module, (torch.zeros_like(example, dtype=torch.int8),), strict=False)

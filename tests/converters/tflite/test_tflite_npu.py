@@ -1,0 +1,73 @@
+"""Vela as judge: what is integer runs on the NPU, and what is not is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from lowering_helpers import METADATA, Apply, export
+from torch import Tensor, nn
+
+from calib.observers import Method
+from converters.contract import Precision, QuantPlan
+from converters.errors import ToolchainError
+from converters.integer_io import with_integer_io
+from converters.quantized_program import quantize_program
+from converters.tflite.lower import to_bytes
+from converters.tflite.npu import ACCELERATORS, compile_for_npu
+from evit_mobile.quantization import make_plan
+
+pytest.importorskip("ethosu")
+
+
+def attention(x: Tensor, conv: nn.Module) -> Tensor:
+    """(1, 12, 8, 8) -> (1, 12, 64): convolution, scores, softmax, values."""
+    values = conv(x).flatten(2)
+    scores = (values.transpose(1, 2) @ values).softmax(-1)
+    return values @ scores.transpose(1, 2)
+
+
+def written(path: Path, plan_change: object = None) -> Path:
+    x = torch.randn(1, 12, 8, 8)
+    program = export(Apply(attention, conv=nn.Conv2d(12, 12, 1)), x)
+    plan = make_plan(program, [x], profile=Precision.INT8_FULL, method=Method.MIN_MAX)
+    if callable(plan_change):
+        plan = plan_change(plan)
+    program = with_integer_io(quantize_program(program, plan))
+    path.write_bytes(to_bytes(program, Precision.INT8_FULL, METADATA))
+    return path
+
+
+def test_every_operation_of_integer_attention_runs_on_both_npus(tmp_path: Path) -> None:
+    results = compile_for_npu(written(tmp_path / "model.tflite"))
+    assert [result.delegate.split()[0] for result in results] == list(ACCELERATORS)
+    for result in results:
+        assert result.delegated_ops == result.total_ops > 3
+        assert result.fallback == ()
+
+
+def test_a_softmax_left_in_float_is_named(tmp_path: Path) -> None:
+    def float_softmax(plan: QuantPlan) -> QuantPlan:
+        kept = tuple(item for item in plan.activations if not item.tensor.startswith(("softmax", "transpose_1")))
+        return replace(plan, activations=kept)
+
+    for result in compile_for_npu(written(tmp_path / "model.tflite", float_softmax)):
+        reasons = {fallback.op: fallback.reason for fallback in result.fallback}
+        assert "Float32" in reasons["SOFTMAX"]
+        assert result.delegated_ops < result.total_ops
+
+
+def test_a_file_that_is_no_model_is_explained(tmp_path: Path) -> None:
+    from converters.tflite import npu
+
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"not a model")
+    with pytest.raises(ToolchainError, match=r"model\.tflite"):
+        npu._run_vela(path, ACCELERATORS[0], str(tmp_path))
+
+
+def test_without_vela_nothing_is_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("converters.tflite.npu.find_spec", lambda _name: None)
+    assert compile_for_npu(tmp_path / "not even there.tflite") == ()
