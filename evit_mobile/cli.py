@@ -160,7 +160,9 @@ def evaluate(
 @app.command()
 def profile(
     artefacts: Annotated[list[Path], typer.Argument(metavar="ARTEFACT...", help="Artefacts to measure side by side.")],
-    on: Annotated[str, typer.Option("--on", help="Where: host, adb[:SERIAL], ssh:USER@HOST.")] = "host",
+    on: Annotated[
+        str, typer.Option("--on", help="Where: host, adb[:SERIAL], ssh:USER@HOST, ios-report:FILE.")
+    ] = "host",
     python: Annotated[str, typer.Option("--python", help="Interpreter with the runtimes behind ssh.")] = "python3",
     runner: Annotated[Path | None, typer.Option("--runner", help="Program that runs artefacts behind adb.")] = None,
     threads: Annotated[int, typer.Option("--threads", help="Threads of the runtime.")] = 1,

@@ -134,4 +134,7 @@ def throttling(measurement: Measurement) -> tuple[Estimate, list[str]]:
     first, last = before.get("frequency_mhz"), after.get("frequency_mhz")
     if first and last and max(last) < FREQUENCY_DROP * max(first):
         signs.append(f"clock fell from {max(first):.0f} to {max(last):.0f} MHz")
+    states = before.get("thermal_state"), after.get("thermal_state")
+    if states[0] != states[1]:
+        signs.append(f"thermal state went from {states[0]} to {states[1]}")
     return change, signs

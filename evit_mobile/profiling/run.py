@@ -12,12 +12,12 @@ import numpy as np
 
 from evit_mobile.errors import UsageError
 from evit_mobile.preparation import Report, silent
-from evit_mobile.profiling import adb, host, ssh
+from evit_mobile.profiling import adb, host, ios, ssh
 from evit_mobile.profiling.energy.measure import measure_energy
 from evit_mobile.profiling.protocol import Measurement, Session, Settings, measure
 from evit_mobile.profiling.records import PROFILE_NAME, Subject, append, ratios, record, subject, unavailable
 
-PLACES = "host, adb, adb:SERIAL, ssh:USER@HOST"
+PLACES = "host, adb, adb:SERIAL, ssh:USER@HOST, ios-report:FILE"
 
 
 def profile(
@@ -37,12 +37,9 @@ def profile(
     Raises ArtefactError, UsageError, DeviceError.
     """
     subjects = [subject(path) for path in artefacts]
-    report(f"preparing {place}")
-    with open_sessions(place, subjects, settings, python, runner) as sessions:
-        measurements = measure(sessions, settings, report)
-        energies = [energy_of(place, *pair, report) for pair in zip(sessions, measurements, strict=True)]
+    measured = measure_at(place, subjects, settings, python, runner, report)
     run, records = uuid.uuid4().hex, []
-    for item, measurement, energy in zip(subjects, measurements, energies, strict=True):
+    for item, (measurement, energy) in zip(subjects, measured, strict=True):
         operators = unavailable("operators are only timed on this machine")
         if place == "host":
             report(f"timing the operators of {item.path.name}")
@@ -53,6 +50,21 @@ def profile(
     for item, entry in zip(subjects, records, strict=True):
         append(out or item.path.parent / PROFILE_NAME, [entry])
     return {"profiles": records, "ratios": ratios(records)}
+
+
+def measure_at(
+    place: str, subjects: Sequence[Subject], settings: Settings, python: str, runner: Path | None, report: Report
+) -> list[tuple[Measurement, dict[str, Any]]]:
+    """What was measured of each subject, and its energy. Raises UsageError, ArtefactError, DeviceError."""
+    kind, _, name = place.partition(":")
+    if kind == "ios-report" and name:
+        found = ios.read_report(Path(name), subjects, settings)
+        return [(measurement, unavailable("the iOS report holds no energy")) for measurement in found]
+    report(f"preparing {place}")
+    with open_sessions(place, subjects, settings, python, runner) as sessions:
+        measurements = measure(sessions, settings, report)
+        energies = [energy_of(place, *pair, report) for pair in zip(sessions, measurements, strict=True)]
+    return list(zip(measurements, energies, strict=True))
 
 
 def energy_of(place: str, session: Session, measurement: Measurement, report: Report) -> dict[str, Any]:

@@ -1,0 +1,77 @@
+"""Reads what the iOS demo exports: latencies that the app itself measured on an iPhone. Format: docs/profile.md, "iOS report"."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converters.errors import ArtefactError
+from converters.files import sha256
+from evit_mobile.profiling.protocol import MAXIMUM_BLOCK_RUNS, Measurement, Settings
+from evit_mobile.profiling.records import Subject
+from evit_mobile.profiling.statistics import is_precise, is_steady
+
+SCHEMA = 1
+THERMAL_STATES = ("nominal", "fair", "serious", "critical")
+"""ProcessInfo.ThermalState, in order."""
+
+MINIMUM_RUNS = 2 * MAXIMUM_BLOCK_RUNS
+
+
+def read_report(path: Path, subjects: Sequence[Subject], settings: Settings) -> list[Measurement]:
+    """The measurement of each subject, found by its SHA-256. Raises ArtefactError for a damaged report or one of other artefacts."""
+    try:
+        document = json.loads(path.read_text())
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"schema {document['schema']}")
+        entries = {str(entry["sha256"]): entry for entry in document["artefacts"]}
+        return [measurement(document["device"], found(entries, item, path), settings) for item in subjects]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtefactError(
+            got=f"{path}, which cannot be read ({type(error).__name__}: {error})",
+            allowed=f"a report of the iOS demo, schema {SCHEMA}",
+            do="export it from the app again",
+        ) from None
+
+
+def found(entries: dict[str, Any], item: Subject, path: Path) -> dict[str, Any]:
+    """The report's entry of an artefact. Raises ArtefactError."""
+    digest = sha256(item.path)
+    if digest not in entries:
+        raise ArtefactError(
+            got=f"{item.path} with SHA-256 {digest}, which is not in {path}",
+            allowed=", ".join(f"{entry['name']} {key[:12]}" for key, entry in entries.items())
+            or "nothing: the report is empty",
+            do="name the artefact that the app was built with",
+        )
+    entry: dict[str, Any] = entries[digest]
+    return entry
+
+
+def measurement(device: dict[str, Any], entry: dict[str, Any], settings: Settings) -> Measurement:
+    """An entry as if we had measured it. Raises ValueError, KeyError or TypeError for one that is not complete."""
+    latencies = [float(value) for value in entry["latencies_ms"]]
+    if len(latencies) < MINIMUM_RUNS or not all(np.isfinite(latencies)) or min(latencies) <= 0:
+        raise ValueError(f"{len(latencies)} latencies; {MINIMUM_RUNS} positive ones are needed")
+    states = [entry[name] for name in ("thermal_before", "thermal_after")]
+    if not set(states) <= set(THERMAL_STATES):
+        raise ValueError(f"thermal states {' and '.join(map(str, states))}")
+    before, after = ({"system": f"{device['model']}, {device['system']}", "cpu": device["model"]} for _ in states)
+    blocks = np.array_split(latencies, len(latencies) // MAXIMUM_BLOCK_RUNS)
+    return Measurement(
+        loaded={
+            "runtime": {"name": f"Core ML, {entry['compute_units']}", "version": str(device["system"])},
+            "load_ms": float(entry["load_ms"]),
+            "first_run_ms": float(entry["first_run_ms"]),
+        },
+        latencies_ms=latencies,
+        blocks_ms=[float(np.median(block)) for block in blocks],
+        steady=is_steady(latencies, runs=len(latencies)),
+        precise=is_precise(latencies, settings.bound, len(latencies) // 4),
+        before=before | {"thermal_state": states[0]},
+        after=after | {"thermal_state": states[1], "peak_memory_bytes": entry.get("peak_memory_bytes")},
+    )

@@ -1,0 +1,85 @@
+"""Reports of the iOS demo, as the app would write them: good ones, damaged ones, and ones of other artefacts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from converters.errors import ArtefactError
+from converters.files import sha256
+from evit_mobile.profiling.protocol import Settings
+from evit_mobile.profiling.run import profile
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    path = tmp_path / "m0.int8.mlpackage"
+    path.mkdir()
+    (path / "Manifest.json").write_text("{}")
+    return path
+
+
+def report(package: Path, **changes: Any) -> dict[str, Any]:
+    latencies = (0.8 * np.exp(0.02 * np.random.default_rng(0).standard_normal(400))).tolist()
+    entry = {
+        "name": package.name,
+        "sha256": sha256(package),
+        "compute_units": "all",
+        "load_ms": 120.0,
+        "first_run_ms": 3.0,
+        "latencies_ms": latencies,
+        "thermal_before": "nominal",
+        "thermal_after": "nominal",
+        "peak_memory_bytes": 50_000_000,
+    }
+    return {"schema": 1, "device": {"model": "iPhone15,2", "system": "iOS 18.1"}, "artefacts": [entry | changes]}
+
+
+def read(document: Any, package: Path) -> dict[str, Any]:
+    path = package.parent / "report.json"
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
+    out = package.parent / "profile.jsonl"
+    (item,) = profile([package], place=f"ios-report:{path}", settings=Settings(), out=out)["profiles"]
+    return item
+
+
+def test_a_report_becomes_a_profile(package: Path) -> None:
+    item = read(report(package), package)
+    assert item["latency_ms"]["p50"]["value"] == pytest.approx(0.8, rel=0.01)
+    assert item["latency_ms"]["runs"] == 400
+    assert item["runtime"] == {"name": "Core ML, all", "version": "iOS 18.1"}
+    assert item["memory"]["peak_bytes"] == 50_000_000
+    assert item["precise"]
+    assert not item["throttling"]["detected"]
+    assert "iPhone15,2" in item["device"]["after"]["system"]
+    assert "unavailable" in item["energy"]
+
+
+def test_a_phone_that_got_hot_is_reported(package: Path) -> None:
+    signs = read(report(package, thermal_after="serious"), package)["throttling"]["signs"]
+    assert signs == ["thermal state went from nominal to serious"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"latencies_ms": [1.0] * 5}, "5 latencies"),
+        ({"latencies_ms": [-1.0] * 400}, "positive"),
+        ({"thermal_after": "boiling"}, "boiling"),
+        ({"load_ms": None}, "TypeError"),
+        ({"sha256": "0" * 64}, "not in"),
+    ],
+)
+def test_reports_that_cannot_be_used(changes: dict[str, Any], message: str, package: Path) -> None:
+    with pytest.raises(ArtefactError, match=message):
+        read(report(package, **changes), package)
+
+
+@pytest.mark.parametrize("document", ["{", "[]", {"schema": 2}, {"schema": 1}])
+def test_what_is_no_report(document: Any, package: Path) -> None:
+    with pytest.raises(ArtefactError, match="cannot be read"):
+        read(document, package)
