@@ -86,6 +86,15 @@ def convert(
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("out"),
     seed: Annotated[int, typer.Option("--seed", help="Seed of every random choice.")] = 0,
+    relu_attention: Annotated[
+        bool, typer.Option("--relu-attention", help="M: ReLU linear attention, another function, recovered.")
+    ] = False,
+    relu_activation: Annotated[
+        bool, typer.Option("--relu-activation", help="B, L: ReLU activations, another function, recovered.")
+    ] = False,
+    recovery_steps: Annotated[
+        int | None, typer.Option("--recovery-steps", min=0, help="Optimiser steps of a recovery.", show_default="300")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Convert a model and prove each written file against the PyTorch reference."""
@@ -93,6 +102,7 @@ def convert(
     from evit_mobile.report import tables
 
     precision = chosen_precision(int8=int8, int8_weights=int8_weights, int8_full=int8_full, fp16=fp16, fp32=fp32)
+    variation = chosen_variation(recovery_steps, relu_attention=relu_attention, relu_activation=relu_activation)
     with progress() as report:
         conversion = pipeline.convert(
             model,
@@ -105,6 +115,8 @@ def convert(
             out=out,
             seed=seed,
             float_io=float_io,
+            variation=variation,
+            recovery_steps=recovery_steps,
             report=report,
         )
     show(conversion.manifest, json, tables.manifest_table)
@@ -233,6 +245,28 @@ def chosen_precision(**flags: bool) -> str:
             got=" and ".join(f"--{name}" for name in asked), allowed="one precision", do="convert once per precision"
         )
     return asked[0] if asked else "int8"
+
+
+def chosen_variation(steps: int | None, *, relu_attention: bool, relu_activation: bool) -> str | None:
+    """The one variation that was asked for. Raises UsageError for two, or for `steps` without one."""
+    from evit_mobile.errors import UsageError
+
+    asked = [
+        name for name, wanted in (("relu-attention", relu_attention), ("relu-activation", relu_activation)) if wanted
+    ]
+    if len(asked) > 1:
+        raise UsageError(
+            got="--relu-attention and --relu-activation",
+            allowed="one: --relu-attention for M models, --relu-activation for B and L models",
+            do="leave the other out",
+        )
+    if steps is not None and not asked:
+        raise UsageError(
+            got="--recovery-steps without anything to recover",
+            allowed="--recovery-steps with --relu-attention or --relu-activation",
+            do="leave it out, or add one of these",
+        )
+    return asked[0] if asked else None
 
 
 def chosen_formats(formats: list[str] | None) -> list[str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -67,20 +67,31 @@ def preprocess_for(spec: ModelSpec, *, bundled: bool) -> Preprocess:
     return Preprocess(size=spec.size, crop_pct=1.0 if spec.architecture.large else 0.95)
 
 
-def calibration_images(source: Path | None, preprocess: Preprocess, seed: int) -> Images:
-    """Images to calibrate with: the bundled training sample, or the calibration side of `source`."""
+def calibration_images(
+    source: Path | None, preprocess: Preprocess, seed: int, count: int = CALIBRATION_IMAGES, *, minimum: int = 1
+) -> Images:
+    """Images to calibrate with, or to recover with: of the bundled training sample, or the calibration side of `source`.
+
+    Raises DataError for fewer than `minimum`.
+    """
     dataset = open_bundled(Bundled.CALIBRATION) if source is None else open_dataset(source)
-    selection = select_calibration(dataset, CALIBRATION_IMAGES, seed=seed, shared=source is not None)
+    selection = select_calibration(dataset, count, seed=seed, minimum=minimum, shared=source is not None)
     return Images(dataset=dataset, selection=selection, preprocess=preprocess)
 
 
 def held_out_images(
-    source: Path | None, calibration: Images | None, preprocess: Preprocess, seed: int, count: int = MIN_IMAGES
+    source: Path | None,
+    calibration: Images | None,
+    preprocess: Preprocess,
+    seed: int,
+    count: int = MIN_IMAGES,
+    learned: tuple[str, ...] = (),
 ) -> Images:
-    """Images to judge with, none of which calibrated: of the bundled test set, or of `source`."""
+    """Images to judge with, of the bundled test set or of `source`: none that calibrated, none whose content is in `learned`."""
     dataset = open_bundled(Bundled.TEST) if source is None else open_dataset(source)
     nothing = Selection(source="", indices=(), contents=(), labels=None)
     used = nothing if calibration is None else calibration.selection
+    used = replace(used, contents=(*used.contents, *learned))
     selection = select_held_out(dataset, used, count, seed=seed)
     return Images(dataset=dataset, selection=selection, preprocess=preprocess)
 

@@ -10,7 +10,15 @@ import evit_mobile
 from calib.preprocess import Preprocess
 from converters.contract import Layout, Precision, QuantPlan
 from evit_mobile.data import Images
-from evit_mobile.manifest import FILE_NAME, SCHEMA, ArtefactRecord, artefact_entry, plan_entry, read_manifest
+from evit_mobile.manifest import (
+    FILE_NAME,
+    SCHEMA,
+    ArtefactRecord,
+    artefact_entry,
+    plan_entry,
+    read_manifest,
+    recovery_entry,
+)
 from evit_mobile.models.complexity import count_macs, count_parameters
 from evit_mobile.reference import Reference
 from evit_mobile.spec import ModelSpec
@@ -40,6 +48,7 @@ def compose(
             "source": calibration.dataset.source,
             "seed": seed,
         },
+        "recovery": recovery_entry(reference.recovery),
         "tool": {"version": evit_mobile.__version__},
     }
     return with_earlier(document, folder)
@@ -47,14 +56,14 @@ def compose(
 
 def class_names(reference: Reference, held_out: Images) -> tuple[str, ...]:
     """Names of the classes: the checkpoint's, or those of the user's images when there are as many as the model has."""
-    names = reference.labels or (held_out.dataset.class_names if task_matches(reference.weights, held_out) else None)
+    names = reference.labels or (held_out.dataset.class_names if task_matches(reference.lineage, held_out) else None)
     return names if names and len(names) == reference.spec.num_classes else ()
 
 
-def task_matches(weights: str, images: Images) -> bool:
+def task_matches(lineage: str, images: Images) -> bool:
     """Whether the images' labels are the model's classes: always of a user's images, of the bundled ones only for bundled weights."""
     own_images = not images.dataset.source.startswith("bundled:")
-    return weights == "bundled" or (own_images and weights != "random")
+    return lineage == "bundled" or (own_images and lineage != "random")
 
 
 def with_earlier(document: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -78,6 +87,7 @@ def model_entry(reference: Reference) -> dict[str, Any]:
     return {
         "name": spec.name,
         "family": spec.family,
+        "variation": spec.variation,
         "params": count_parameters(spec),
         "macs": count_macs(spec),
         "num_classes": spec.num_classes,

@@ -15,6 +15,7 @@ from typing import Any
 from converters.contract import Artefact, Delegation, Precision, QuantPlan
 from converters.errors import ArtefactError
 from converters.files import write_bytes
+from evit_mobile.models.weights import Recovery
 from evit_mobile.validation.verdict import Validation
 
 SCHEMA = 1
@@ -70,6 +71,18 @@ def plan_entry(plan: QuantPlan | None, profile: Precision) -> dict[str, Any] | N
         ],
         "float": [dataclasses.asdict(decision) for decision in plan.floats],
     }
+
+
+def recovery_entry(recovery: Recovery | None) -> dict[str, Any] | None:
+    """The manifest's "recovery": how a variation came about and how far it is the original; None for an original."""
+    if recovery is None:
+        return None
+    fields = dataclasses.asdict(recovery)
+    original = {name: fields.pop(name) for name in ("weights", "source", "sha256")} | {
+        "top1": fields.pop("original_top1")
+    }
+    del fields["variation"], fields["labels"]
+    return {"original": original, **fields, "images": len(recovery.images)}
 
 
 def to_json(document: object) -> str:

@@ -20,9 +20,11 @@ from evit_mobile.data import Images, calibration_images, held_out_images, prepro
 from evit_mobile.document import compose, task_matches
 from evit_mobile.errors import UsageError
 from evit_mobile.manifest import FILE_NAME, ArtefactRecord, read_manifest, write_manifest
+from evit_mobile.models.weights import Recovery
 from evit_mobile.preparation import Lowerable, Report, prepare, silent
+from evit_mobile.recovery import recover
 from evit_mobile.reference import Reference, load_reference
-from evit_mobile.spec import ModelSpec
+from evit_mobile.spec import ModelSpec, Variation
 from evit_mobile.validation.metrics import Logits
 from evit_mobile.validation.verdict import Validation, Verdict, judge
 
@@ -52,6 +54,8 @@ def convert(
     out: Path | str = "out",
     seed: int = 0,
     float_io: bool = False,
+    variation: Variation | str | None = None,
+    recovery_steps: int | None = None,
     report: Report = silent,
 ) -> Conversion:
     """Writes one artefact per format into `out`, each validated by running the written file, and a manifest.
@@ -59,15 +63,22 @@ def convert(
     `model` is a variant's name, a ModelSpec, a live module of timm's, MIT's or Microsoft's class, or None for the bundled
     efficientvit_m0. `weights` is a file, "bundled", "hub", "hf://..." or "random". `calib` is a folder or file of images;
     half of its images calibrate, the others judge. `float_io` gives an int8-full artefact float input and output. `formats` None
-    is every one that has the precision. Raises the errors of `evit_mobile.errors`, calib and converters; a failed validation is
-    not an error but a verdict in the manifest.
+    is every one that has the precision. With a `variation` the model's function changes: it is recovered from the original, in
+    `recovery_steps` steps, on images that do not judge, and its weights are written beside the artefacts, which are proven
+    against them. Raises the errors of `evit_mobile.errors`, calib and converters; a failed validation is not an error but a
+    verdict in the manifest.
     """
     precision, folder = Precision(precision), Path(out)
     targets = [usable_target(name, precision) for name in dict.fromkeys(formats or formats_with(precision))]
     prepare_folder(folder)
     report("loading weights")
     reference = load_reference(model, weights=weights, size=size, num_classes=num_classes, seed=seed)
-    calibration, held_out = choose_images(reference, None if calib is None else Path(calib), precision, seed)
+    source = None if calib is None else Path(calib)
+    check_integers(variation or reference.spec.variation, precision)
+    if variation is not None:
+        check_images(reference, source, precision, variation := Variation(variation))
+        reference = recover(reference, variation, source, folder, steps=recovery_steps, seed=seed, report=report)
+    calibration, held_out = choose_images(reference, source, precision, seed)
     floats = {target.precisions[precision]: None for target in targets}
     prepared = prepare(reference, calibration, held_out, precision, tuple(floats), report, float_io=float_io)
     records, failures = [], []
@@ -123,20 +134,37 @@ def prepare_folder(folder: Path) -> None:
 
 
 def choose_images(reference: Reference, source: Path | None, precision: Precision, seed: int) -> tuple[Images, Images]:
-    """Images to calibrate with and images to judge with; never the same ones.
+    """Images to calibrate with and images to judge with; never the same ones. Raises UsageError as `check_images`."""
+    check_images(reference, source, precision)
+    preprocess = preprocess_for(reference.spec, bundled=source is None)
+    calibration = calibration_images(source, preprocess, seed)
+    return calibration, held_out_images(source, calibration, preprocess, seed, learned=reference.learned)
 
-    Raises UsageError for int8 activations of a user's own weights without `source`: other people's images give wrong ranges.
-    """
-    own = reference.weights not in ("bundled", "random")
-    if source is None and own and precision.calibrated:
+
+def check_integers(variation: str | None, precision: Precision) -> None:
+    """Raises UsageError for ReLU attention of integers only, a form that there is not yet."""
+    if variation == Variation.RELU_ATTENTION and precision is Precision.INT8_FULL:
+        others = [other for other in Precision if other is not Precision.INT8_FULL]
         raise UsageError(
-            got=f"{precision} for your own weights without calibration images",
+            got=f"--{variation} with {precision}",
+            allowed=f"--{variation} with {', '.join(others)}",
+            do="choose one of these, or convert the original",
+        )
+
+
+def check_images(
+    reference: Reference, source: Path | None, precision: Precision, variation: Variation | None = None
+) -> None:
+    """Raises UsageError for int8 activations, or a variation, of a user's own weights without `source`: on other people's images
+    ranges are wrong and nothing is recovered.
+    """
+    own = reference.lineage not in ("bundled", "random")
+    if source is None and own and (precision.calibrated or variation is not None):
+        raise UsageError(
+            got=f"{precision if variation is None else f'--{variation}'} for your own weights without calibration images",
             allowed="a folder or file with images of the kind the model was trained on (100 to 1000 are enough)",
             do="pass --calib DIR",
         )
-    preprocess = preprocess_for(reference.spec, bundled=source is None)
-    calibration = calibration_images(source, preprocess, seed)
-    return calibration, held_out_images(source, calibration, preprocess, seed)
 
 
 def produce(
@@ -149,14 +177,14 @@ def produce(
     report: Report,
 ) -> ArtefactRecord:
     """Writes, reopens and judges one artefact."""
-    path = folder / f"{reference.spec.name}.{precision}{target.suffix}"
+    path = folder / f"{reference.spec.title}.{precision}{target.suffix}"
     report(f"writing {path.name}")
     started = time.perf_counter()
     artefact = target.lower(lowerable.program, precision, path, describe(reference, precision))
     seconds = time.perf_counter() - started
     report(f"validating {path.name}")
-    labels = held_out.labels(reference.spec.num_classes) if task_matches(reference.weights, held_out) else None
-    validation = prove(target, artefact, lowerable.stages, held_out, labels)
+    labels = held_out.labels(reference.spec.num_classes) if task_matches(reference.lineage, held_out) else None
+    validation = prove(target, artefact, lowerable.stages, held_out, labels, reference.recovery)
     return ArtefactRecord(
         artefact=artefact,
         delegation=target.inspect(path).delegation,
@@ -169,7 +197,7 @@ def produce(
 def describe(reference: Reference, precision: Precision) -> Metadata:
     """What the file says about itself."""
     return Metadata(
-        description=f"{reference.spec.name}, {precision}, weights: {reference.weights} ({reference.source})",
+        description=f"{reference.spec.title}, {precision}, weights: {reference.weights} ({reference.source})",
         version=evit_mobile.__version__,
         labels=reference.labels,
     )
@@ -181,13 +209,15 @@ def prove(
     stages: Sequence[tuple[str, Logits]],
     held_out: Images,
     labels: NDArray[np.int64] | None,
+    recovery: Recovery | None = None,
 ) -> Validation:
     """Runs the written file on the held-out images and judges it against every stage before it.
 
-    `labels` (images,) are their classes, None where accuracy means nothing: no labels, or random weights.
+    `labels` (images,) are their classes, None where accuracy means nothing: no labels, or random weights. `recovery` is the
+    reference's where it is a variation.
     """
     logits = run_artefact(target, artefact.path, held_out)
-    return judge([*stages, (artefact.format, logits)], labels, artefact.precision, target.runtime)
+    return judge([*stages, (artefact.format, logits)], labels, artefact.precision, target.runtime, recovery)
 
 
 def run_artefact(target: Target, path: Path, images: Images) -> Logits:

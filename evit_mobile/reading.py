@@ -54,9 +54,10 @@ def validate(
     cannot be found, DataError when the images cannot.
     """
     folder, manifest, entries = listed_artefacts(path)
-    held_out = judging_images(manifest, images)
+    report("loading weights")
+    reference = manifest_reference(folder, manifest, weights)
+    held_out = judging_images(manifest, images, reference.learned)
     report("running the reference")
-    reference = manifest_reference(manifest, weights)
     expected = run_module(reference.module, held_out.batches())
     results = []
     for entry in entries:
@@ -87,8 +88,8 @@ def judge_again(
     except (ArtefactError, ToolchainError) as error:
         return result(failed(target.runtime, str(error)))
     stages = [("reference", expected), (entry["format"], logits)]
-    labels = held_out.labels(reference.spec.num_classes) if task_matches(reference.weights, held_out) else None
-    return result(judge(stages, labels, precision, target.runtime))
+    labels = held_out.labels(reference.spec.num_classes) if task_matches(reference.lineage, held_out) else None
+    return result(judge(stages, labels, precision, target.runtime, reference.recovery))
 
 
 def inspect(path: Path) -> Inspection:
@@ -116,7 +117,7 @@ def evaluate(
     Raises ArtefactError, ToolchainError, and DataError when the images carry no labels.
     """
     target = installed_target(path)
-    _, manifest, _ = listed_artefacts(path)
+    folder, manifest, _ = listed_artefacts(path)
     chosen = labelled_images(manifest, images, limit)
     labels = chosen.labels(manifest["model"]["num_classes"])
     if labels is None:
@@ -130,7 +131,7 @@ def evaluate(
     reference_top1 = None
     if with_reference:
         report(f"evaluating the reference on {len(chosen)} images")
-        reference = manifest_reference(manifest, None)
+        reference = manifest_reference(folder, manifest, None)
         reference_top1 = top_k_accuracy(run_module(reference.module, chosen.batches()), labels, 1)
     return Evaluation(
         path=path,
@@ -170,19 +171,27 @@ def installed_target(path: Path) -> Target:
     return find_installed_target(SUFFIXES[path.suffix])
 
 
-def manifest_reference(manifest: dict[str, Any], weights: str | None) -> Reference:
-    """The fp32 reference that a manifest describes. Raises UsageError, CheckpointError."""
+def manifest_reference(folder: Path, manifest: dict[str, Any], weights: str | None) -> Reference:
+    """The fp32 reference that the manifest of `folder` describes; a variation's weights are looked for in the folder first, where
+    their recovery wrote them. Raises UsageError, CheckpointError.
+    """
     _, _, height, width = manifest["input"]["shape"]
-    return reload_reference(manifest["model"], (height, width), weights)
+    model = manifest["model"]
+    beside = folder / Path(model["source"]).name
+    if model.get("variation") is not None and beside.exists():
+        model = {**model, "source": str(beside)}
+    return reload_reference(model, (height, width), weights)
 
 
-def judging_images(manifest: dict[str, Any], images: Path | None) -> Images:
-    """Images to judge with: of `images`, or of what the manifest names; never those that calibrated. Raises DataError."""
+def judging_images(manifest: dict[str, Any], images: Path | None, learned: tuple[str, ...]) -> Images:
+    """Images to judge with: of `images`, or of what the manifest names; never those that calibrated or are in `learned`, by their
+    contents. Raises DataError.
+    """
     preprocess = Preprocess.from_manifest(manifest["input"])
     source = calibration_source(manifest)
     seed = manifest["calibration"]["seed"]
     calibration = calibration_images(source, preprocess, seed)
-    return held_out_images(source if images is None else images, calibration, preprocess, seed)
+    return held_out_images(source if images is None else images, calibration, preprocess, seed, learned=learned)
 
 
 def labelled_images(manifest: dict[str, Any], images: Path | None, limit: int | None) -> Images:

@@ -13,7 +13,7 @@ from calib.sources.bundled import bundled_class_names
 from evit_mobile.errors import UsageError
 from evit_mobile.models import build_model
 from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoint
-from evit_mobile.models.weights import LoadedModel, load_checkpoint, load_hub, load_module
+from evit_mobile.models.weights import LoadedModel, Recovery, load_checkpoint, load_hub, load_module
 from evit_mobile.spec import ModelSpec, find_spec
 
 Size = tuple[int, int]
@@ -23,7 +23,8 @@ Size = tuple[int, int]
 class Reference:
     """The fp32 module everything is proven against, (B, 3, H, W) -> (B, classes), and where its weights come from.
 
-    `weights` is "bundled", "file", "hub", "module" or "random"; `source` finds them again.
+    `weights` is "bundled", "file", "hub", "module" or "random"; `source` finds them again. `recovery` is how the weights of a
+    variation came about.
     """
 
     spec: ModelSpec
@@ -34,6 +35,17 @@ class Reference:
     keys: int
     sha256: str | None
     labels: tuple[str, ...] = ()
+    recovery: Recovery | None = None
+
+    @property
+    def lineage(self) -> str:
+        """`weights` of the original where these were recovered from it: they decide whose images and classes are the model's."""
+        return self.weights if self.recovery is None else self.recovery.weights
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """Content digests of the images that a recovery learned from, which may not judge."""
+        return () if self.recovery is None else self.recovery.images
 
 
 def load_reference(
@@ -72,7 +84,8 @@ def _loaded(weights: str, loaded: LoadedModel, labels: tuple[str, ...] = ()) -> 
         origin=loaded.origin,
         keys=loaded.keys,
         sha256=loaded.sha256,
-        labels=labels,
+        labels=labels if loaded.recovery is None else loaded.recovery.labels,
+        recovery=loaded.recovery,
     )
 
 
@@ -161,5 +174,11 @@ def reload_reference(model: dict[str, Any], size: Size, weights: str | None = No
             got=f"weights at {source} that are not those of the manifest",
             allowed=f"sha256 {model['weights_sha256']}",
             do="restore the checkpoint, or convert again",
+        )
+    if reference.spec.variation != model.get("variation"):
+        raise UsageError(
+            got=f"weights of {reference.spec.title} for artefacts of {model['name']}.{model.get('variation') or 'the original'}",
+            allowed="the weights that were converted",
+            do="pass those as --weights FILE",
         )
     return reference

@@ -15,6 +15,18 @@ class Family(StrEnum):
     MIT = "mit"
 
 
+class Variation(StrEnum):
+    """Named changes of a model's function, made cheaper to run and recovered by distillation (evit_mobile/recovery)."""
+
+    RELU_ATTENTION = "relu-attention"
+    RELU_ACTIVATION = "relu-activation"
+
+    @property
+    def family(self) -> Family:
+        """The family whose models have what the variation replaces."""
+        return Family.MSRA if self is Variation.RELU_ATTENTION else Family.MIT
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MsraArchitecture:
     """Microsoft M0-M5 (arXiv 2305.07027, table 1). Three stages; `window` is in feature cells."""
@@ -48,12 +60,16 @@ class MitArchitecture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """One variant at one input size and class count. `size` is (height, width) in pixels."""
+    """One variant at one input size and class count. `size` is (height, width) in pixels.
+
+    Raises UsageError for a size that is not a multiple of 32, no classes, or a `variation` of the other family.
+    """
 
     name: str
     architecture: MsraArchitecture | MitArchitecture
     size: tuple[int, int] = (224, 224)
     num_classes: int = 1000
+    variation: Variation | None = None
 
     def __post_init__(self) -> None:
         if any(side <= 0 or side % 32 for side in self.size):
@@ -66,6 +82,18 @@ class ModelSpec:
             raise UsageError(
                 got=f"{self.num_classes} classes", allowed="at least one class", do="pass --num-classes N with N >= 1"
             )
+        if self.variation is not None and self.variation.family is not self.family:
+            names = [name for name, spec in MODELS.items() if spec.family is self.variation.family]
+            raise UsageError(
+                got=f"--{self.variation} for {self.name}",
+                allowed=f"--{self.variation} for {', '.join(names)}",
+                do=f"leave --{self.variation} out, or convert one of these models",
+            )
+
+    @property
+    def title(self) -> str:
+        """Name of the variant and its variation, as in file names: "efficientvit_m0.relu-attention"."""
+        return self.name if self.variation is None else f"{self.name}.{self.variation}"
 
     @property
     def family(self) -> Family:

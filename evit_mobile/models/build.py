@@ -6,6 +6,7 @@ from torch import nn
 
 from evit_mobile.models.mit import EfficientViTMit
 from evit_mobile.models.msra import EfficientViTMsra
+from evit_mobile.models.variations import vary
 from evit_mobile.spec import ModelSpec, MsraArchitecture
 
 
@@ -15,4 +16,6 @@ def build_model(spec: ModelSpec) -> nn.Module:
         model: nn.Module = EfficientViTMsra(spec.architecture, size=spec.size, num_classes=spec.num_classes)
     else:
         model = EfficientViTMit(spec.architecture, num_classes=spec.num_classes)
+    if spec.variation is not None:
+        vary(model, spec.variation)
     return model.eval()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from evit_mobile.spec import MitArchitecture, ModelSpec, MsraArchitecture
+from evit_mobile.spec import MitArchitecture, ModelSpec, MsraArchitecture, Variation
 
 Grid = tuple[int, int]
 Pair = tuple[int, int]
@@ -37,7 +37,8 @@ def count_macs(spec: ModelSpec) -> int:
 def costs(spec: ModelSpec) -> Iterator[Cost]:
     """Cost of every layer, in the order of the reference model's forward."""
     if isinstance(spec.architecture, MsraArchitecture):
-        return msra_costs(spec.architecture, spec.size, spec.num_classes)
+        relu = spec.variation is Variation.RELU_ATTENTION
+        return msra_costs(spec.architecture, spec.size, spec.num_classes, relu=relu)
     return mit_costs(spec.architecture, spec.size, spec.num_classes)
 
 
@@ -65,8 +66,8 @@ def linear(features: Pair, *, extra: int) -> Cost:
 # ---- Microsoft M0-M5 ----
 
 
-def msra_costs(architecture: MsraArchitecture, size: Grid, classes: int) -> Iterator[Cost]:
-    """The layers of models/msra.py."""
+def msra_costs(architecture: MsraArchitecture, size: Grid, classes: int, *, relu: bool) -> Iterator[Cost]:
+    """The layers of models/msra.py; with `relu`, attention as in models/relu_attention.py."""
     dim = architecture.widths[0]
     grid, channels = size, 3
     for divisor in (8, 4, 2, 1):
@@ -82,7 +83,7 @@ def msra_costs(architecture: MsraArchitecture, size: Grid, classes: int) -> Iter
         dim = width
         for _ in range(architecture.depths[stage]):
             yield from convolution_pair(dim, grid)
-            yield from cascaded_attention(architecture, stage, grid)
+            yield from cascaded_attention(architecture, stage, grid, relu=relu)
             yield from convolution_pair(dim, grid)
     yield linear((dim, classes), extra=2 * dim + classes)
 
@@ -104,7 +105,7 @@ def patch_merging(dim: int, out_dim: int, grid: Grid) -> Iterator[Cost]:
     yield convolution((hidden, out_dim), halved(grid))
 
 
-def cascaded_attention(architecture: MsraArchitecture, stage: int, grid: Grid) -> Iterator[Cost]:
+def cascaded_attention(architecture: MsraArchitecture, stage: int, grid: Grid, *, relu: bool) -> Iterator[Cost]:
     """Attention of `heads` slices of the channels, in windows that cover the grid."""
     dim, heads, key = architecture.widths[stage], architecture.heads[stage], architecture.key_dim
     window = min(architecture.window, *grid)
@@ -113,7 +114,13 @@ def cascaded_attention(architecture: MsraArchitecture, stage: int, grid: Grid) -
     for head in range(heads):
         yield convolution((value, 2 * key + value), cells)
         yield depthwise(key, cells, architecture.kernels[head])
-        yield Cost(window**2, cells[0] * cells[1] * window**2 * (key + value))  # bias table; q.k and its product with v
+        if relu:
+            yield Cost(0, cells[0] * cells[1] * key * (2 * value + 1))  # k.v, its product with q, and the divisor
+            yield depthwise(value, cells, 5, extra=1)
+        else:
+            yield Cost(
+                window**2, cells[0] * cells[1] * window**2 * (key + value)
+            )  # bias table; q.k, its product with v
     yield convolution((dim, dim), cells)
 
 

@@ -20,6 +20,9 @@ from evit_mobile.quantization.integer_placement import place_everything
 from evit_mobile.quantization.integer_ranges import UNIT_OPERATIONS, UNIT_PARAMETERS, Parameters, integer_parameters
 from evit_mobile.quantization.placement import Placement, module_path, place
 
+NEGLIGIBLE = 2.0**-80
+"""Weights below count as zeros: runtimes refuse scales that are no normal fp32 numbers, alone or times the input's scale."""
+
 
 def make_plan(
     program: ExportedProgram,
@@ -103,7 +106,7 @@ def group_parameters(
 
 
 def weight_scales(weight: Tensor) -> tuple[float, ...]:
-    """Symmetric per-output-channel scales (O,) of a weight (O, ...) that cover its largest value."""
+    """Symmetric per-output-channel scales (O,) of a weight (O, ...) that cover its largest value; 1 for channels without any."""
     peak = weight.detach().flatten(1).abs().amax(1).double().numpy()
-    scales = np.maximum(peak, np.finfo(np.float32).tiny * WEIGHT_MAX) / WEIGHT_MAX
+    scales = np.where(peak < NEGLIGIBLE, 1.0, peak / WEIGHT_MAX)
     return tuple(float(np.float32(scale)) for scale in scales)

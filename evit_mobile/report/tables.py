@@ -67,7 +67,8 @@ def models_table(rows: list[dict[str, Any]]) -> RenderableType:
 
 def manifest_table(manifest: dict[str, Any]) -> RenderableType:
     model = manifest["model"]
-    title = f"{model['name']}, {model['num_classes']} classes, weights: {model['weights']}"
+    variation = f" with {model['variation']}" if model.get("variation") else ""
+    title = f"{model['name']}{variation}, {model['num_classes']} classes, weights: {model['weights']}"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("artefact")
     for heading in ("MB", "SQNR dB", "agreement", "top-1 (fp32)", "delegated"):
@@ -81,7 +82,9 @@ def manifest_table(manifest: dict[str, Any]) -> RenderableType:
             delegation_cell(entry["delegation"]),
             verdict_text(entry["validation"]["verdict"]),
         )
-    return Group(table, *validation_lines(manifest["artefacts"]), *npu_lines(manifest["artefacts"]))
+    return Group(
+        table, *recovery_lines(manifest), *validation_lines(manifest["artefacts"]), *npu_lines(manifest["artefacts"])
+    )
 
 
 def npu_lines(entries: list[dict[str, Any]]) -> list[Text]:
@@ -98,6 +101,23 @@ def fallback_text(fallback: dict[str, Any]) -> str:
     """An operation that was not taken, in words."""
     modules = ", ".join(fallback["modules"][:5])
     return f"not {fallback['count']} x {fallback['op']} ({fallback['reason']}){f' in {modules}' if modules else ''}"
+
+
+def recovery_lines(manifest: dict[str, Any]) -> list[Text]:
+    """That the model is another function than the original, and how far they agree; nothing for an original."""
+    recovery = manifest.get("recovery")
+    if recovery is None:
+        return []
+    before, after = recovery["before"], recovery["after"]
+    text = (
+        f"{manifest['model']['variation']} is not the original's function: {recovery['held_out']} held-out images agree"
+        f" {before['agreement']:.4f} before and {after['agreement']:.4f} after recovery"
+    )
+    if after["top1"] is not None:
+        text += (
+            f", top-1 {before['top1']:.2f} and {after['top1']:.2f} % (original {recovery['original']['top1']:.2f} %)"
+        )
+    return [Text(text, style="bold yellow")]
 
 
 def accuracy_cells(validation: dict[str, Any]) -> tuple[str, str, str]:

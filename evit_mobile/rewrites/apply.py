@@ -14,9 +14,11 @@ from evit_mobile.rewrites.cascaded_attention import rewrite_cascaded_attention
 from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm
 from evit_mobile.rewrites.half_cascaded_attention import rewrite_half_cascaded_attention
 from evit_mobile.rewrites.half_linear_attention import rewrite_half_linear_attention
+from evit_mobile.rewrites.half_relu_attention import rewrite_half_relu_attention
 from evit_mobile.rewrites.integer_attention import rewrite_integer_attention
 from evit_mobile.rewrites.integer_layer_norm import rewrite_integer_layer_norm
 from evit_mobile.rewrites.linear_attention import rewrite_linear_attention
+from evit_mobile.rewrites.relu_attention import rewrite_relu_attention
 from evit_mobile.rewrites.windows import rewrite_windows
 
 Pass = Callable[[nn.Module, Tensor], int]
@@ -27,6 +29,7 @@ Passes = tuple[tuple[str, Pass], ...]
 PASSES: Passes = (
     ("fold_batch_norm", fold_batch_norm),
     ("cascaded_attention", rewrite_cascaded_attention),
+    ("relu_attention", rewrite_relu_attention),
     ("windows", rewrite_windows),
     ("linear_attention", rewrite_linear_attention),
 )
@@ -34,6 +37,7 @@ PASSES: Passes = (
 
 HALF_PASSES: Passes = (
     ("half_cascaded_attention", rewrite_half_cascaded_attention),
+    ("half_relu_attention", rewrite_half_relu_attention),
     ("half_linear_attention", rewrite_half_linear_attention),
 )
 """From there to a form whose intermediates fit fp16, for targets whose floats are fp16. Weights and what is int8 stay the same."""

@@ -23,6 +23,16 @@ class Thresholds:
     max_top1_drop: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryThresholds:
+    """What a recovered variation owes the original, both in fp32 on held-out images: the agreement (a fraction), and with labels
+    the largest drop of top-1 in points.
+    """
+
+    min_agreement: float
+    max_top1_drop: float
+
+
 THRESHOLDS = {
     Precision.FP32: Thresholds(min_sqnr_db=80.0, min_top1_agreement=0.999, min_faithful_db=80.0, max_top1_drop=0.1),
     Precision.FP16: Thresholds(min_sqnr_db=40.0, min_top1_agreement=0.99, min_faithful_db=40.0, max_top1_drop=0.5),
@@ -32,3 +42,8 @@ THRESHOLDS = {
     ),
     Precision.INT8_FULL: Thresholds(min_sqnr_db=15.0, min_top1_agreement=0.95, min_faithful_db=20.0, max_top1_drop=1.0),
 }
+
+RECOVERY = RecoveryThresholds(
+    min_agreement=THRESHOLDS[Precision.INT8].min_top1_agreement, max_top1_drop=THRESHOLDS[Precision.INT8].max_top1_drop
+)
+"""A change of function may cost as much as int8 may. What misses this fails, however well the artefact computes it."""

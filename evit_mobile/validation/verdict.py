@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.contract import Precision
+from evit_mobile.models.weights import Recovery
 from evit_mobile.validation.metrics import Comparison, Logits, compare, top_k_accuracy
-from evit_mobile.validation.thresholds import THRESHOLDS
+from evit_mobile.validation.thresholds import RECOVERY, THRESHOLDS
 
 
 class Verdict(StrEnum):
@@ -60,11 +61,16 @@ def failed(runtime: str, reason: str) -> Validation:
 
 
 def judge(
-    stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, precision: Precision, runtime: str
+    stages: list[tuple[str, Logits]],
+    labels: NDArray[np.int64] | None,
+    precision: Precision,
+    runtime: str,
+    recovery: Recovery | None = None,
 ) -> Validation:
     """Verdict over `stages`, the logits of the reference first and of the artefact last: (name, (images, classes)) each.
 
-    `labels` (images,) are the true classes, or None.
+    `labels` (images,) are the true classes, or None. `recovery` is the reference's where it is a variation: its artefacts only
+    pass if it came close enough to the original.
     """
     reference, artefact = stages[0][1], stages[-1][1]
     hops = tuple(
@@ -74,10 +80,13 @@ def judge(
     total = hops[-1].total
     top1_reference = None if labels is None else top_k_accuracy(reference, labels, 1)
     top1_artefact = None if labels is None else top_k_accuracy(artefact, labels, 1)
-    faults = find_faults(hops, precision, top1_reference, top1_artefact)
+    faults = find_faults(hops, precision, top1_reference, top1_artefact) + recovery_faults(recovery)
+    met = "all thresholds met"
+    if recovery is not None:
+        met += f", as {recovery.variation}: not the original's function"
     return Validation(
         verdict=Verdict.FAILED if faults else Verdict.PASSED,
-        reason="; ".join(faults) if faults else "all thresholds met",
+        reason="; ".join(faults) if faults else met,
         images=len(reference),
         runtime=runtime,
         sqnr_db=total.sqnr_db,
@@ -109,3 +118,18 @@ def find_faults(
         floor = top1_reference - limits.max_top1_drop
         measured.append((top1_artefact, floor, "top-1 {0:.2f} %, at least {1:.2f} % required"))
     return [text.format(value, limit) for value, limit, text in measured if not value >= limit]
+
+
+def recovery_faults(recovery: Recovery | None) -> list[str]:
+    """How a variation falls short of the original, in words; nothing for an original."""
+    if recovery is None:
+        return []
+    after, name = recovery.after, f"recovered {recovery.variation} against the original"
+    faults = []
+    if not after.agreement >= RECOVERY.min_agreement:
+        faults.append(f"{name}: agreement {after.agreement:.4f}, at least {RECOVERY.min_agreement:.4f} required")
+    if after.top1 is not None and recovery.original_top1 is not None:
+        floor = recovery.original_top1 - RECOVERY.max_top1_drop
+        if not after.top1 >= floor:
+            faults.append(f"{name}: top-1 {after.top1:.2f} %, at least {floor:.2f} % required")
+    return faults

@@ -15,6 +15,7 @@ from evit_mobile.models.weights.distilled import merge_distilled_head
 from evit_mobile.models.weights.files import read_file
 from evit_mobile.models.weights.layouts import Layout, find_layout
 from evit_mobile.models.weights.match import Match, match_any
+from evit_mobile.models.weights.recovered import Recovery, check_request, match_recovered, read_recovery
 from evit_mobile.models.weights.sidecar import recorded_size
 from evit_mobile.models.weights.unwrap import unwrap
 from evit_mobile.spec import ModelSpec
@@ -26,7 +27,8 @@ class LoadedModel:
 
     `spec` is the variant as loaded: size, classes and the eps of its origin. `module` is fp32, in eval mode. `origin`
     is whose names the weights have: "timm", "mit", "msra" or "evit-mobile". `source` is a path, a hub reference with
-    its commit, or "module". `keys` counts the tensors taken. `notes` say what was decided on the way.
+    its commit, or "module". `keys` counts the tensors taken. `notes` say what was decided on the way. `recovery` is that of a
+    variation's weights.
     """
 
     spec: ModelSpec
@@ -36,6 +38,7 @@ class LoadedModel:
     keys: int
     sha256: str | None
     notes: tuple[str, ...] = ()
+    recovery: Recovery | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,11 @@ def load_checkpoint(
     Raises CheckpointError (see there) and UsageError for a size that is not a multiple of 32.
     """
     unwrapped = unwrap(read_file(path))
+    recorded = read_recovery(path)
+    if recorded is not None:
+        spec, recovery = recorded
+        check_request(spec, model=model, size=size, num_classes=num_classes)
+        return load_recovered(path, unwrapped.state, spec, recovery, source or str(path))
     found = recognise(unwrapped.state, model=model)
     classes = class_count(found.match, found.state, num_classes)
     trained = trained_size(found.match, found.state, recorded_size(path) or unwrapped.size)
@@ -92,4 +100,21 @@ def load_checkpoint(
         keys=len(found.match.sources),
         sha256=sha256(path),
         notes=(*unwrapped.notes, *found.notes, *size_notes),
+    )
+
+
+def load_recovered(
+    path: Path, state: Mapping[str, Tensor], spec: ModelSpec, recovery: Recovery, source: str
+) -> LoadedModel:
+    """A variation's weights, `state`, that a recovery wrote. Raises CheckpointError when they are not those of `spec`."""
+    layout, match = match_recovered(spec, state)
+    class_count(match, state, spec.num_classes)
+    return LoadedModel(
+        spec=spec,
+        module=assemble(match, layout, state, spec),
+        origin="evit-mobile",
+        source=source,
+        keys=len(match.sources),
+        sha256=sha256(path),
+        recovery=recovery,
     )

@@ -10,7 +10,7 @@ from torch import nn
 
 from evit_mobile.models.build import build_model
 from evit_mobile.models.layers import ConvNorm, NormLinear
-from evit_mobile.spec import MODELS, ModelSpec
+from evit_mobile.spec import MODELS, ModelSpec, Variation
 
 Shape = tuple[int | None, ...]
 """None stands for a dimension that the checkpoint decides: the class count, or the entries of a bias table."""
@@ -50,9 +50,9 @@ def in_head(name: str) -> bool:
 
 
 @lru_cache(maxsize=len(MODELS))
-def template(name: str) -> Template:
-    """The template of one variant."""
-    spec = MODELS[name]
+def template(name: str, variation: Variation | None = None) -> Template:
+    """The template of one variant, or of its variation."""
+    spec = replace(MODELS[name], variation=variation)
     with torch.device("meta"):
         model = build_model(spec)
     classifier = [path for path, module in model.named_modules() if isinstance(module, nn.Linear)][-1]

@@ -12,6 +12,7 @@ from evit_mobile.models import build_model
 from evit_mobile.preparation import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.placement import PROTECTED_REASON, place
+from evit_mobile.quantization.plan import weight_scales
 from evit_mobile.reference import randomise
 from evit_mobile.rewrites import rewrite
 from evit_mobile.spec import find_spec
@@ -100,3 +101,11 @@ def test_a_fused_relu_is_part_of_its_convolution() -> None:
     names = [str(node.target) for group in placement.groups for node in group]
     assert names.count("aten.conv2d.default") == 1  # the one behind the ReLU is not quantized before it
     assert names.count("aten.relu.default") == 1
+
+
+def test_channels_of_zeros_get_a_scale_that_every_runtime_accepts() -> None:
+    weight = torch.zeros(3, 2, 1, 1)
+    weight[0, 0], weight[1, 1] = 127.0, 1e-40
+    assert weight_scales(weight) == (1.0, 1.0, 1.0)
+    weight[0] /= 2
+    assert weight_scales(weight) == (0.5, 1.0, 1.0)

@@ -10,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converters.contract import Precision
+from evit_mobile.models.weights import Recovery
+from evit_mobile.models.weights.recovered import Likeness
+from evit_mobile.spec import Variation
 from evit_mobile.validation.metrics import SILENT_DB, compare, cosine, sqnr_db, top1_agreement, top_k_accuracy
 from evit_mobile.validation.thresholds import THRESHOLDS
 from evit_mobile.validation.verdict import Verdict, judge, not_run
@@ -122,3 +125,43 @@ def test_hops_say_where_the_error_comes_from() -> None:
 
 def test_what_was_not_run_is_not_passed() -> None:
     assert not_run("test", "no runtime").verdict is Verdict.NOT_RUN
+
+
+def recovery(agreement: float, top1: float | None) -> Recovery:
+    return Recovery(
+        variation=Variation.RELU_ATTENTION,
+        weights="bundled",
+        source="",
+        sha256=None,
+        labels=(),
+        original_top1=None if top1 is None else 90.0,
+        before=Likeness(agreement=0.5, top1=top1),
+        after=Likeness(agreement=agreement, top1=top1),
+        held_out=256,
+        images=(),
+        images_source="",
+        seed=0,
+        steps=(1, 1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("agreement", "top1", "fault"),
+    [
+        (0.94, 90.0, "agreement 0.9400"),
+        (math.nan, 90.0, "agreement nan"),
+        (0.99, 88.9, "top-1 88.90"),
+        (0.94, None, "agreement 0.9400"),
+    ],
+)
+def test_a_bad_recovery_fails_however_good_the_conversion(agreement: float, top1: float | None, fault: str) -> None:
+    result = judge([("reference", LOGITS), ("x", LOGITS)], None, Precision.FP32, "here", recovery(agreement, top1))
+    assert result.verdict is Verdict.FAILED
+    assert f"relu-attention against the original: {fault}" in result.reason
+
+
+@pytest.mark.parametrize(("agreement", "top1"), [(0.95, 89.0), (0.95, None)])
+def test_a_good_recovery_passes_and_says_that_it_is_another_function(agreement: float, top1: float | None) -> None:
+    result = judge([("reference", LOGITS), ("x", LOGITS)], None, Precision.FP32, "here", recovery(agreement, top1))
+    assert result.verdict is Verdict.PASSED
+    assert "not the original's function" in result.reason

@@ -1,0 +1,137 @@
+"""Checkpoints that a recovery wrote: a variation's weights, and in the file's metadata what it is and how it came about.
+
+One safetensors file whose metadata has, under METADATA_KEY, a JSON object: `model`, `size`, `num_classes`, `eps` (of MIT's
+norms and attention) and `recovery`, a Recovery. Tensors have timm's names, those that the variation adds have ours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor, nn
+
+from converters.files import write_bytes
+from evit_mobile.errors import CheckpointError, UsageError
+from evit_mobile.models.weights.layouts import LAYOUTS, Layout
+from evit_mobile.models.weights.match import Match, match_variant, misfit
+from evit_mobile.models.weights.template import template
+from evit_mobile.spec import MitArchitecture, ModelSpec, Variation, find_spec
+
+METADATA_KEY = "evit-mobile"
+EPS_FIELDS = ("attention_eps", "norm_eps", "head_norm_eps")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """How far a variation is the original on held-out images: the fraction of equal classes, and its top-1 in percent."""
+
+    agreement: float
+    top1: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """How a variation learned to follow the original.
+
+    `weights`, `source` and `sha256` are the original's, as in a manifest's "model"; `labels` its class names. `before` and `after`
+    were measured on `held_out` images, none of which is among `images`, the content digests of those it learned from, out of
+    `images_source`. `steps` are those that led to the weights kept, layer-wise and end to end, where a rising loss ended a phase early.
+    """
+
+    variation: Variation
+    weights: str
+    source: str
+    sha256: str | None
+    labels: tuple[str, ...]
+    original_top1: float | None
+    before: Likeness
+    after: Likeness
+    held_out: int
+    images: tuple[str, ...]
+    images_source: str
+    seed: int
+    steps: tuple[int, int]
+
+
+def recovered_bytes(spec: ModelSpec, module: nn.Module, recovery: Recovery) -> bytes:
+    """The checkpoint of a recovered `module`, a reference model of `spec`."""
+    architecture = spec.architecture
+    eps = {name: getattr(architecture, name) for name in EPS_FIELDS if isinstance(architecture, MitArchitecture)}
+    record = {
+        "model": spec.name,
+        "size": spec.size,
+        "num_classes": spec.num_classes,
+        "eps": eps,
+        "recovery": dataclasses.asdict(recovery),
+    }
+    tensors = {name: tensor.detach().contiguous() for name, tensor in module.state_dict().items()}
+    return safetensors.torch.save(tensors, metadata={METADATA_KEY: json.dumps(record)})
+
+
+def write_recovered(path: Path, spec: ModelSpec, module: nn.Module, recovery: Recovery) -> None:
+    """Writes the checkpoint atomically."""
+    write_bytes(path, recovered_bytes(spec, module, recovery))
+
+
+def read_recovery(path: Path) -> tuple[ModelSpec, Recovery] | None:
+    """What a checkpoint says of its recovery; None for any other file. Raises CheckpointError for a damaged record."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(METADATA_KEY)
+    except Exception:  # another format, or damaged: whoever reads the tensors says so
+        return None
+    if text is None:
+        return None
+    try:
+        return _parsed(json.loads(text))
+    except (AttributeError, KeyError, TypeError, ValueError, UsageError) as error:
+        raise CheckpointError(
+            got=f"{path}, whose record of its recovery cannot be read: {error}",
+            allowed="a checkpoint that `evit-mobile convert` wrote",
+            do="convert the original again",
+        ) from error
+
+
+def _parsed(record: dict[str, Any]) -> tuple[ModelSpec, Recovery]:
+    fields = dict(record["recovery"])
+    fields |= {name: Likeness(**fields[name]) for name in ("before", "after")}
+    fields |= {name: tuple(fields[name]) for name in ("labels", "images", "steps")}
+    recovery = Recovery(**{**fields, "variation": Variation(fields["variation"])})
+    height, width = record["size"]
+    spec = find_spec(record["model"], size=(height, width), num_classes=record["num_classes"])
+    architecture = spec.architecture
+    if isinstance(architecture, MitArchitecture):
+        attention_eps, norm_eps, head_norm_eps = (float(record["eps"][name]) for name in EPS_FIELDS)
+        architecture = replace(
+            architecture, attention_eps=attention_eps, norm_eps=norm_eps, head_norm_eps=head_norm_eps
+        )
+    return replace(spec, architecture=architecture, variation=recovery.variation), recovery
+
+
+def match_recovered(spec: ModelSpec, state: Mapping[str, Tensor]) -> tuple[Layout, Match]:
+    """Where the tensors of a recovered checkpoint of `spec` go. Raises CheckpointError when they are not its own."""
+    layout = next(layout for layout in LAYOUTS if layout.origin == "timm" and layout.family is spec.family)
+    match = match_variant(template(spec.name, spec.variation), layout, state)
+    if match.faults:
+        raise misfit(match, layout)
+    return layout, match
+
+
+def check_request(spec: ModelSpec, *, model: str | None, size: tuple[int, int] | None, num_classes: int | None) -> None:
+    """Raises CheckpointError when something else is asked for than was recovered."""
+    asked = {"model": model, "size": size, "num_classes": num_classes}
+    for name, value in asked.items():
+        held = spec.name if name == "model" else getattr(spec, name)
+        if value is not None and value != held:
+            raise CheckpointError(
+                got=f"{name.replace('_', ' ')} {value}, with weights recovered as {spec.title} for {held}",
+                allowed="what the weights were recovered for",
+                do="leave it out, or convert the original weights again",
+            )
