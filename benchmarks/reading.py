@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 
 from benchmarks.candidates import Candidate, Origin, Runtime
@@ -11,6 +12,9 @@ from converters.contract import Precision
 EVEN = 0.03
 """Times closer than this are called level."""
 
+BUSY = 1.1
+"""Wall time over processor time on one thread, above which others had the processor for a noticeable share."""
+
 
 def findings(comparison: Comparison) -> list[str]:
     """On one thread; nothing where the lead was not measured."""
@@ -18,7 +22,18 @@ def findings(comparison: Comparison) -> list[str]:
     lead = next((pair for pair in timed if is_lead(pair[0].candidate, comparison)), None)
     if lead is None:
         return []
-    return [*against_others(lead[0], timed), *against_stock(timed), *conversion(comparison)]
+    timings = [timing for _, timing in timed]
+    return [*busy(timings), *against_others(lead[0], timed), *against_stock(timed), *conversion(comparison)]
+
+
+def busy(timings: list[Timing]) -> Iterator[str]:
+    """A warning when one thread waited for the processor: then others were using the machine."""
+    waiting = statistics.median(timing.wall_ms.median / timing.cpu_ms.median for timing in timings)
+    if waiting > BUSY:
+        yield (
+            f"The machine was busy: on one thread, wall time was {waiting:.1f} times processor time. "
+            "Wall times on all cores then say nothing, and one-thread times are a little high."
+        )
 
 
 def is_lead(candidate: Candidate, comparison: Comparison) -> bool:

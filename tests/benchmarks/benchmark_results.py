@@ -60,8 +60,8 @@ def measured(*, wall_factor: float = 3.0) -> dict[str, Measured]:
     }
 
 
-def comparison() -> Comparison:
-    by_threads = {1: measured(), 2: measured(wall_factor=0.6)}
+def comparison(*, wall_factor: float = 3.0) -> Comparison:
+    by_threads = {1: measured(wall_factor=wall_factor), 2: measured(wall_factor=0.6)}
     return Comparison(
         title=MODEL,
         date="2026-01-02 03:04",

@@ -24,11 +24,17 @@ def test_the_page_states_figures_conditions_and_failures() -> None:
 
 
 def test_the_reading_says_who_leads_and_who_does_not() -> None:
-    ahead, behind, stock, conversion = findings(comparison())
+    busy, ahead, behind, stock, conversion = findings(comparison())
+    assert "wall time was 3.0 times processor time" in busy
     assert "is faster than litert stock fp32 (2.00x), onnxruntime stock int8 (2.50x)" in ahead
     assert "is slower than ncnn stock fp32 (0.50x)" in behind
     assert "litert int8, ours: 0.50 [0.50, 0.50] of stock fp32" in stock
     assert "1.00 of the stock fp32 conversion" in conversion
+
+
+def test_a_quiet_machine_is_not_called_busy() -> None:
+    quiet = comparison(wall_factor=1.0)
+    assert not any("busy" in sentence for sentence in findings(quiet))
 
 
 def test_the_document_is_written_from_the_result_files(tmp_path: Path) -> None:
