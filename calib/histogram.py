@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,12 +62,40 @@ class StreamingHistogram:
         centers = (filled + self._start).astype(np.float64) + 0.5
         return centers * self.width, self._counts[filled].astype(np.float64)
 
-    def _make_room(self) -> None:
-        """Widens or shifts the bins until [low, high] lies inside."""
-        first, last = self._index(self.low, self._exponent), self._index(self.high, self._exponent)
-        if self._start <= first and last < self._start + self.bins and self._calls:
+    def merge(self, other: StreamingHistogram) -> None:
+        """Adds what another histogram of as many bins has seen, exactly: both have their bins at multiples of a power of two."""
+        if not other._calls:
             return
-        exponent = max(self._exponent, _coarse_enough(self.low, self.high, self.bins))
+        if not self._calls:
+            self.restore(other.state())
+            return
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self._make_room(finest=other._exponent)
+        filled = np.flatnonzero(other._counts)
+        moved = ((filled + other._start) >> (self._exponent - other._exponent)) - self._start
+        np.add.at(self._counts, moved, other._counts[filled])
+        self._calls += other._calls
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything it holds, for `restore`."""
+        filled = np.flatnonzero(self._counts)
+        numbers = np.array([self._exponent, self._start, self._calls], np.int64)
+        extremes = np.array([self.low, self.high], np.float64)
+        return {"filled": filled, "counts": self._counts[filled], "numbers": numbers, "extremes": extremes}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Becomes the histogram that gave `state`."""
+        self._exponent, self._start, self._calls = map(int, state["numbers"])
+        self.low, self.high = map(float, state["extremes"])
+        self._counts = np.zeros(self.bins, np.int64)
+        self._counts[state["filled"]] = state["counts"]
+
+    def _make_room(self, finest: int = _FINEST_EXPONENT) -> None:
+        """Widens or shifts the bins until [low, high] lies inside and no bin is finer than 2^finest."""
+        first, last = self._index(self.low, self._exponent), self._index(self.high, self._exponent)
+        if self._start <= first and last < self._start + self.bins and self._calls and self._exponent >= finest:
+            return
+        exponent = max(self._exponent, finest, _coarse_enough(self.low, self.high, self.bins))
         while self._index(self.high, exponent) - self._index(self.low, exponent) >= self.bins:
             exponent += 1
         start = self._index(self.low, exponent)

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from calib.ranges import Range, affine_parameters, entropy_range, mse_range, per
 if TYPE_CHECKING:
     from torch import Tensor
 
+
+State = Mapping[str, NDArray[Any]]
 
 __all__ = [
     "ChannelMinMaxObserver",
@@ -57,6 +59,15 @@ class Observer(Protocol):
     def range(self) -> Range:
         """(low, high), low <= high, not necessarily around zero. Raises DataError when nothing was observed."""
 
+    def merge(self, other: Self) -> None:
+        """Adds what another observer of the same kind has seen, as if one had watched both tensors."""
+
+    def state(self) -> State:
+        """Everything observed so far, as arrays that can be stored."""
+
+    def restore(self, state: State) -> None:
+        """Goes on from where the observer that gave `state` was."""
+
 
 class MinMaxObserver:
     """The exact extremes of everything observed."""
@@ -72,14 +83,22 @@ class MinMaxObserver:
     def range(self) -> Range:
         return _observed(self._low, self._high, self.name)
 
+    def merge(self, other: MinMaxObserver) -> None:
+        self._low, self._high = min(self._low, other._low), max(self._high, other._high)
 
-class MovingAverageObserver:
+    def state(self) -> State:
+        return {"extremes": np.array([self._low, self._high], np.float64)}
+
+    def restore(self, state: State) -> None:
+        self._low, self._high = map(float, state["extremes"])
+
+
+class MovingAverageObserver(MinMaxObserver):
     """Moving averages of each run's extremes: average += constant * (new - average), starting at the first run's."""
 
     def __init__(self, name: str = "a tensor", constant: float = 0.01) -> None:
-        self.name = name
+        super().__init__(name)
         self.constant = constant
-        self._low, self._high = math.inf, -math.inf
 
     def observe(self, tensor: Tensor | NDArray[np.floating]) -> None:
         low, high = _extremes(_flat(tensor), self.name)
@@ -87,9 +106,6 @@ class MovingAverageObserver:
             self._low, self._high = low, high
         self._low += self.constant * (low - self._low)
         self._high += self.constant * (high - self._high)
-
-    def range(self) -> Range:
-        return _observed(self._low, self._high, self.name)
 
 
 class HistogramObserver:
@@ -107,6 +123,15 @@ class HistogramObserver:
         values = _flat(tensor)
         low, high = _extremes(values, self.name)
         self.histogram.add(values, low, high)
+
+    def merge(self, other: HistogramObserver) -> None:
+        self.histogram.merge(other.histogram)
+
+    def state(self) -> State:
+        return self.histogram.state()
+
+    def restore(self, state: State) -> None:
+        self.histogram.restore(state)
 
     def extremes(self) -> Range:
         """The exact extremes. Raises DataError when nothing was observed."""

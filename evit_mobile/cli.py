@@ -26,6 +26,16 @@ app = typer.Typer(
 ALL = "all"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 ArtefactArgument = Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A .tflite, .pte or .mlpackage.")]
+ModelOption = Annotated[str | None, typer.Option("--model", help="Variant, see `evit-mobile models`.")]
+WeightsOption = Annotated[str | None, typer.Option("--weights", help="FILE, bundled, hub, hf://OWNER/NAME, or random.")]
+SizeOption = Annotated[str | None, typer.Option("--size", help="Input pixels: N or HEIGHTxWIDTH, multiples of 32.")]
+ClassesOption = Annotated[int | None, typer.Option("--num-classes", help="Expected number of classes.")]
+CalibOption = Annotated[
+    Path | None,
+    typer.Option("--calib", help="Images to calibrate and judge with: folder, .npz, .npy, idx, list file or .parquet."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
+CacheOption = Annotated[bool, typer.Option("--cache/--no-cache", help="Keep and reuse finished calibrations.")]
 ImagesOption = Annotated[
     Path | None, typer.Option("--images", help="Folder of images, .npz, .npy, idx, list file or .parquet.")
 ]
@@ -70,22 +80,17 @@ def convert(
     float_io: Annotated[bool, typer.Option("--float-io", help="With --int8-full: float input and output.")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="16-bit floats.")] = False,
     fp32: Annotated[bool, typer.Option("--fp32", help="32-bit floats.")] = False,
-    model: Annotated[str | None, typer.Option("--model", help="Variant, see `evit-mobile models`.")] = None,
-    weights: Annotated[
-        str | None, typer.Option("--weights", help="FILE, bundled, hub, hf://OWNER/NAME, or random.")
-    ] = None,
-    size: Annotated[
-        str | None, typer.Option("--size", help="Input pixels: N or HEIGHTxWIDTH, multiples of 32.")
-    ] = None,
-    num_classes: Annotated[int | None, typer.Option("--num-classes", help="Expected number of classes.")] = None,
-    calib: Annotated[
-        Path | None,
-        typer.Option(
-            "--calib", help="Images to calibrate and judge with: folder, .npz, .npy, idx, list file or .parquet."
-        ),
-    ] = None,
+    model: ModelOption = None,
+    weights: WeightsOption = None,
+    size: SizeOption = None,
+    num_classes: ClassesOption = None,
+    calib: CalibOption = None,
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("out"),
-    seed: Annotated[int, typer.Option("--seed", help="Seed of every random choice.")] = 0,
+    max_drop: Annotated[
+        float | None,
+        typer.Option("--max-drop", help="Points of top-1 an int8 artefact may lose; modules stay float for it."),
+    ] = None,
+    seed: SeedOption = 0,
     relu_attention: Annotated[
         bool, typer.Option("--relu-attention", help="M: ReLU linear attention, another function, recovered.")
     ] = False,
@@ -95,6 +100,7 @@ def convert(
     recovery_steps: Annotated[
         int | None, typer.Option("--recovery-steps", min=0, help="Optimiser steps of a recovery.", show_default="300")
     ] = None,
+    cache: CacheOption = True,
     json: JsonOption = False,
 ) -> None:
     """Convert a model and prove each written file against the PyTorch reference."""
@@ -113,10 +119,12 @@ def convert(
             num_classes=num_classes,
             calib=calib,
             out=out,
+            max_drop=max_drop,
             seed=seed,
             float_io=float_io,
             variation=variation,
             recovery_steps=recovery_steps,
+            cache=cache,
             report=report,
         )
     show(conversion.manifest, json, tables.manifest_table)
@@ -222,6 +230,40 @@ def report(
     from evit_mobile.report.html import write_page
 
     show({"page": str(write_page(folder, out))}, json, lambda document: f"wrote {document['page']}")
+
+
+@app.command()
+def sensitivity(
+    model: ModelOption = None,
+    weights: WeightsOption = None,
+    size: SizeOption = None,
+    num_classes: ClassesOption = None,
+    calib: CalibOption = None,
+    seed: SeedOption = 0,
+    cache: CacheOption = True,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Also draw the ranking: .svg, .png or .pdf.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Rank modules by the harm of quantizing each to int8."""
+    from evit_mobile import sensitivity as ranking
+    from evit_mobile.report.sensitivity_table import sensitivity_entry, sensitivity_table
+
+    if plot is not None:
+        ranking.check_plot(plot)
+    with progress() as report:
+        result = ranking.sensitivity(
+            model,
+            weights=weights,
+            size=parse_size(size),
+            num_classes=num_classes,
+            calib=calib,
+            seed=seed,
+            cache=cache,
+            report=report,
+        )
+    if plot is not None:
+        ranking.plot(result, plot)
+    show(sensitivity_entry(result), json, sensitivity_table)
 
 
 @app.command()

@@ -49,9 +49,9 @@ class Images:
             )
         return labels
 
-    def batches(self, size: int = BATCH) -> Iterator[NDArray[np.float32]]:
-        """Preprocessed images, float32 (B, 3, H, W), in order."""
-        return batches(self.dataset, self.selection.indices, self.preprocess, size)
+    def batches(self, size: int = BATCH, start: int = 0) -> Iterator[NDArray[np.float32]]:
+        """Preprocessed images from position `start` on, float32 (B, 3, H, W), in order."""
+        return batches(self.dataset, self.selection.indices[start:], self.preprocess, size)
 
     def first(self, count: int) -> NDArray[np.float32]:
         """The first `count` images, float32 (count, 3, H, W)."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 import evit_mobile
 from calib.preprocess import Preprocess
@@ -20,6 +24,7 @@ from evit_mobile.manifest import (
     recovery_entry,
 )
 from evit_mobile.models.complexity import count_macs, count_parameters
+from evit_mobile.quantization.protection import Protection
 from evit_mobile.reference import Reference
 from evit_mobile.spec import ModelSpec
 
@@ -30,6 +35,7 @@ def compose(
     held_out: Images,
     plan: QuantPlan | None,
     precision: Precision,
+    protection: Protection | None,
     records: Sequence[ArtefactRecord],
     folder: Path,
     seed: int,
@@ -42,6 +48,7 @@ def compose(
         "labels": list(class_names(reference, held_out)),
         "artefacts": [artefact_entry(record, folder) for record in records],
         "quant_plan": plan_entry(plan, precision),
+        "protection": None if protection is None else asdict(protection),
         "calibration": {
             "digest": calibration.digest,
             "images": len(calibration) if precision.calibrated else 0,
@@ -66,6 +73,11 @@ def task_matches(lineage: str, images: Images) -> bool:
     return lineage == "bundled" or (own_images and lineage != "random")
 
 
+def known_labels(reference: Reference, images: Images) -> NDArray[np.int64] | None:
+    """(images,) true classes; None where accuracy means nothing: no labels, or those of another task."""
+    return images.labels(reference.spec.num_classes) if task_matches(reference.lineage, images) else None
+
+
 def with_earlier(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     """`document` with the entries of the folder's present manifest that it does not replace, if it is the same model."""
     if not (folder / FILE_NAME).exists():
@@ -77,7 +89,7 @@ def with_earlier(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     kept = [entry for entry in earlier["artefacts"] if entry["path"] not in written]
     merged = {**document, "artefacts": kept + document["artefacts"]}
     if document["quant_plan"] is None:
-        merged |= {key: earlier[key] for key in ("quant_plan", "calibration")}
+        merged |= {key: earlier[key] for key in ("quant_plan", "protection", "calibration") if key in earlier}
     return merged
 
 

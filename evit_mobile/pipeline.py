@@ -17,15 +17,18 @@ from converters.contract import Artefact, Metadata, Precision, Target
 from converters.errors import ConverterError
 from converters.registry import TARGETS, find_installed_target, find_target
 from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
-from evit_mobile.document import compose, task_matches
+from evit_mobile.document import compose, known_labels
 from evit_mobile.errors import UsageError
 from evit_mobile.manifest import FILE_NAME, ArtefactRecord, read_manifest, write_manifest
+from evit_mobile.max_drop import IMAGES as MAX_DROP_IMAGES
+from evit_mobile.max_drop import require_int8, run_artefact
 from evit_mobile.models.weights import Recovery
 from evit_mobile.preparation import Lowerable, Report, prepare, silent
 from evit_mobile.recovery import recover
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.spec import ModelSpec, Variation
 from evit_mobile.validation.metrics import Logits
+from evit_mobile.validation.thresholds import MIN_IMAGES
 from evit_mobile.validation.verdict import Validation, Verdict, judge
 
 
@@ -52,23 +55,27 @@ def convert(
     num_classes: int | None = None,
     calib: Path | str | None = None,
     out: Path | str = "out",
+    max_drop: float | None = None,
     seed: int = 0,
     float_io: bool = False,
     variation: Variation | str | None = None,
     recovery_steps: int | None = None,
+    cache: bool = True,
     report: Report = silent,
 ) -> Conversion:
     """Writes one artefact per format into `out`, each validated by running the written file, and a manifest.
 
     `model` is a variant's name, a ModelSpec, a live module of timm's, MIT's or Microsoft's class, or None for the bundled
     efficientvit_m0. `weights` is a file, "bundled", "hub", "hf://..." or "random". `calib` is a folder or file of images;
-    half of its images calibrate, the others judge. `float_io` gives an int8-full artefact float input and output. `formats` None
-    is every one that has the precision. With a `variation` the model's function changes: it is recovered from the original, in
-    `recovery_steps` steps, on images that do not judge, and its weights are written beside the artefacts, which are proven
-    against them. Raises the errors of `evit_mobile.errors`, calib and converters; a failed validation is not an error but a
-    verdict in the manifest.
+    half of its images calibrate, the others judge. `formats` None is every one that has the precision. `max_drop` is how many
+    points of top-1 (of agreement, without labels) an int8 artefact may lose; modules stay float until it does not. `float_io`
+    gives an int8-full artefact float input and output. With a `variation` the model's function changes: it is recovered from
+    the original, in `recovery_steps` steps, on images that do not judge, and its weights are written beside the artefacts,
+    which are proven against them. With `cache`, a calibration that was done before is not repeated. Raises the errors of
+    `evit_mobile.errors`, calib and converters; a failed validation is not an error but a verdict in the manifest.
     """
     precision, folder = Precision(precision), Path(out)
+    require_int8(max_drop, precision)
     targets = [usable_target(name, precision) for name in dict.fromkeys(formats or formats_with(precision))]
     prepare_folder(folder)
     report("loading weights")
@@ -78,18 +85,20 @@ def convert(
     if variation is not None:
         check_images(reference, source, precision, variation := Variation(variation))
         reference = recover(reference, variation, source, folder, steps=recovery_steps, seed=seed, report=report)
-    calibration, held_out = choose_images(reference, source, precision, seed)
-    floats = {target.precisions[precision]: None for target in targets}
-    prepared = prepare(reference, calibration, held_out, precision, tuple(floats), report, float_io=float_io)
+    judges = MIN_IMAGES if max_drop is None else MAX_DROP_IMAGES
+    calibration, held_out = choose_images(reference, source, precision, seed, judges)
+    prepared = prepare(
+        reference, calibration, held_out, precision, targets, report, max_drop=max_drop, float_io=float_io, cache=cache
+    )
     records, failures = [], []
     for target in targets:
         lowerable = prepared[target.precisions[precision]]
         try:
-            records.append(produce(target, lowerable, reference, held_out, precision, folder, report))
+            records.append(produce(target, lowerable, reference, held_out, precision, folder, report, max_drop))
         except ConverterError as error:
             failures.append(error)
-    plan = next(iter(prepared.values())).plan
-    document = compose(reference, calibration, held_out, plan, precision, records, folder, seed)
+    first = next(iter(prepared.values()))
+    document = compose(reference, calibration, held_out, first.plan, precision, first.protection, records, folder, seed)
     write_manifest(document, folder)
     if failures:
         raise failures[0]
@@ -133,12 +142,14 @@ def prepare_folder(folder: Path) -> None:
         read_manifest(folder)
 
 
-def choose_images(reference: Reference, source: Path | None, precision: Precision, seed: int) -> tuple[Images, Images]:
-    """Images to calibrate with and images to judge with; never the same ones. Raises UsageError as `check_images`."""
+def choose_images(
+    reference: Reference, source: Path | None, precision: Precision, seed: int, judges: int = MIN_IMAGES
+) -> tuple[Images, Images]:
+    """Images to calibrate with and up to `judges` images to judge with; never the same ones. Raises UsageError as `check_images`."""
     check_images(reference, source, precision)
     preprocess = preprocess_for(reference.spec, bundled=source is None)
     calibration = calibration_images(source, preprocess, seed)
-    return calibration, held_out_images(source, calibration, preprocess, seed, learned=reference.learned)
+    return calibration, held_out_images(source, calibration, preprocess, seed, judges, learned=reference.learned)
 
 
 def check_integers(variation: str | None, precision: Precision) -> None:
@@ -175,6 +186,7 @@ def produce(
     precision: Precision,
     folder: Path,
     report: Report,
+    max_drop: float | None = None,
 ) -> ArtefactRecord:
     """Writes, reopens and judges one artefact."""
     path = folder / f"{reference.spec.title}.{precision}{target.suffix}"
@@ -183,8 +195,8 @@ def produce(
     artefact = target.lower(lowerable.program, precision, path, describe(reference, precision))
     seconds = time.perf_counter() - started
     report(f"validating {path.name}")
-    labels = held_out.labels(reference.spec.num_classes) if task_matches(reference.lineage, held_out) else None
-    validation = prove(target, artefact, lowerable.stages, held_out, labels, reference.recovery)
+    labels = known_labels(reference, held_out)
+    validation = prove(target, artefact, lowerable.stages, held_out, labels, reference.recovery, max_drop)
     return ArtefactRecord(
         artefact=artefact,
         delegation=target.inspect(path).delegation,
@@ -210,17 +222,12 @@ def prove(
     held_out: Images,
     labels: NDArray[np.int64] | None,
     recovery: Recovery | None = None,
+    max_drop: float | None = None,
 ) -> Validation:
     """Runs the written file on the held-out images and judges it against every stage before it.
 
     `labels` (images,) are their classes, None where accuracy means nothing: no labels, or random weights. `recovery` is the
-    reference's where it is a variation.
+    reference's where it is a variation, `max_drop` the user's own limit, in points.
     """
     logits = run_artefact(target, artefact.path, held_out)
-    return judge([*stages, (artefact.format, logits)], labels, artefact.precision, target.runtime, recovery)
-
-
-def run_artefact(target: Target, path: Path, images: Images) -> Logits:
-    """Logits (images, classes) of a written artefact. Raises ArtefactError, ToolchainError."""
-    runner = target.load(path)
-    return np.concatenate([runner(batch) for batch in images.batches()])
+    return judge([*stages, (artefact.format, logits)], labels, artefact.precision, target.runtime, recovery, max_drop)

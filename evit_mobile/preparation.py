@@ -6,7 +6,7 @@ are read once, and the plan they give is carried over to the other form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,11 +14,18 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from converters.contract import FloatType, Precision, QuantPlan
+from converters.contract import FloatType, Precision, QuantPlan, Target
 from converters.integer_io import with_integer_io
 from converters.quantized_program import quantize_program
 from evit_mobile.data import Images
-from evit_mobile.quantization import make_plan, transfer_plan
+from evit_mobile.document import known_labels
+from evit_mobile.max_drop import trial_loss
+from evit_mobile.quantization import transfer_plan
+from evit_mobile.quantization.automatic import FLOOR_IMAGES, protect_to_floor, protect_to_loss
+from evit_mobile.quantization.calibration import calibrate
+from evit_mobile.quantization.observe import Observations
+from evit_mobile.quantization.plan import plan_from
+from evit_mobile.quantization.protection import Protection
 from evit_mobile.reference import Reference
 from evit_mobile.rewrites import rewrite, rewrite_for_half, rewrite_for_integers
 from evit_mobile.validation.metrics import Logits
@@ -41,6 +48,7 @@ class Lowerable:
 
     program: ExportedProgram
     plan: QuantPlan | None
+    protection: Protection | None
     stages: tuple[tuple[str, Logits], ...]
 
 
@@ -49,15 +57,18 @@ def prepare(
     calibration: Images,
     held_out: Images,
     precision: Precision,
-    floats: Collection[FloatType],
+    targets: Sequence[Target],
     report: Report,
     *,
+    max_drop: float | None = None,
     float_io: bool = False,
+    cache: bool = True,
 ) -> dict[FloatType, Lowerable]:
-    """What targets with each of these `floats` lower; the same object where the model has one form for both.
+    """What targets with each kind of floats lower; the same object where the model has one form for both.
 
     int8-full has no floats and one form; its program takes and gives int8 unless `float_io`.
     """
+    floats = tuple(dict.fromkeys(target.precisions[precision] for target in targets))
     report("rewriting")
     if precision is Precision.INT8_FULL:
         forms = dict.fromkeys(floats, integer_form(reference.module, calibration))
@@ -65,14 +76,33 @@ def prepare(
         forms = deployment_forms(reference.module, torch.from_numpy(calibration.first(PROBE_IMAGES)), floats)
     report("exporting")
     programs = {form: export(form, reference.spec.size) for form in dict.fromkeys(forms.values())}
-    plans: Mapping[nn.Module, QuantPlan] = {}
-    if precision.quantized:
-        report(f"calibrating on {len(calibration)} images" if precision.calibrated else "quantizing weights")
-        plans = make_plans(programs, calibration, precision)
     report("running the reference")
     expected = run_module(reference.module, held_out.batches())
+    plans: Mapping[nn.Module, QuantPlan] = {}
+    protection = None
+    if precision.quantized:
+        first = next(iter(programs.values()))
+        observations = calibrate(first, calibration, profile=precision, cached=cache, report=report)
+
+        def planned(trial: Protection) -> dict[nn.Module, QuantPlan]:
+            return make_plans(programs, observations, trial, precision)
+
+        if precision is Precision.INT8 and max_drop is None:
+            protection = protect_to_floor(first, observations, images_of(calibration), report)
+        elif precision is Precision.INT8 and max_drop is not None:
+            labels = known_labels(reference, held_out)
+
+            def loss(trial: Protection) -> float:
+                plans = planned(trial)
+                quantized = {form: quantize_program(program, plans[form]) for form, program in programs.items()}
+                pairs = [(target, quantized[forms[target.precisions[precision]]]) for target in targets]
+                return trial_loss(pairs, expected, held_out, labels)
+
+            protection = protect_to_loss(first, observations, images_of(calibration), loss, max_drop, report)
+        plans = planned(protection or Protection())
     lowerables = {
-        form: finish(form, program, plans.get(form), expected, held_out, report) for form, program in programs.items()
+        form: finish(form, program, plans.get(form), protection, expected, held_out, report)
+        for form, program in programs.items()
     }
     if precision is Precision.INT8_FULL and not float_io:
         lowerables = {
@@ -103,19 +133,29 @@ def export(module: nn.Module, size: tuple[int, int]) -> ExportedProgram:
         return torch.export.export(module, (torch.zeros(1, 3, *size),))
 
 
+def images_of(calibration: Images) -> list[Tensor]:
+    """The images that automatic protection measures with, each (1, 3, H, W)."""
+    return [torch.from_numpy(image[None]) for image in calibration.first(FLOOR_IMAGES)]
+
+
 def make_plans(
-    programs: Mapping[nn.Module, ExportedProgram], calibration: Images, precision: Precision
+    programs: Mapping[nn.Module, ExportedProgram],
+    observations: Observations,
+    protection: Protection,
+    precision: Precision,
 ) -> dict[nn.Module, QuantPlan]:
-    """A plan for every form, from one run of the first form over the calibration images."""
+    """A plan for every form, from what was observed of the first."""
     (first, program), *others = programs.items()
-    plan = make_plan(program, (torch.from_numpy(batch) for batch in calibration.batches(1)), profile=precision)
-    return {first: plan, **{form: transfer_plan(plan, program, other) for form, other in others}}
+    protected = protection.protected
+    plan = plan_from(program, observations, protected, precision)
+    return {first: plan, **{form: transfer_plan(plan, program, other, protected) for form, other in others}}
 
 
 def finish(
     form: nn.Module,
     program: ExportedProgram,
     plan: QuantPlan | None,
+    protection: Protection | None,
     expected: Logits,
     held_out: Images,
     report: Report,
@@ -126,7 +166,7 @@ def finish(
         program = quantize_program(program, plan)
         report("running the quantized program")
         stages.append(("quantized", run_module(program.module(check_guards=False), held_out.batches(1))))
-    return Lowerable(program=program, plan=plan, stages=tuple(stages))
+    return Lowerable(program=program, plan=plan, protection=protection, stages=tuple(stages))
 
 
 def run_module(module: nn.Module, batches: Iterable[np.ndarray]) -> Logits:

@@ -13,9 +13,9 @@ from converters.errors import ArtefactError, ToolchainError
 from converters.files import sha256
 from converters.registry import SUFFIXES, find_installed_target, find_target
 from evit_mobile.data import Images, calibration_images, everything, held_out_images
-from evit_mobile.document import task_matches
+from evit_mobile.document import known_labels
 from evit_mobile.manifest import FILE_NAME, read_manifest
-from evit_mobile.pipeline import run_artefact
+from evit_mobile.max_drop import run_artefact
 from evit_mobile.preparation import Report, run_module, silent
 from evit_mobile.reference import Reference, reload_reference
 from evit_mobile.validation.metrics import Logits, top_k_accuracy
@@ -88,7 +88,7 @@ def judge_again(
     except (ArtefactError, ToolchainError) as error:
         return result(failed(target.runtime, str(error)))
     stages = [("reference", expected), (entry["format"], logits)]
-    labels = held_out.labels(reference.spec.num_classes) if task_matches(reference.lineage, held_out) else None
+    labels = known_labels(reference, held_out)
     return result(judge(stages, labels, precision, target.runtime, reference.recovery))
 
 

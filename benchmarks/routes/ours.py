@@ -27,7 +27,8 @@ def convert(subject: Subject, precision: Precision, folder: Path, target_name: s
     reference, target = subject.deployable, find_target(target_name)
     path = folder / f"{precision}{target.suffix}"
     floats = target.precisions[precision]
-    prepared = prepare(reference, subject.calibration, first_image(subject.held_out), precision, (floats,), silent)
+    held_out = first_image(subject.held_out)
+    prepared = prepare(reference, subject.calibration, held_out, precision, [target], silent, cache=False)
     target.lower(prepared[floats].program, precision, path, describe(reference, precision))
     return path
 

@@ -139,12 +139,17 @@ class StoredNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredValue:
-    """A tensor as it was read. `key` and `size` (bytes) describe its constant data, if it has any."""
+    """A tensor as it was read. `key` and `size` (bytes) describe its constant data, if it has any; `scale` and `zero_point` its
+    quantization, or `scales_key` the constant that holds the scale of each channel.
+    """
 
     shape: tuple[int, ...]
     dtype: str
     key: str | None = None
     size: int = 0
+    scale: float | None = None
+    zero_point: int | None = None
+    scales_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,5 +223,15 @@ def _stored_graph(document: dict[str, Any]) -> StoredGraph:
             dtype=str(tensor["datatype"]).removeprefix("xnn_datatype_"),
             key=entry.get("named_key"),
             size=entry.get("size", 0),
+            **_stored_quantization(document, value["xvalue_union"].get("quant_params", {})),
         )
     return StoredGraph(nodes=tuple(nodes), values=values)
+
+
+def _stored_quantization(document: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a StoredValue that describe its quantization. Floats are bit patterns here, see `_decompiled`."""
+    if "zero_point" in parameters:
+        scale = float(np.uint32(parameters["scale"]).view(np.float32))
+        return {"scale": scale, "zero_point": parameters["zero_point"]}
+    buffer = parameters.get("scale_buffer_idx")
+    return {"scales_key": document["constant_data"][buffer].get("named_key")} if buffer else {}

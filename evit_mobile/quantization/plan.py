@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from itertools import islice
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.export import ExportedProgram
-from torch.fx import GraphModule, Interpreter, Node
+from torch.fx import GraphModule, Node
 
-from calib.observers import Method, Observer, make_observer
+from calib.observers import Method
 from calib.ranges import Range, affine_parameters
 from converters.contract import ActivationQuantization, FloatDecision, Precision, QuantPlan, WeightQuantization
 from converters.quantized_program import WEIGHT_MAX, graph_module
 from evit_mobile.quantization.integer_placement import place_everything
 from evit_mobile.quantization.integer_ranges import UNIT_OPERATIONS, UNIT_PARAMETERS, Parameters, integer_parameters
+from evit_mobile.quantization.observe import Observations, observe
 from evit_mobile.quantization.placement import Placement, module_path, place
 
 NEGLIGIBLE = 2.0**-80
@@ -37,13 +38,31 @@ def make_plan(
 
     Raises DataError when a tensor is not finite on some image.
     """
+    names = candidates(program, profile)
+    observations = observe(program, names, lambda start: islice(images, start, None), method)
+    return plan_from(program, observations, protected, profile)
+
+
+def candidates(program: ExportedProgram, profile: Precision = Precision.INT8) -> list[str]:
+    """Every tensor of `graph_module(program)` that is int8 when nothing is protected; protecting modules adds none."""
+    placement = placement_for(profile, graph_module(program), frozenset())
+    return [node.name for group in placement.groups for node in group]
+
+
+def plan_from(
+    program: ExportedProgram,
+    observations: Observations,
+    protected: frozenset[str] = frozenset(),
+    profile: Precision = Precision.INT8,
+) -> QuantPlan:
+    """Plan for `program` from what its `candidates` looked like."""
     module = graph_module(program)
     placement = placement_for(profile, module, protected)
-    observers = observe(module, placement.groups, images if placement.groups else (), method)
     parameters = integer_parameters if profile is Precision.INT8_FULL else group_parameters
     known: dict[Node, Parameters] = {}
-    for group, observer in zip(placement.groups, observers, strict=True):
-        known |= dict.fromkeys(group, parameters(group, observer.range, known))
+    for group in placement.groups:
+        observed = partial(observations.range, [node.name for node in group])
+        known |= dict.fromkeys(group, parameters(group, observed, known))
     activations = [
         ActivationQuantization(tensor=node.name, module=module_path(node), scale=scale, zero_point=zero_point)
         for node, (scale, zero_point) in known.items()
@@ -73,27 +92,6 @@ def placement_for(profile: Precision, module: GraphModule, protected: frozenset[
         return place_everything(module)
     placement = place(module, protected)
     return replace(placement, groups=(), floats=()) if profile is Precision.INT8_WEIGHTS else placement
-
-
-def observe(
-    module: GraphModule, groups: tuple[tuple[Node, ...], ...], images: Iterable[Tensor], method: Method
-) -> list[Observer]:
-    """One observer per group, which has seen every tensor of the group on every image."""
-    observers = [make_observer(method, group[0].name) for group in groups]
-    watched = {node: observer for group, observer in zip(groups, observers, strict=True) for node in group}
-
-    class Watcher(Interpreter):
-        def run_node(self, n: Node) -> Any:
-            value = super().run_node(n)
-            if n in watched:
-                watched[n].observe(value)
-            return value
-
-    watcher = Watcher(module)
-    with torch.no_grad():
-        for image in images:
-            watcher.run(image)
-    return observers
 
 
 def group_parameters(

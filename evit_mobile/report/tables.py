@@ -82,9 +82,13 @@ def manifest_table(manifest: dict[str, Any]) -> RenderableType:
             delegation_cell(entry["delegation"]),
             verdict_text(entry["validation"]["verdict"]),
         )
-    return Group(
-        table, *recovery_lines(manifest), *validation_lines(manifest["artefacts"]), *npu_lines(manifest["artefacts"])
+    lines = (
+        *recovery_lines(manifest),
+        *protection_lines(manifest.get("protection")),
+        *validation_lines(manifest["artefacts"]),
+        *npu_lines(manifest["artefacts"]),
     )
+    return Group(table, *lines)
 
 
 def npu_lines(entries: list[dict[str, Any]]) -> list[Text]:
@@ -118,6 +122,14 @@ def recovery_lines(manifest: dict[str, Any]) -> list[Text]:
             f", top-1 {before['top1']:.2f} and {after['top1']:.2f} % (original {recovery['original']['top1']:.2f} %)"
         )
     return [Text(text, style="bold yellow")]
+
+
+def protection_lines(protection: dict[str, Any] | None) -> list[Text]:
+    """Which modules int8 left float to keep its accuracy, and what that costs; nothing where there are none."""
+    if not protection or not protection["modules"]:
+        return []
+    names = ", ".join(protection["modules"])
+    return [Text(f"left float: {names}; modelled latency x {protection['latency_ratio']:.2f}", style="yellow")]
 
 
 def accuracy_cells(validation: dict[str, Any]) -> tuple[str, str, str]:

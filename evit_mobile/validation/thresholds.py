@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from converters.contract import Precision
 
@@ -47,3 +47,11 @@ RECOVERY = RecoveryThresholds(
     min_agreement=THRESHOLDS[Precision.INT8].min_top1_agreement, max_top1_drop=THRESHOLDS[Precision.INT8].max_top1_drop
 )
 """A change of function may cost as much as int8 may. What misses this fails, however well the artefact computes it."""
+
+
+def limits_for(precision: Precision, max_drop: float | None = None) -> Thresholds:
+    """The precision's thresholds; with `max_drop`, in points, that drop of top-1 instead of the general one."""
+    usual = THRESHOLDS[precision]
+    if max_drop is None:
+        return usual
+    return replace(usual, max_top1_drop=max_drop)

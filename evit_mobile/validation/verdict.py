@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from converters.contract import Precision
 from evit_mobile.models.weights import Recovery
 from evit_mobile.validation.metrics import Comparison, Logits, compare, top_k_accuracy
-from evit_mobile.validation.thresholds import RECOVERY, THRESHOLDS
+from evit_mobile.validation.thresholds import RECOVERY, Thresholds, limits_for
 
 
 class Verdict(StrEnum):
@@ -66,11 +66,12 @@ def judge(
     precision: Precision,
     runtime: str,
     recovery: Recovery | None = None,
+    max_drop: float | None = None,
 ) -> Validation:
     """Verdict over `stages`, the logits of the reference first and of the artefact last: (name, (images, classes)) each.
 
     `labels` (images,) are the true classes, or None. `recovery` is the reference's where it is a variation: its artefacts only
-    pass if it came close enough to the original.
+    pass if it came close enough to the original. `max_drop` is a limit of the user's own, in points.
     """
     reference, artefact = stages[0][1], stages[-1][1]
     hops = tuple(
@@ -80,7 +81,9 @@ def judge(
     total = hops[-1].total
     top1_reference = None if labels is None else top_k_accuracy(reference, labels, 1)
     top1_artefact = None if labels is None else top_k_accuracy(artefact, labels, 1)
-    faults = find_faults(hops, precision, top1_reference, top1_artefact) + recovery_faults(recovery)
+    faults = find_faults(hops, limits_for(precision, max_drop), top1_reference, top1_artefact) + recovery_faults(
+        recovery
+    )
     met = "all thresholds met"
     if recovery is not None:
         met += f", as {recovery.variation}: not the original's function"
@@ -100,10 +103,9 @@ def judge(
 
 
 def find_faults(
-    hops: tuple[Hop, ...], precision: Precision, top1_reference: float | None, top1_artefact: float | None
+    hops: tuple[Hop, ...], limits: Thresholds, top1_reference: float | None, top1_artefact: float | None
 ) -> list[str]:
     """Every threshold that is missed, in words. A NaN misses every threshold."""
-    limits = THRESHOLDS[precision]
     last = hops[-1]
     measured = [
         (last.total.sqnr_db, limits.min_sqnr_db, "SQNR {0:.1f} dB, at least {1:.1f} dB required"),

@@ -1,0 +1,66 @@
+"""What `--max-drop` asks for: how many points an artefact loses, measured by running the written file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.export import ExportedProgram
+
+from converters.contract import Metadata, Precision, Target
+from evit_mobile.data import Images
+from evit_mobile.errors import UsageError
+from evit_mobile.validation.metrics import Logits, top1_agreement, top_k_accuracy
+
+IMAGES = 1024
+"""Held-out images to measure a drop with, where there are as many: one image is then a tenth of a point."""
+
+SLOW = ("coreml",)
+"""Formats whose files are run by an evaluator here; trials are judged by another format where one is asked for."""
+
+
+def require_int8(max_drop: float | None, precision: Precision) -> None:
+    """Raises UsageError for a limit below 0 or above 100 points, and for another precision than int8."""
+    if max_drop is None:
+        return
+    if precision is not Precision.INT8:
+        raise UsageError(
+            got=f"--max-drop with precision {precision}",
+            allowed="--max-drop with --int8, whose plan can leave modules float",
+            do="leave --max-drop out, or convert with --int8",
+        )
+    if not 0 <= max_drop <= 100:
+        raise UsageError(got=f"--max-drop {max_drop}", allowed="0 to 100 points", do="pass for example --max-drop 0.5")
+
+
+def lost_points(actual: Logits, expected: Logits, labels: NDArray[np.int64] | None) -> float:
+    """Points of top-1 accuracy that `actual` loses against `expected`; of agreement where there are no labels."""
+    if labels is None:
+        return 100 * (1 - top1_agreement(actual, expected))
+    return top_k_accuracy(expected, labels, 1) - top_k_accuracy(actual, labels, 1)
+
+
+def trial_loss(
+    programs: Sequence[tuple[Target, ExportedProgram]],
+    expected: Logits,
+    images: Images,
+    labels: NDArray[np.int64] | None,
+) -> float:
+    """The most that a file of any of these targets and quantized programs loses, in points. The files are written, run, removed."""
+    fast = [pair for pair in programs if pair[0].name not in SLOW] or programs
+    losses = []
+    with tempfile.TemporaryDirectory() as folder:
+        for target, program in fast:
+            path = Path(folder) / f"trial{target.suffix}"
+            target.lower(program, Precision.INT8, path, Metadata(description="trial"))
+            losses.append(lost_points(run_artefact(target, path, images), expected, labels))
+    return max(losses)
+
+
+def run_artefact(target: Target, path: Path, images: Images) -> Logits:
+    """Logits (images, classes) of a written artefact. Raises ArtefactError, ToolchainError."""
+    runner = target.load(path)
+    return np.concatenate([runner(batch) for batch in images.batches()])

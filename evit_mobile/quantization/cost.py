@@ -1,0 +1,46 @@
+"""What a plan costs, modelled: latency of its weighted operations and of the conversions between int8 and float.
+
+Rates are the peaks measured in LiteRT with XNNPACK on one x86-64 core (AVX-512 VNNI). Only ratios matter here: they compare
+plans of one model.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch.fx import GraphModule, Node
+
+from evit_mobile.quantization.placement import WEIGHTED, Placement
+
+INT8_MACS_PER_MS = 208e6
+FLOAT_MACS_PER_MS = 56e6
+VALUES_PER_MS = 1e6
+"""Values converted from int8 to float or back."""
+
+
+def modelled_latency_ms(module: GraphModule, placement: Placement) -> float:
+    """Of one image through `module`, the graph that `placement` was made for."""
+    int8_layers = {reader for _, reader in placement.weights}
+    int8_tensors = {node for group in placement.groups for node in group}
+    floats = {node for node, _ in placement.floats}
+    total = 0.0
+    for node in module.graph.nodes:
+        if node.target in WEIGHTED:
+            total += multiplications(node) / (INT8_MACS_PER_MS if node in int8_layers else FLOAT_MACS_PER_MS)
+        if node in int8_tensors:
+            conversions = (node in floats) + any(user in floats for user in node.users)
+            total += conversions * size(node) / VALUES_PER_MS
+    return total
+
+
+def multiplications(node: Node) -> int:
+    """Multiply-accumulates of a convolution or linear layer."""
+    module, weight = node.graph.owning_module, node.args[1]
+    assert isinstance(weight, Node)
+    assert module is not None
+    return size(node) * math.prod(module.get_parameter(str(weight.target)).shape[1:])
+
+
+def size(node: Node) -> int:
+    """Number of values in a tensor."""
+    return math.prod(node.meta["val"].shape)

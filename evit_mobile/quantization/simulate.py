@@ -1,0 +1,80 @@
+"""A plan's effect without exporting again: the float program with every int8 tensor and weight rounded to its codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+from torch.fx import Graph, GraphModule, Node
+from torch.fx.graph import CodeGen
+
+from converters.contract import ActivationQuantization, QuantPlan, WeightQuantization
+from converters.quantized_program import INT8_MAX, INT8_MIN, graph_module, quantize_weight
+from evit_mobile.quantization.placement import ACTIVATIONS, MOVEMENT
+
+
+def simulate(program: ExportedProgram, plan: QuantPlan) -> GraphModule:
+    """(1, 3, H, W) -> (1, classes): what `quantize_program(program, plan)` computes. `program` is left as it was."""
+    module = graph_module(program)
+    nodes = {node.name: node for node in module.graph.nodes}
+    for activation in rounded(module, plan):
+        _round_tensor(module, nodes[activation.tensor], activation)
+    for weight in plan.weights:
+        _set_parameter(module, weight.tensor, rounded_weight(module.get_parameter(weight.tensor), weight))
+    module.recompile()
+    return module
+
+
+def rounded(module: GraphModule, plan: QuantPlan) -> list[ActivationQuantization]:
+    """The plan's activations but those that only move what has been rounded with the same parameters."""
+    known = {activation.tensor: activation for activation in plan.activations}
+    nodes = {node.name: node for node in module.graph.nodes}
+
+    def moves(node: Node, activation: ActivationQuantization) -> bool:
+        sources = [known.get(source.name) for source in node.all_input_nodes]
+        parameters = {None if s is None else (s.scale, s.zero_point) for s in sources}
+        return node.target in MOVEMENT | ACTIVATIONS and parameters == {(activation.scale, activation.zero_point)}
+
+    return [activation for activation in plan.activations if not moves(nodes[activation.tensor], activation)]
+
+
+def round_activation(x: Tensor, quantization: ActivationQuantization) -> Tensor:
+    """`x` with every value replaced by the nearest that its codes represent."""
+    return torch.fake_quantize_per_tensor_affine(x, quantization.scale, quantization.zero_point, INT8_MIN, INT8_MAX)
+
+
+def rounded_weight(weight: Tensor, quantization: WeightQuantization) -> Tensor:
+    """The same for a weight."""
+    scales = torch.tensor(quantization.scales)
+    shape = [1] * weight.ndim
+    shape[quantization.axis] = -1
+    return quantize_weight(weight.detach(), scales, quantization.axis) * scales.view(shape)
+
+
+def returning(module: GraphModule, names: Iterable[str]) -> GraphModule:
+    """A module that returns the tensors `names` of `module`'s graph, a tuple in that order. `module` is left as it was."""
+    graph = Graph()
+    copies: dict[Node, Node] = {}
+    graph.graph_copy(module.graph, copies)
+    named = {node.name: copy for node, copy in copies.items()}
+    graph.output(tuple(named[name] for name in names))
+    graph.set_codegen(CodeGen())
+    graph.eliminate_dead_code()
+    return GraphModule(module, graph)
+
+
+def _round_tensor(module: GraphModule, node: Node, quantization: ActivationQuantization) -> None:
+    users = list(node.users)
+    with module.graph.inserting_after(node):
+        arguments = (node, quantization.scale, quantization.zero_point, INT8_MIN, INT8_MAX)
+        new = module.graph.call_function(torch.fake_quantize_per_tensor_affine, arguments)
+    for user in users:
+        user.replace_input_with(node, new)
+
+
+def _set_parameter(module: GraphModule, name: str, value: Tensor) -> None:
+    """Gives `module` a parameter of its own under `name`; the tensor it had belongs to the program."""
+    path, _, leaf = name.rpartition(".")
+    setattr(module.get_submodule(path), leaf, nn.Parameter(value, requires_grad=False))

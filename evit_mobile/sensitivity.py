@@ -1,0 +1,100 @@
+"""`evit-mobile sensitivity`: which modules of a model int8 harms most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from converters.contract import Precision
+from evit_mobile.errors import UsageError
+from evit_mobile.pipeline import choose_images
+from evit_mobile.preparation import PROBE_IMAGES, Report, export, silent
+from evit_mobile.quantization.automatic import HARM_IMAGES, logits_of
+from evit_mobile.quantization.calibration import calibrate
+from evit_mobile.quantization.plan import plan_from
+from evit_mobile.quantization.sensitivity import ModuleHarm, measure_harms, predicted_sqnr_db, rank_modules
+from evit_mobile.quantization.simulate import simulate
+from evit_mobile.reference import load_reference
+from evit_mobile.rewrites import rewrite
+from evit_mobile.spec import ModelSpec
+from evit_mobile.validation.metrics import sqnr_db
+
+PLOT_SUFFIXES = (".svg", ".png", ".pdf")
+PLOTTED_MODULES = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """The modules of a model, the most harmful first, and the SQNR in dB of the whole int8 plan: predicted from them, and
+    measured by running it on the same calibration images.
+    """
+
+    model: str
+    weights: str
+    images: int
+    predicted_sqnr_db: float
+    measured_sqnr_db: float
+    modules: Sequence[ModuleHarm]
+
+
+def sensitivity(
+    model: str | ModelSpec | nn.Module | None = None,
+    *,
+    weights: str | Path | None = None,
+    size: tuple[int, int] | None = None,
+    num_classes: int | None = None,
+    calib: Path | str | None = None,
+    seed: int = 0,
+    cache: bool = True,
+    report: Report = silent,
+) -> Sensitivity:
+    """Ranks the modules of `model`, given as to `convert`, by the harm of quantizing each. Raises the same errors."""
+    reference = load_reference(model, weights=weights, size=size, num_classes=num_classes, seed=seed)
+    calibration, _ = choose_images(reference, None if calib is None else Path(calib), Precision.INT8, seed)
+    rewritten, _ = rewrite(reference.module, torch.from_numpy(calibration.first(PROBE_IMAGES)))
+    program = export(rewritten, reference.spec.size)
+    observations = calibrate(program, calibration, cached=cache, report=report)
+    plan = plan_from(program, observations)
+    images = [torch.from_numpy(image[None]) for image in calibration.first(HARM_IMAGES)]
+    report(f"measuring harm on {len(images)} images")
+    harms = measure_harms(program, plan, images)
+    return Sensitivity(
+        model=reference.spec.name,
+        weights=reference.weights,
+        images=len(images),
+        predicted_sqnr_db=predicted_sqnr_db(harms, plan),
+        measured_sqnr_db=sqnr_db(logits_of(simulate(program, plan), images), logits_of(rewritten, images)),
+        modules=rank_modules(harms),
+    )
+
+
+def check_plot(path: Path) -> None:
+    """Raises UsageError for a suffix that is not drawn, and where matplotlib is not installed; better now than after the work."""
+    if path.suffix not in PLOT_SUFFIXES:
+        raise UsageError(
+            got=f"--plot {path}", allowed=f"a name ending in {', '.join(PLOT_SUFFIXES)}", do="rename the file"
+        )
+    if find_spec("matplotlib") is None:
+        raise UsageError(
+            got="--plot without matplotlib", allowed="an installed matplotlib", do="pip install 'evit-mobile[plot]'"
+        )
+
+
+def plot(result: Sensitivity, path: Path) -> None:
+    """Draws the most harmful modules into an image file. Raises as `check_plot` does."""
+    check_plot(path)
+    from matplotlib.figure import Figure
+
+    rows = result.modules[:PLOTTED_MODULES][::-1]
+    figure = Figure(figsize=(8, 1 + 0.2 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    axes.barh([row.module or "(top)" for row in rows], [100 * row.share for row in rows])
+    axes.set_xlabel("share of the noise in the logits (%)")
+    axes.set_title(f"{result.model}, int8: {result.measured_sqnr_db:.1f} dB")
+    axes.tick_params(axis="y", labelsize=6)
+    figure.savefig(path)

@@ -1,0 +1,117 @@
+"""One pass over the images serves every plan, goes on after an interruption, and depends on nothing it should not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from calib.cache import ObserverCache
+from calib.observers import Method
+from evit_mobile.preparation import export
+from evit_mobile.quantization import observe as module_under_test
+from evit_mobile.quantization.observe import observation_key, observe
+from evit_mobile.quantization.plan import candidates, make_plan, plan_from
+
+
+class Block(nn.Module):
+    """A residual block whose convolutions, sum and ReLU become int8."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.second(torch.relu(x + self.first(x)))
+        return out
+
+
+@pytest.fixture
+def program() -> ExportedProgram:
+    torch.manual_seed(0)
+    return export(Block().eval(), (8, 8))
+
+
+def images(count: int) -> list[Tensor]:
+    return list(torch.randn(count, 3, 8, 8, generator=torch.Generator().manual_seed(1)).split(1))
+
+
+def from_position(tensors: list[Tensor], ran: list[int]) -> Callable[[int], Iterator[Tensor]]:
+    """The images from a position on; `ran` gets the position of each image that is taken."""
+
+    def start_at(start: int) -> Iterator[Tensor]:
+        for position in range(start, len(tensors)):
+            ran.append(position)
+            yield tensors[position]
+
+    return start_at
+
+
+def test_an_interrupted_calibration_goes_on(
+    program: ExportedProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module_under_test, "SAVE_EVERY_S", 0.0)
+    cache, names = ObserverCache(folder=tmp_path, key="0"), candidates(program)
+
+    def interrupted(done: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    first: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        observe(program, names, from_position(images(6), first), cache=cache, progress=interrupted)
+    second: list[int] = []
+    resumed = observe(program, names, from_position(images(6), second), cache=cache)
+    assert (first, second) == ([0, 1, 2, 3], [3, 4, 5])
+    assert plan_from(program, resumed) == make_plan(program, images(6))
+    third: list[int] = []
+    assert plan_from(program, observe(program, names, from_position(images(6), third), cache=cache)) == plan_from(
+        program, resumed
+    )
+    assert third == []
+
+
+def test_the_same_pass_serves_plans_with_protected_modules(program: ExportedProgram) -> None:
+    ran: list[int] = []
+    observations = observe(program, candidates(program), from_position(images(3), ran))
+    protected = frozenset({"first"})
+    assert plan_from(program, observations, protected) == make_plan(program, images(3), protected=protected)
+    assert plan_from(program, observations) == make_plan(program, images(3))
+    assert ran == [0, 1, 2]
+
+
+def test_tensors_that_share_a_scale_are_ranged_together(program: ExportedProgram) -> None:
+    observations = observe(program, candidates(program), lambda start: iter(images(3)[start:]), Method.MIN_MAX)
+    one, other = candidates(program)[:2]
+    low, high = zip(observations.range([one]), observations.range([other]), strict=True)
+    assert observations.range([one, other]) == (min(low), max(high))
+
+
+def test_the_key_names_everything_the_observations_depend_on(
+    program: ExportedProgram, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    names = candidates(program)
+    keys = [observation_key(program, names, "images", Method.MSE)]
+    assert keys[0] == observation_key(program, names, "images", Method.MSE)
+    keys.append(observation_key(program, names, "other images", Method.MSE))
+    keys.append(observation_key(program, names, "images", Method.ENTROPY))
+    keys.append(observation_key(program, names[1:], "images", Method.MSE))
+    with torch.no_grad():
+        program.state_dict["first.bias"][0] += 1e-6
+    keys.append(observation_key(program, names, "images", Method.MSE))
+    changed = tmp_path / "observe.py"
+    changed.write_text("other code")
+    monkeypatch.setattr(module_under_test, "__file__", str(changed))
+    keys.append(observation_key(program, names, "images", Method.MSE))
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_plan_for_tensors_that_were_not_watched_is_an_error(program: ExportedProgram) -> None:
+    observations = observe(program, candidates(program), lambda start: iter(images(2)[start:]))
+    with pytest.raises(KeyError):
+        plan_from(program, replace(observations, observers={}))
