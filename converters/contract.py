@@ -92,6 +92,15 @@ class WeightQuantization:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BiasCorrection:
+    """What is added to one bias: values (channels,). `tensor` is the parameter's name in the exported program's state dict."""
+
+    tensor: str
+    module: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FloatDecision:
     """A graph operation that stays float in an int8 artefact, and why."""
 
@@ -108,6 +117,7 @@ class QuantPlan:
     activations: tuple[ActivationQuantization, ...]
     weights: tuple[WeightQuantization, ...]
     floats: tuple[FloatDecision, ...]
+    biases: tuple[BiasCorrection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

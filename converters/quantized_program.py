@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 
-from converters.contract import ActivationQuantization, QuantPlan, WeightQuantization
+from converters.contract import ActivationQuantization, BiasCorrection, QuantPlan, WeightQuantization
 
 INT8_MIN, INT8_MAX = -128, 127
 WEIGHT_MIN, WEIGHT_MAX = -127, 127
@@ -39,6 +39,8 @@ def quantize_program(program: ExportedProgram, plan: QuantPlan) -> ExportedProgr
     parameters = {node.target: node for node in module.graph.nodes if node.op == "get_attr"}
     for weight in plan.weights:
         _quantize_weight(module, parameters[weight.tensor], weight)
+    for correction in plan.biases:
+        correct_bias(module, correction)
     module.graph.lint()
     module.recompile()
     example, _ = program.example_inputs
@@ -75,6 +77,13 @@ def _quantize_weight(module: GraphModule, node: Node, quantization: WeightQuanti
     restored.meta = {"nn_module_stack": node.meta.get("nn_module_stack", {})}
     node.replace_all_uses_with(restored)
     module.graph.erase_node(node)
+
+
+def correct_bias(module: GraphModule, correction: BiasCorrection) -> None:
+    """Gives `module` a corrected bias of its own; the tensor it had belongs to the program."""
+    path, _, leaf = correction.tensor.rpartition(".")
+    bias = module.get_parameter(correction.tensor).detach() + torch.tensor(correction.values)
+    setattr(module.get_submodule(path), leaf, torch.nn.Parameter(bias, requires_grad=False))
 
 
 def quantize_weight(weight: Tensor, scales: Tensor, axis: int) -> Tensor:

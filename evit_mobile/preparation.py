@@ -23,6 +23,7 @@ from evit_mobile.max_drop import trial_loss
 from evit_mobile.quantization import transfer_plan
 from evit_mobile.quantization.automatic import FLOOR_IMAGES, protect_to_floor, protect_to_loss
 from evit_mobile.quantization.calibration import calibrate
+from evit_mobile.quantization.corrections.bias import with_corrected_biases
 from evit_mobile.quantization.observe import Observations
 from evit_mobile.quantization.plan import plan_from
 from evit_mobile.quantization.protection import Protection
@@ -84,11 +85,13 @@ def prepare(
         first = next(iter(programs.values()))
         observations = calibrate(first, calibration, profile=precision, cached=cache, report=report)
 
+        images = images_of(calibration) if precision is Precision.INT8 else []
+
         def planned(trial: Protection) -> dict[nn.Module, QuantPlan]:
-            return make_plans(programs, observations, trial, precision)
+            return make_plans(programs, observations, trial, precision, images)
 
         if precision is Precision.INT8 and max_drop is None:
-            protection = protect_to_floor(first, observations, images_of(calibration), report)
+            protection = protect_to_floor(first, observations, images, report)
         elif precision is Precision.INT8 and max_drop is not None:
             labels = known_labels(reference, held_out)
 
@@ -98,7 +101,7 @@ def prepare(
                 pairs = [(target, quantized[forms[target.precisions[precision]]]) for target in targets]
                 return trial_loss(pairs, expected, held_out, labels)
 
-            protection = protect_to_loss(first, observations, images_of(calibration), loss, max_drop, report)
+            protection = protect_to_loss(first, observations, images, loss, max_drop, report)
         plans = planned(protection or Protection())
     lowerables = {
         form: finish(form, program, plans.get(form), protection, expected, held_out, report)
@@ -134,7 +137,7 @@ def export(module: nn.Module, size: tuple[int, int]) -> ExportedProgram:
 
 
 def images_of(calibration: Images) -> list[Tensor]:
-    """The images that automatic protection measures with, each (1, 3, H, W)."""
+    """The images that protection and corrections measure with, each (1, 3, H, W)."""
     return [torch.from_numpy(image[None]) for image in calibration.first(FLOOR_IMAGES)]
 
 
@@ -143,11 +146,14 @@ def make_plans(
     observations: Observations,
     protection: Protection,
     precision: Precision,
+    images: Sequence[Tensor],
 ) -> dict[nn.Module, QuantPlan]:
-    """A plan for every form, from what was observed of the first."""
+    """A plan for every form, from what was observed of the first; corrected by `images`, where there are any."""
     (first, program), *others = programs.items()
     protected = protection.protected
     plan = plan_from(program, observations, protected, precision)
+    if images:
+        plan = with_corrected_biases(program, plan, images)
     return {first: plan, **{form: transfer_plan(plan, program, other, protected) for form, other in others}}
 
 

@@ -19,7 +19,14 @@ from torch.fx import Node
 
 from converters.contract import QuantPlan
 from converters.quantized_program import graph_module
-from evit_mobile.quantization.simulate import returning, round_activation, rounded, rounded_weight
+from evit_mobile.quantization.simulate import (
+    product_of,
+    reader_of,
+    returning,
+    round_activation,
+    rounded,
+    rounded_weight,
+)
 
 PROBES = 4
 """Random vectors per image. The estimate's relative standard deviation is sqrt(2 / (images * PROBES))."""
@@ -62,7 +69,7 @@ def measure_harms(
         tensor for tensor in rounded(module, plan) if nodes[tensor.tensor].op != "get_attr"
     ]  # constants are exact
     weights = list(plan.weights)
-    readers = [_reader(nodes.values(), weight.tensor) for weight in weights]
+    readers = [reader_of(nodes.values(), weight.tensor) for weight in weights]
     names = [*(tensor.tensor for tensor in tensors), *(reader.all_input_nodes[0].name for reader in readers)]
     results = [_output(module.graph.nodes), *(reader.name for reader in readers)]
     run = returning(module, [*results, *names])
@@ -78,7 +85,7 @@ def measure_harms(
         errors = [round_activation(x.detach(), q) - x.detach() for x, q in zip(activations, tensors, strict=True)]
         signal += float(logits.detach().square().sum())
         local_signal += _powers([*activations, *outputs])
-        products = [_product(*each) for each in zip(readers, inputs, changes, strict=True)]
+        products = [product_of(*each) for each in zip(readers, inputs, changes, strict=True)]
         local_noise += _powers([*errors, *products])
         for probe in range(PROBES):
             vector = torch.randn(logits.shape, generator=generator)
@@ -127,25 +134,10 @@ def sqnr_of(noise: float) -> float:
     return -10 * math.log10(noise + INAUDIBLE)
 
 
-def _reader(nodes: Iterable[Node], parameter: str) -> Node:
-    """The convolution or linear layer that reads a parameter."""
-    (reader,) = (user for node in nodes if node.target == parameter for user in node.users)
-    return reader
-
-
 def _output(nodes: Iterable[Node]) -> str:
     """Name of the tensor that the program returns."""
     (result,) = (node for node in nodes if node.op == "output")
     return result.all_input_nodes[0].name
-
-
-def _product(reader: Node, x: Tensor, change: Tensor) -> Tensor:
-    """What the change of a weight adds to the reader's result."""
-    target = reader.target
-    assert callable(target)
-    with torch.no_grad():
-        product: Tensor = target(x.detach(), change, None, *reader.args[3:])
-    return product
 
 
 def _powers(values: Iterable[Tensor]) -> Tensor:

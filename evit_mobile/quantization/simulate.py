@@ -11,7 +11,7 @@ from torch.fx import Graph, GraphModule, Node
 from torch.fx.graph import CodeGen
 
 from converters.contract import ActivationQuantization, QuantPlan, WeightQuantization
-from converters.quantized_program import INT8_MAX, INT8_MIN, graph_module, quantize_weight
+from converters.quantized_program import INT8_MAX, INT8_MIN, correct_bias, graph_module, quantize_weight
 from evit_mobile.quantization.placement import ACTIVATIONS, MOVEMENT
 
 
@@ -23,6 +23,8 @@ def simulate(program: ExportedProgram, plan: QuantPlan) -> GraphModule:
         _round_tensor(module, nodes[activation.tensor], activation)
     for weight in plan.weights:
         _set_parameter(module, weight.tensor, rounded_weight(module.get_parameter(weight.tensor), weight))
+    for correction in plan.biases:
+        correct_bias(module, correction)
     module.recompile()
     return module
 
@@ -51,6 +53,21 @@ def rounded_weight(weight: Tensor, quantization: WeightQuantization) -> Tensor:
     shape = [1] * weight.ndim
     shape[quantization.axis] = -1
     return quantize_weight(weight.detach(), scales, quantization.axis) * scales.view(shape)
+
+
+def reader_of(nodes: Iterable[Node], parameter: str) -> Node:
+    """The convolution or linear layer that reads a parameter."""
+    (reader,) = (user for node in nodes if node.target == parameter for user in node.users)
+    return reader
+
+
+def product_of(reader: Node, x: Tensor, change: Tensor) -> Tensor:
+    """What the change of a weight adds to the reader's result."""
+    target = reader.target
+    assert callable(target)
+    with torch.no_grad():
+        product: Tensor = target(x.detach(), change, None, *reader.args[3:])
+    return product
 
 
 def returning(module: GraphModule, names: Iterable[str]) -> GraphModule:

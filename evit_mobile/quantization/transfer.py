@@ -28,7 +28,7 @@ def transfer_plan(
     _require_equal_weights(modules, placements)
     names = _corresponding(*placements)
     activations = tuple(replace(activation, tensor=names[activation.tensor]) for activation in plan.activations)
-    return QuantPlan(activations=activations, weights=plan.weights, floats=float_decisions(placements[1]))
+    return replace(plan, activations=activations, floats=float_decisions(placements[1]))
 
 
 def _corresponding(source: Placement, target: Placement) -> dict[str, str]:
