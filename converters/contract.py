@@ -17,7 +17,8 @@ class Precision(StrEnum):
     """Arithmetic of an artefact: all fp32, all fp16, or one of the int8 profiles.
 
     INT8 is accuracy first: int8 where the plan says so, float elsewhere. INT8_WEIGHTS stores weights as int8 and computes in
-    float. INT8_FULL is integer arithmetic only, for NPUs.
+    float. INT8_FULL is integer arithmetic only, for NPUs. With a palette, weights are indices of 4 or 6 bits into tables of
+    fp16 or int8 values.
     """
 
     FP32 = "fp32"
@@ -25,16 +26,26 @@ class Precision(StrEnum):
     INT8 = "int8"
     INT8_WEIGHTS = "int8-weights"
     INT8_FULL = "int8-full"
+    FP16_PALETTE4 = "fp16-palette4"
+    FP16_PALETTE6 = "fp16-palette6"
+    INT8_PALETTE4 = "int8-palette4"
+    INT8_PALETTE6 = "int8-palette6"
 
     @property
     def quantized(self) -> bool:
         """Whether it is one of the int8 profiles, whose programs carry a plan."""
-        return self in (Precision.INT8, Precision.INT8_WEIGHTS, Precision.INT8_FULL)
+        return self.value.startswith("int8")
 
     @property
     def calibrated(self) -> bool:
         """Whether its activations are int8, so that it needs calibration images."""
-        return self in (Precision.INT8, Precision.INT8_FULL)
+        return self.quantized and self is not Precision.INT8_WEIGHTS
+
+    @property
+    def palette_bits(self) -> int | None:
+        """Bits of an index into a palette, None without palettes."""
+        _, found, bits = self.value.partition("-palette")
+        return int(bits) if found else None
 
 
 class FloatType(StrEnum):

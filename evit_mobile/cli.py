@@ -78,6 +78,10 @@ def convert(
         bool, typer.Option("--int8-full", help="Integers only, for NPUs; LiteRT. Takes and gives int8.")
     ] = False,
     float_io: Annotated[bool, typer.Option("--float-io", help="With --int8-full: float input and output.")] = False,
+    palette: Annotated[
+        int | None,
+        typer.Option("--palette", help="Core ML, with --int8 or --fp16: weights of 4 or 6 bits from palettes."),
+    ] = None,
     fp16: Annotated[bool, typer.Option("--fp16", help="16-bit floats.")] = False,
     fp32: Annotated[bool, typer.Option("--fp32", help="32-bit floats.")] = False,
     model: ModelOption = None,
@@ -91,6 +95,18 @@ def convert(
         typer.Option("--max-drop", help="Points of top-1 an int8 artefact may lose; modules stay float for it."),
     ] = None,
     seed: SeedOption = 0,
+    image_input: Annotated[
+        bool, typer.Option("--image-input", help="Core ML: take an RGB image, which the model normalises itself.")
+    ] = False,
+    class_output: Annotated[
+        bool, typer.Option("--class-output", help="Core ML: also give the class label and probabilities.")
+    ] = False,
+    ios: Annotated[
+        int | None,
+        typer.Option(
+            "--ios", help="Core ML: oldest iOS to run on, 16, 17 or 18.", show_default="what the precision needs"
+        ),
+    ] = None,
     relu_attention: Annotated[
         bool, typer.Option("--relu-attention", help="M: ReLU linear attention, another function, recovered.")
     ] = False,
@@ -105,9 +121,12 @@ def convert(
 ) -> None:
     """Convert a model and prove each written file against the PyTorch reference."""
     from evit_mobile import pipeline
+    from evit_mobile.interface import Interface
     from evit_mobile.report import tables
 
-    precision = chosen_precision(int8=int8, int8_weights=int8_weights, int8_full=int8_full, fp16=fp16, fp32=fp32)
+    precision = chosen_precision(
+        palette, int8=int8, int8_weights=int8_weights, int8_full=int8_full, fp16=fp16, fp32=fp32
+    )
     variation = chosen_variation(recovery_steps, relu_attention=relu_attention, relu_activation=relu_activation)
     with progress() as report:
         conversion = pipeline.convert(
@@ -125,6 +144,7 @@ def convert(
             variation=variation,
             recovery_steps=recovery_steps,
             cache=cache,
+            interface=Interface(image_input=image_input, class_output=class_output, ios=ios),
             report=report,
         )
     show(conversion.manifest, json, tables.manifest_table)
@@ -277,8 +297,9 @@ def doctor(json: JsonOption = False) -> None:
     show(rows, json, tables.doctor_table)
 
 
-def chosen_precision(**flags: bool) -> str:
+def chosen_precision(palette: int | None = None, **flags: bool) -> str:
     """The one precision whose flag (int8, int8_weights...) was given; int8 when none was. Raises UsageError for two."""
+    from converters.contract import Precision
     from evit_mobile.errors import UsageError
 
     asked = [name.replace("_", "-") for name, wanted in flags.items() if wanted]
@@ -286,7 +307,16 @@ def chosen_precision(**flags: bool) -> str:
         raise UsageError(
             got=" and ".join(f"--{name}" for name in asked), allowed="one precision", do="convert once per precision"
         )
-    return asked[0] if asked else "int8"
+    precision = asked[0] if asked else "int8"
+    if palette is None:
+        return precision
+    if f"{precision}-palette{palette}" not in list(Precision):
+        raise UsageError(
+            got=f"--{precision} --palette {palette}",
+            allowed="--palette 4 or 6, with --int8 or --fp16",
+            do="choose one of these",
+        )
+    return f"{precision}-palette{palette}"
 
 
 def chosen_variation(steps: int | None, *, relu_attention: bool, relu_activation: bool) -> str | None:

@@ -17,8 +17,9 @@ from converters.contract import Artefact, Metadata, Precision, Target
 from converters.errors import ConverterError
 from converters.registry import TARGETS, find_installed_target, find_target
 from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
-from evit_mobile.document import compose, known_labels
+from evit_mobile.document import class_names, compose, known_labels
 from evit_mobile.errors import UsageError
+from evit_mobile.interface import TENSORS, Interface, check_interface, with_interface
 from evit_mobile.manifest import FILE_NAME, ArtefactRecord, read_manifest, write_manifest
 from evit_mobile.max_drop import IMAGES as MAX_DROP_IMAGES
 from evit_mobile.max_drop import require_int8, run_artefact
@@ -61,6 +62,7 @@ def convert(
     variation: Variation | str | None = None,
     recovery_steps: int | None = None,
     cache: bool = True,
+    interface: Interface = TENSORS,
     report: Report = silent,
 ) -> Conversion:
     """Writes one artefact per format into `out`, each validated by running the written file, and a manifest.
@@ -71,12 +73,14 @@ def convert(
     points of top-1 (of agreement, without labels) an int8 artefact may lose; modules stay float until it does not. `float_io`
     gives an int8-full artefact float input and output. With a `variation` the model's function changes: it is recovered from
     the original, in `recovery_steps` steps, on images that do not judge, and its weights are written beside the artefacts,
-    which are proven against them. With `cache`, a calibration that was done before is not repeated. Raises the errors of
-    `evit_mobile.errors`, calib and converters; a failed validation is not an error but a verdict in the manifest.
+    which are proven against them. With `cache`, a calibration that was done before is not repeated. `interface` is that
+    of the Core ML package. Raises the errors of `evit_mobile.errors`, calib and converters; a failed validation is not an error but a
+    verdict in the manifest.
     """
     precision, folder = Precision(precision), Path(out)
     require_int8(max_drop, precision)
     targets = [usable_target(name, precision) for name in dict.fromkeys(formats or formats_with(precision))]
+    check_interface(interface, targets, precision)
     prepare_folder(folder)
     report("loading weights")
     reference = load_reference(model, weights=weights, size=size, num_classes=num_classes, seed=seed)
@@ -93,6 +97,7 @@ def convert(
     records, failures = [], []
     for target in targets:
         lowerable = prepared[target.precisions[precision]]
+        target = with_interface(target, interface, held_out.preprocess)
         try:
             records.append(produce(target, lowerable, reference, held_out, precision, folder, report, max_drop))
         except ConverterError as error:
@@ -192,7 +197,9 @@ def produce(
     path = folder / f"{reference.spec.title}.{precision}{target.suffix}"
     report(f"writing {path.name}")
     started = time.perf_counter()
-    artefact = target.lower(lowerable.program, precision, path, describe(reference, precision))
+    artefact = target.lower(
+        lowerable.program, precision, path, describe(reference, precision, class_names(reference, held_out))
+    )
     seconds = time.perf_counter() - started
     report(f"validating {path.name}")
     labels = known_labels(reference, held_out)
@@ -206,12 +213,12 @@ def produce(
     )
 
 
-def describe(reference: Reference, precision: Precision) -> Metadata:
+def describe(reference: Reference, precision: Precision, labels: tuple[str, ...]) -> Metadata:
     """What the file says about itself."""
     return Metadata(
         description=f"{reference.spec.title}, {precision}, weights: {reference.weights} ({reference.source})",
         version=evit_mobile.__version__,
-        labels=reference.labels,
+        labels=labels,
     )
 
 

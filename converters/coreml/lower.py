@@ -16,7 +16,7 @@ from converters.contract import Artefact, Metadata, Precision
 from converters.coreml import toolchain
 from converters.coreml.inspect import inspect
 from converters.coreml.names import CLASS, CLASS_PROBABILITIES, INPUT, OUTPUT, PROBABILITIES
-from converters.coreml.options import TENSORS, OptionError, Options
+from converters.coreml.options import TENSORS, USUAL_RELEASE, OptionError, Options
 from converters.coreml.package import make_reproducible
 from converters.errors import ConverterError, ToolchainError
 from converters.files import atomic_path, sha256
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 COMPUTE: dict[Precision, type[np.floating[Any]]] = {
-    Precision.FP32: np.float32,
-    Precision.FP16: np.float16,
-    Precision.INT8: np.float16,
+    precision: np.float32 if precision is Precision.FP32 else np.float16 for precision in USUAL_RELEASE
 }
 """Arithmetic of everything that is not int8."""
 
@@ -41,7 +39,7 @@ def lower(
     release = options.release_for(precision)
     labels = _class_labels(program, metadata) if options.classes else None
     try:
-        model = _convert(emit(program, COMPUTE[precision], release, options), release, labels)
+        model = _convert(emit(program, COMPUTE[precision], release, options, precision.palette_bits), release, labels)
         _describe(model, metadata, precision, options)
         with atomic_path(path) as temporary:
             model.save(str(temporary))

@@ -10,10 +10,19 @@ from converters.errors import ConverterError
 RELEASES = (16, 17, 18)
 """Releases of iOS that a package can be written for."""
 
-OLDEST_RELEASE = {Precision.FP32: 16, Precision.FP16: 16, Precision.INT8: 17}
-"""The first iOS that can run each precision: int8 activations came with iOS 17."""
+OLDEST_RELEASE = {
+    Precision.FP32: 16,
+    Precision.FP16: 16,
+    Precision.INT8_WEIGHTS: 16,
+    Precision.INT8: 17,
+    Precision.FP16_PALETTE4: 18,
+    Precision.FP16_PALETTE6: 18,
+    Precision.INT8_PALETTE4: 18,
+    Precision.INT8_PALETTE6: 18,
+}
+"""The first iOS that can run each precision: int8 activations came with iOS 17, a palette for every few channels with 18."""
 
-USUAL_RELEASE = {Precision.FP32: 16, Precision.FP16: 16, Precision.INT8: 18}
+USUAL_RELEASE = {**OLDEST_RELEASE, Precision.INT8: 18}
 """The iOS that a package is written for unless another is asked for. From 18 on int8 weights have the block-wise form, the
 one that Apple's tools write today."""
 

@@ -7,31 +7,33 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner
-from converters.coreml import inspect, lower, runtime, toolchain
-from converters.coreml.options import TENSORS, Options
+from converters.coreml import inspect, lower, options, runtime, toolchain
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 
 class CoreMLTarget:
-    """ML Programs for iPhones and Macs, with the interface that `options` ask for."""
+    """ML Programs for iPhones and Macs, with the interface that is asked for."""
 
     name = "coreml"
     suffix = ".mlpackage"
     precisions = MappingProxyType(
-        {Precision.FP32: FloatType.FP32, Precision.FP16: FloatType.FP16, Precision.INT8: FloatType.FP16}
+        {
+            precision: FloatType.FP32 if precision is Precision.FP32 else FloatType.FP16
+            for precision in options.USUAL_RELEASE
+        }
     )
     runtime = runtime.runtime()
 
-    def __init__(self, options: Options = TENSORS) -> None:
-        self.options = options
+    def __init__(self, interface: options.Options = options.TENSORS) -> None:
+        self.interface = interface
 
     def missing(self) -> str | None:
         return toolchain.missing()
 
     def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
-        return lower.lower(program, precision, path, metadata, self.options)
+        return lower.lower(program, precision, path, metadata, self.interface)
 
     def load(self, path: Path) -> Runner:
         return runtime.load(path)

@@ -14,7 +14,8 @@ MIN_IMAGES = 256
 class Thresholds:
     """`min_sqnr_db` and `min_top1_agreement` (a fraction) hold for the artefact against the fp32 reference;
     `min_faithful_db` holds for the artefact against the program it was lowered from, which separates a wrong converter from
-    coarse quantization; `max_top1_drop` is in points and applies where labels are known.
+    coarse quantization, except for palettes, which are found while lowering; `max_top1_drop` is in points and applies where
+    labels are known.
     """
 
     min_sqnr_db: float
@@ -41,6 +42,10 @@ THRESHOLDS = {
         min_sqnr_db=25.0, min_top1_agreement=0.98, min_faithful_db=40.0, max_top1_drop=0.5
     ),
     Precision.INT8_FULL: Thresholds(min_sqnr_db=15.0, min_top1_agreement=0.95, min_faithful_db=20.0, max_top1_drop=1.0),
+    **dict.fromkeys(
+        (Precision.FP16_PALETTE6, Precision.INT8_PALETTE6, Precision.FP16_PALETTE4, Precision.INT8_PALETTE4),
+        Thresholds(min_sqnr_db=15.0, min_top1_agreement=0.95, min_faithful_db=15.0, max_top1_drop=1.0),
+    ),
 }
 
 RECOVERY = RecoveryThresholds(

@@ -112,6 +112,16 @@ def test_an_artefact_that_is_not_its_program_fails() -> None:
     assert "quantized program" in result.reason
 
 
+def test_noise_that_the_precision_may_have_passes_where_only_the_reference_is_left() -> None:
+    """Later there is no quantized program to hold the file against; what passed then passes still."""
+    clear = LOGITS + 5 * (LOGITS.max(1, keepdims=True) == LOGITS)
+    stages = [("reference", clear), ("x", clear + noisy(0) * np.float32(0.02))]
+    assert 25 < compare(stages[1][1], clear).sqnr_db < THRESHOLDS[Precision.INT8_WEIGHTS].min_faithful_db
+    assert judge(stages, None, Precision.INT8_WEIGHTS, "test").verdict is Verdict.PASSED
+    program = [stages[0], ("quantized", clear), stages[1]]
+    assert judge(program, None, Precision.INT8_WEIGHTS, "test").verdict is Verdict.FAILED
+
+
 def test_hops_say_where_the_error_comes_from() -> None:
     stages = [("reference", LOGITS), ("rewritten", noisy(90)), ("quantized", noisy(30)), ("artefact", noisy(30))]
     result = judge(stages, None, Precision.INT8, "test")
