@@ -13,7 +13,7 @@ from benchmarks.description import RIVALS
 from benchmarks.machine import usable_cores
 from benchmarks.report import write_document
 from benchmarks.run import Settings, run
-from evit_mobile.spec import MODELS
+from evit_mobile.spec import CLASSIFIERS
 
 DEFAULT_MODELS = ("efficientvit_m0", "efficientvit_b0", *RIVALS)
 HERE = Path(__file__).parent
@@ -38,12 +38,12 @@ def main(
     only_document: Annotated[bool, typer.Option("--only-document", help="Measure nothing; write the table.")] = False,
 ) -> None:
     """Convert and measure our files, the stock routes, other runtimes and other architectures, side by side."""
-    unknown = set(model or ()) - {"all", *MODELS, *RIVALS}
+    unknown = set(model or ()) - {"all", *CLASSIFIERS, *RIVALS}
     if unknown:
-        raise typer.BadParameter(f"{', '.join(sorted(unknown))}; allowed: all, {', '.join((*MODELS, *RIVALS))}")
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}; allowed: all, {', '.join((*CLASSIFIERS, *RIVALS))}")
     if not only_document:
         settings = Settings(
-            models=tuple(MODELS) if model == ["all"] else tuple(dict.fromkeys(model or DEFAULT_MODELS)),
+            models=tuple(CLASSIFIERS) if model == ["all"] else tuple(dict.fromkeys(model or DEFAULT_MODELS)),
             runtimes=tuple(runtime or Runtime),
             threads=tuple(dict.fromkeys(threads or (1, usable_cores()))),
             rounds=rounds,

@@ -117,6 +117,7 @@ def peaks(candidates: Sequence[Candidate], measured: Mapping[int, Mapping[str, M
 def judge(logits: NDArray[np.float32], truth: Truth) -> Accuracy:
     """Accuracy of a candidate. Raises ValueError for logits of another shape than the reference's."""
     comparison = compare(logits, truth.logits)
+    assert comparison.top1_agreement is not None  # every subject is a classifier
     return Accuracy(
         sqnr_db=comparison.sqnr_db,
         top1_agreement=comparison.top1_agreement,

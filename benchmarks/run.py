@@ -19,7 +19,7 @@ from benchmarks.machine import this_machine, versions
 from benchmarks.measurement import Measured, measure
 from benchmarks.processes import answer
 from benchmarks.results import Comparison, to_json
-from evit_mobile.spec import MODELS
+from evit_mobile.spec import CLASSIFIERS
 
 Report = Callable[[str], None]
 ARCHITECTURES = "architectures"
@@ -68,7 +68,7 @@ def describe(name: str, work: Path) -> Description:
 def routes_for(name: str, settings: Settings) -> tuple[Route, ...]:
     """The routes that are asked for and that the model takes."""
     return tuple(
-        route for route in ROUTES if route.runtime in settings.runtimes and (name in MODELS or route.for_rivals)
+        route for route in ROUTES if route.runtime in settings.runtimes and (name in CLASSIFIERS or route.for_rivals)
     )
 
 

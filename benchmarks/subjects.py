@@ -11,7 +11,7 @@ import torch
 from benchmarks.description import RIVALS, Description
 from benchmarks.rivals import SIZE, count_macs, deployable, rival
 from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
-from evit_mobile.document import task_matches
+from evit_mobile.document import known_labels
 from evit_mobile.models.bundled import BUNDLED
 from evit_mobile.models.complexity import count_macs as efficientvit_macs
 from evit_mobile.preparation import run_module
@@ -81,7 +81,7 @@ def describe_subject(name: str, folder: Path) -> Description:
     images = np.concatenate(list(held_out.batches()))
     logits = run_module(reference.module, held_out.batches())
     classes = reference.spec.num_classes
-    labels = held_out.labels(classes) if task_matches(reference.weights, held_out) else None
+    labels = known_labels(reference, held_out)
     description = Description(
         name=name,
         weights=reference.weights,

@@ -14,11 +14,13 @@ from calib.errors import DataError
 from calib.preprocess import Preprocess
 from calib.sources.bundled import Bundled, bundled_preprocess, open_bundled
 from calib.splits import Selection, select_calibration, select_held_out
-from evit_mobile.spec import ModelSpec, MsraArchitecture
+from evit_mobile.spec import ModelSpec, MsraArchitecture, Task
 from evit_mobile.validation.thresholds import MIN_IMAGES
 
-CALIBRATION_IMAGES = 256
+CALIBRATION_IMAGES = {Task.CLASSIFICATION: 256, Task.SEGMENTATION: 32, Task.FEATURES: 256}
 BATCH = 16
+BATCH_PIXELS = 64 * 224 * 224
+"""No batch holds more: one image of 1024x2048 takes as much memory as forty of 224x224."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,25 +52,38 @@ class Images:
         return labels
 
     def batches(self, size: int = BATCH, start: int = 0) -> Iterator[NDArray[np.float32]]:
-        """Preprocessed images from position `start` on, float32 (B, 3, H, W), in order."""
-        return batches(self.dataset, self.selection.indices[start:], self.preprocess, size)
+        """Preprocessed images from position `start` on, float32 (B, 3, H, W), in order; B is `size`, or less where they are large."""
+        return batches(self.dataset, self.selection.indices[start:], self.preprocess, self._affordable(size))
 
     def first(self, count: int) -> NDArray[np.float32]:
-        """The first `count` images, float32 (count, 3, H, W)."""
-        return next(batches(self.dataset, self.selection.indices[:count], self.preprocess, count))
+        """The first `count` images, or fewer where images are large, float32 (B, 3, H, W)."""
+        return next(self.batches(count))
+
+    def _affordable(self, count: int) -> int:
+        height, width = self.preprocess.size
+        return max(1, min(count, BATCH_PIXELS // (height * width)))
 
 
 def preprocess_for(spec: ModelSpec, *, bundled: bool) -> Preprocess:
-    """Preprocessing of the bundled checkpoints, or the one timm gives the published checkpoints of the family."""
+    """Preprocessing of the bundled checkpoints, or the one timm gives the published checkpoints of the family.
+
+    Segmentation sees the whole image, as upstream, up to the margins that the input's aspect ratio cuts off.
+    """
     if bundled:
         return bundled_preprocess(spec.size)
     if isinstance(spec.architecture, MsraArchitecture):
         return Preprocess(size=spec.size, crop_pct=0.875)
-    return Preprocess(size=spec.size, crop_pct=1.0 if spec.architecture.large else 0.95)
+    whole = spec.architecture.large or spec.task is Task.SEGMENTATION
+    return Preprocess(size=spec.size, crop_pct=1.0 if whole else 0.95)
 
 
 def calibration_images(
-    source: Path | None, preprocess: Preprocess, seed: int, count: int = CALIBRATION_IMAGES, *, minimum: int = 1
+    source: Path | None,
+    preprocess: Preprocess,
+    seed: int,
+    count: int = CALIBRATION_IMAGES[Task.CLASSIFICATION],
+    *,
+    minimum: int = 1,
 ) -> Images:
     """Images to calibrate with, or to recover with: of the bundled training sample, or the calibration side of `source`.
 
@@ -84,7 +99,7 @@ def held_out_images(
     calibration: Images | None,
     preprocess: Preprocess,
     seed: int,
-    count: int = MIN_IMAGES,
+    count: int = MIN_IMAGES[Task.CLASSIFICATION],
     learned: tuple[str, ...] = (),
 ) -> Images:
     """Images to judge with, of the bundled test set or of `source`: none that calibrated, none whose content is in `learned`."""

@@ -26,7 +26,7 @@ from evit_mobile.manifest import (
 from evit_mobile.models.complexity import count_macs, count_parameters
 from evit_mobile.quantization.protection import Protection
 from evit_mobile.reference import Reference
-from evit_mobile.spec import ModelSpec
+from evit_mobile.spec import ModelSpec, Task
 
 
 def compose(
@@ -63,19 +63,20 @@ def compose(
 
 def class_names(reference: Reference, held_out: Images) -> tuple[str, ...]:
     """Names of the classes: the checkpoint's, or those of the user's images when there are as many as the model has."""
-    names = reference.labels or (held_out.dataset.class_names if task_matches(reference.lineage, held_out) else None)
+    names = reference.labels or (held_out.dataset.class_names if task_matches(reference, held_out) else None)
     return names if names and len(names) == reference.spec.num_classes else ()
 
 
-def task_matches(lineage: str, images: Images) -> bool:
-    """Whether the images' labels are the model's classes: always of a user's images, of the bundled ones only for bundled weights."""
+def task_matches(reference: Reference, images: Images) -> bool:
+    """Whether the images' labels are a classifier's classes: always of a user's images, of the bundled ones only for bundled weights."""
     own_images = not images.dataset.source.startswith("bundled:")
-    return lineage == "bundled" or (own_images and lineage != "random")
+    same_classes = reference.lineage == "bundled" or (own_images and reference.lineage != "random")
+    return same_classes and reference.spec.task is Task.CLASSIFICATION
 
 
 def known_labels(reference: Reference, images: Images) -> NDArray[np.int64] | None:
     """(images,) true classes; None where accuracy means nothing: no labels, or those of another task."""
-    return images.labels(reference.spec.num_classes) if task_matches(reference.lineage, images) else None
+    return images.labels(reference.spec.num_classes) if task_matches(reference, images) else None
 
 
 def with_earlier(document: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -99,6 +100,7 @@ def model_entry(reference: Reference) -> dict[str, Any]:
     return {
         "name": spec.name,
         "family": spec.family,
+        "task": spec.task,
         "variation": spec.variation,
         "params": count_parameters(spec),
         "macs": count_macs(spec),

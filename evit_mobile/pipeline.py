@@ -8,26 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 import evit_mobile
 from converters.contract import Artefact, Metadata, Precision, Target
 from converters.errors import ConverterError
 from converters.registry import TARGETS, find_installed_target, find_target
-from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
+from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images, preprocess_for
 from evit_mobile.document import class_names, compose, known_labels
 from evit_mobile.errors import UsageError
 from evit_mobile.interface import TENSORS, Interface, check_interface, with_interface
 from evit_mobile.manifest import FILE_NAME, ArtefactRecord, read_manifest, write_manifest
 from evit_mobile.max_drop import IMAGES as MAX_DROP_IMAGES
 from evit_mobile.max_drop import require_int8, run_artefact
-from evit_mobile.models.weights import Recovery
 from evit_mobile.preparation import Lowerable, Report, prepare, silent
 from evit_mobile.recovery import recover
 from evit_mobile.reference import Reference, load_reference
-from evit_mobile.spec import ModelSpec, Variation
+from evit_mobile.spec import ModelSpec, Task, Variation
 from evit_mobile.validation.metrics import Logits
 from evit_mobile.validation.thresholds import MIN_IMAGES
 from evit_mobile.validation.verdict import Validation, Verdict, judge
@@ -85,11 +82,12 @@ def convert(
     report("loading weights")
     reference = load_reference(model, weights=weights, size=size, num_classes=num_classes, seed=seed)
     source = None if calib is None else Path(calib)
+    check_task(reference.spec, max_drop, interface)
     check_integers(variation or reference.spec.variation, precision)
     if variation is not None:
         check_images(reference, source, precision, variation := Variation(variation))
         reference = recover(reference, variation, source, folder, steps=recovery_steps, seed=seed, report=report)
-    judges = MIN_IMAGES if max_drop is None else MAX_DROP_IMAGES
+    judges = None if max_drop is None else MAX_DROP_IMAGES
     calibration, held_out = choose_images(reference, source, precision, seed, judges)
     prepared = prepare(
         reference, calibration, held_out, precision, targets, report, max_drop=max_drop, float_io=float_io, cache=cache
@@ -148,13 +146,33 @@ def prepare_folder(folder: Path) -> None:
 
 
 def choose_images(
-    reference: Reference, source: Path | None, precision: Precision, seed: int, judges: int = MIN_IMAGES
+    reference: Reference, source: Path | None, precision: Precision, seed: int, judges: int | None = None
 ) -> tuple[Images, Images]:
-    """Images to calibrate with and up to `judges` images to judge with; never the same ones. Raises UsageError as `check_images`."""
+    """Images to calibrate with and up to `judges` images to judge with, None for as many as its task needs; never the same ones.
+
+    Raises UsageError as `check_images`.
+    """
     check_images(reference, source, precision)
     preprocess = preprocess_for(reference.spec, bundled=source is None)
-    calibration = calibration_images(source, preprocess, seed)
-    return calibration, held_out_images(source, calibration, preprocess, seed, judges, learned=reference.learned)
+    task = reference.spec.task
+    calibration = calibration_images(source, preprocess, seed, CALIBRATION_IMAGES[task])
+    count = MIN_IMAGES[task] if judges is None else judges
+    return calibration, held_out_images(source, calibration, preprocess, seed, count, learned=reference.learned)
+
+
+def check_task(spec: ModelSpec, max_drop: float | None, interface: Interface) -> None:
+    """Raises UsageError for what only a classifier has, asked of another model."""
+    asked = [
+        name
+        for name, given in (("--max-drop", max_drop is not None), ("--class-output", interface.class_output))
+        if given
+    ]
+    if asked and spec.task is not Task.CLASSIFICATION:
+        raise UsageError(
+            got=f"{' and '.join(asked)} for {spec.name}, whose task is {spec.task}",
+            allowed=f"{' and '.join(asked)} for a model of the task {Task.CLASSIFICATION}",
+            do="leave it out",
+        )
 
 
 def check_integers(variation: str | None, precision: Precision) -> None:
@@ -202,8 +220,7 @@ def produce(
     )
     seconds = time.perf_counter() - started
     report(f"validating {path.name}")
-    labels = known_labels(reference, held_out)
-    validation = prove(target, artefact, lowerable.stages, held_out, labels, reference.recovery, max_drop)
+    validation = prove(target, artefact, lowerable.stages, held_out, reference, max_drop)
     return ArtefactRecord(
         artefact=artefact,
         delegation=target.inspect(path).delegation,
@@ -227,14 +244,14 @@ def prove(
     artefact: Artefact,
     stages: Sequence[tuple[str, Logits]],
     held_out: Images,
-    labels: NDArray[np.int64] | None,
-    recovery: Recovery | None = None,
+    reference: Reference,
     max_drop: float | None = None,
 ) -> Validation:
-    """Runs the written file on the held-out images and judges it against every stage before it.
-
-    `labels` (images,) are their classes, None where accuracy means nothing: no labels, or random weights. `recovery` is the
-    reference's where it is a variation, `max_drop` the user's own limit, in points.
+    """Runs the written file on the held-out images and judges it against every stage before it; `max_drop` is the user's own limit,
+    in points.
     """
-    logits = run_artefact(target, artefact.path, held_out)
-    return judge([*stages, (artefact.format, logits)], labels, artefact.precision, target.runtime, recovery, max_drop)
+    compared = [*stages, (artefact.format, run_artefact(target, artefact.path, held_out))]
+    labels = known_labels(reference, held_out)
+    return judge(
+        compared, labels, artefact.precision, target.runtime, reference.recovery, max_drop, task=reference.spec.task
+    )

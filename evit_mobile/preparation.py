@@ -176,6 +176,6 @@ def finish(
 
 
 def run_module(module: nn.Module, batches: Iterable[np.ndarray]) -> Logits:
-    """Logits (images, classes) of a module over batches of images (B, 3, H, W)."""
+    """Outputs (images, classes) or (images, C, H, W) of a module over batches of images (B, 3, H, W)."""
     with torch.no_grad():
         return np.concatenate([module(torch.from_numpy(batch)).numpy() for batch in batches])

@@ -12,13 +12,16 @@ from converters.contract import Inspection, Precision, Target
 from converters.errors import ArtefactError, ToolchainError
 from converters.files import sha256
 from converters.registry import SUFFIXES, find_installed_target, find_target
-from evit_mobile.data import Images, calibration_images, everything, held_out_images
+from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, everything, held_out_images
 from evit_mobile.document import known_labels
+from evit_mobile.errors import UsageError
 from evit_mobile.manifest import FILE_NAME, read_manifest
 from evit_mobile.max_drop import run_artefact
 from evit_mobile.preparation import Report, run_module, silent
 from evit_mobile.reference import Reference, reload_reference
+from evit_mobile.spec import Task
 from evit_mobile.validation.metrics import Logits, top_k_accuracy
+from evit_mobile.validation.thresholds import MIN_IMAGES
 from evit_mobile.validation.verdict import Validation, failed, judge, not_run
 
 
@@ -89,7 +92,7 @@ def judge_again(
         return result(failed(target.runtime, str(error)))
     stages = [("reference", expected), (entry["format"], logits)]
     labels = known_labels(reference, held_out)
-    return result(judge(stages, labels, precision, target.runtime, reference.recovery))
+    return result(judge(stages, labels, precision, target.runtime, reference.recovery, task=reference.spec.task))
 
 
 def inspect(path: Path) -> Inspection:
@@ -114,10 +117,18 @@ def evaluate(
 ) -> Evaluation:
     """Top-1 and top-5 of an artefact on labelled images: `images`, or those its manifest names that did not calibrate.
 
-    Raises ArtefactError, ToolchainError, and DataError when the images carry no labels.
+    Raises ArtefactError, ToolchainError, UsageError for a model that is no classifier, and DataError when the images carry
+    no labels.
     """
     target = installed_target(path)
     folder, manifest, _ = listed_artefacts(path)
+    task = manifest_task(manifest)
+    if task is not Task.CLASSIFICATION:
+        raise UsageError(
+            got=f"{path.name}, whose task is {task}",
+            allowed=f"a model of the task {Task.CLASSIFICATION}: top-1 and top-5 are accuracies of whole images",
+            do=f"run `evit-mobile validate {path}`, which compares every output with the reference's",
+        )
     chosen = labelled_images(manifest, images, limit)
     labels = chosen.labels(manifest["model"]["num_classes"])
     if labels is None:
@@ -183,15 +194,21 @@ def manifest_reference(folder: Path, manifest: dict[str, Any], weights: str | No
     return reload_reference(model, (height, width), weights)
 
 
+def manifest_task(manifest: dict[str, Any]) -> Task:
+    """The model's task; manifests of the first release, which had only classifiers, do not say it."""
+    return Task(manifest["model"].get("task", Task.CLASSIFICATION))
+
+
 def judging_images(manifest: dict[str, Any], images: Path | None, learned: tuple[str, ...]) -> Images:
     """Images to judge with: of `images`, or of what the manifest names; never those that calibrated or are in `learned`, by their
     contents. Raises DataError.
     """
     preprocess = Preprocess.from_manifest(manifest["input"])
     source = calibration_source(manifest)
-    seed = manifest["calibration"]["seed"]
-    calibration = calibration_images(source, preprocess, seed)
-    return held_out_images(source if images is None else images, calibration, preprocess, seed, learned=learned)
+    seed, task = manifest["calibration"]["seed"], manifest_task(manifest)
+    calibration = calibration_images(source, preprocess, seed, CALIBRATION_IMAGES[task])
+    judging = source if images is None else images
+    return held_out_images(judging, calibration, preprocess, seed, MIN_IMAGES[task], learned)
 
 
 def labelled_images(manifest: dict[str, Any], images: Path | None, limit: int | None) -> Images:

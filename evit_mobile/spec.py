@@ -39,9 +39,32 @@ class MsraArchitecture:
     window: int = 7
 
 
+class Task(StrEnum):
+    """What a model's output is: logits of the image, logits of each pixel of an eighth of its size, or features."""
+
+    CLASSIFICATION = "classification"
+    SEGMENTATION = "segmentation"
+    FEATURES = "features"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentationHead:
+    """MIT's segmentation head: the last three stages brought to `width` channels and an eighth of the image, summed, and
+    `depth` inverted residuals. `final_expansion` is that of a 1x1 convolution before the classes, None without one.
+    """
+
+    width: int
+    depth: int
+    expansion: int
+    final_expansion: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MitArchitecture:
-    """MIT B0-B3 and L1-L3 (arXiv 2205.14756; mit-han-lab/efficientvit@de7d773). A stem and four stages.
+    """MIT B0-B3 and L0-L3 (arXiv 2205.14756; mit-han-lab/efficientvit@de7d773). A stem and four stages.
+
+    `head` is the widths of the two hidden layers of a classifier, a segmentation head, or None: then the output is the
+    last stage's features.
 
     `attention_eps` is added to the attention's divisor: 1e-15 upstream, 1e-5 in timm's port.
     `norm_eps` comes from upstream's model zoo table: 1e-5 (B) or 1e-7 (L). `head_norm_eps` is that of the norm after the
@@ -51,7 +74,7 @@ class MitArchitecture:
     widths: tuple[int, int, int, int, int]
     depths: tuple[int, int, int, int, int]
     head_dim: int
-    head_widths: tuple[int, int]
+    head: tuple[int, int] | SegmentationHead | None
     large: bool = False
     attention_eps: float = 1e-5
     norm_eps: float = 1e-5
@@ -60,9 +83,11 @@ class MitArchitecture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """One variant at one input size and class count. `size` is (height, width) in pixels.
+    """One variant at one input size and class count. `size` is (height, width) in pixels; of a model that gives features,
+    `num_classes` is their channels.
 
-    Raises UsageError for a size that is not a multiple of 32, no classes, or a `variation` of the other family.
+    Raises UsageError for a size that is not a multiple of 32, no classes, or a `variation` of the other family or of no
+    classifier.
     """
 
     name: str
@@ -82,8 +107,8 @@ class ModelSpec:
             raise UsageError(
                 got=f"{self.num_classes} classes", allowed="at least one class", do="pass --num-classes N with N >= 1"
             )
-        if self.variation is not None and self.variation.family is not self.family:
-            names = [name for name, spec in MODELS.items() if spec.family is self.variation.family]
+        if self.variation is not None and (self.variation.family, Task.CLASSIFICATION) != (self.family, self.task):
+            names = [name for name, spec in CLASSIFIERS.items() if spec.family is self.variation.family]
             raise UsageError(
                 got=f"--{self.variation} for {self.name}",
                 allowed=f"--{self.variation} for {', '.join(names)}",
@@ -99,8 +124,18 @@ class ModelSpec:
     def family(self) -> Family:
         return Family.MSRA if isinstance(self.architecture, MsraArchitecture) else Family.MIT
 
+    @property
+    def task(self) -> Task:
+        match self.architecture:
+            case MitArchitecture(head=None):
+                return Task.FEATURES
+            case MitArchitecture(head=SegmentationHead()):
+                return Task.SEGMENTATION
+            case _:
+                return Task.CLASSIFICATION
 
-MODELS: dict[str, ModelSpec] = {
+
+CLASSIFIERS: dict[str, ModelSpec] = {
     spec.name: spec
     for spec in (
         ModelSpec(
@@ -142,25 +177,25 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(
             name="efficientvit_b0",
             architecture=MitArchitecture(
-                widths=(8, 16, 32, 64, 128), depths=(1, 2, 2, 2, 2), head_dim=16, head_widths=(1024, 1280)
+                widths=(8, 16, 32, 64, 128), depths=(1, 2, 2, 2, 2), head_dim=16, head=(1024, 1280)
             ),
         ),
         ModelSpec(
             name="efficientvit_b1",
             architecture=MitArchitecture(
-                widths=(16, 32, 64, 128, 256), depths=(1, 2, 3, 3, 4), head_dim=16, head_widths=(1536, 1600)
+                widths=(16, 32, 64, 128, 256), depths=(1, 2, 3, 3, 4), head_dim=16, head=(1536, 1600)
             ),
         ),
         ModelSpec(
             name="efficientvit_b2",
             architecture=MitArchitecture(
-                widths=(24, 48, 96, 192, 384), depths=(1, 3, 4, 4, 6), head_dim=32, head_widths=(2304, 2560)
+                widths=(24, 48, 96, 192, 384), depths=(1, 3, 4, 4, 6), head_dim=32, head=(2304, 2560)
             ),
         ),
         ModelSpec(
             name="efficientvit_b3",
             architecture=MitArchitecture(
-                widths=(32, 64, 128, 256, 512), depths=(1, 4, 6, 6, 9), head_dim=32, head_widths=(2304, 2560)
+                widths=(32, 64, 128, 256, 512), depths=(1, 4, 6, 6, 9), head_dim=32, head=(2304, 2560)
             ),
         ),
         ModelSpec(
@@ -169,7 +204,7 @@ MODELS: dict[str, ModelSpec] = {
                 widths=(32, 64, 128, 256, 512),
                 depths=(1, 1, 1, 6, 6),
                 head_dim=32,
-                head_widths=(3072, 3200),
+                head=(3072, 3200),
                 large=True,
                 norm_eps=1e-7,
             ),
@@ -180,7 +215,7 @@ MODELS: dict[str, ModelSpec] = {
                 widths=(32, 64, 128, 256, 512),
                 depths=(1, 2, 2, 8, 8),
                 head_dim=32,
-                head_widths=(3072, 3200),
+                head=(3072, 3200),
                 large=True,
                 norm_eps=1e-7,
             ),
@@ -191,13 +226,61 @@ MODELS: dict[str, ModelSpec] = {
                 widths=(64, 128, 256, 512, 1024),
                 depths=(1, 2, 2, 8, 8),
                 head_dim=32,
-                head_widths=(6144, 6400),
+                head=(6144, 6400),
                 large=True,
                 norm_eps=1e-7,
             ),
         ),
     )
 }
+
+
+DATASETS = {"cityscapes": ((1024, 2048), 19), "ade20k": ((512, 512), 150)}
+"""Input size (height, width) and classes of the segmentation models."""
+
+SEGMENTATION_HEADS = {
+    ("b0", "cityscapes"): SegmentationHead(width=32, depth=1, expansion=4, final_expansion=4),
+    ("b1", "cityscapes"): SegmentationHead(width=64, depth=3, expansion=4, final_expansion=4),
+    ("b2", "cityscapes"): SegmentationHead(width=96, depth=3, expansion=4, final_expansion=4),
+    ("b3", "cityscapes"): SegmentationHead(width=128, depth=3, expansion=4, final_expansion=4),
+    ("l1", "cityscapes"): SegmentationHead(width=256, depth=3, expansion=1, final_expansion=None),
+    ("l2", "cityscapes"): SegmentationHead(width=256, depth=5, expansion=1, final_expansion=None),
+    ("b1", "ade20k"): SegmentationHead(width=64, depth=3, expansion=4, final_expansion=None),
+    ("b2", "ade20k"): SegmentationHead(width=96, depth=3, expansion=4, final_expansion=None),
+    ("b3", "ade20k"): SegmentationHead(width=128, depth=3, expansion=4, final_expansion=None),
+    ("l1", "ade20k"): SegmentationHead(width=128, depth=3, expansion=4, final_expansion=8),
+    ("l2", "ade20k"): SegmentationHead(width=128, depth=3, expansion=4, final_expansion=8),
+}
+"""By backbone and dataset: mit-han-lab/efficientvit efficientvit/models/efficientvit/seg.py@de7d773."""
+
+
+def with_head(
+    name: str, backbone: str, head: SegmentationHead | None, size: tuple[int, int], channels: int
+) -> ModelSpec:
+    """The spec of a classifier's backbone under another head with `channels` outputs."""
+    architecture = CLASSIFIERS[backbone].architecture
+    assert isinstance(architecture, MitArchitecture)
+    return ModelSpec(name=name, architecture=replace(architecture, head=head), size=size, num_classes=channels)
+
+
+SEGMENTERS: dict[str, ModelSpec] = {
+    f"efficientvit_seg_{backbone}_{dataset}": with_head(
+        f"efficientvit_seg_{backbone}_{dataset}", f"efficientvit_{backbone}", head, *DATASETS[dataset]
+    )
+    for (backbone, dataset), head in SEGMENTATION_HEADS.items()
+}
+
+L0 = ModelSpec(
+    name="efficientvit_l0",
+    architecture=MitArchitecture(
+        widths=(32, 64, 128, 256, 512), depths=(1, 1, 1, 4, 4), head_dim=32, head=None, large=True, norm_eps=1e-7
+    ),
+    num_classes=512,
+)
+"""Upstream has it as a backbone alone."""
+
+MODELS: dict[str, ModelSpec] = {**CLASSIFIERS, L0.name: L0, **SEGMENTERS}
+"""Every variant."""
 
 
 def find_spec(name: str, *, size: tuple[int, int] | None = None, num_classes: int | None = None) -> ModelSpec:

@@ -74,11 +74,29 @@ def microsoft_model(name: str, **options: Any) -> nn.Module:
 
 def mit_model(name: str, **options: Any) -> nn.Module:
     """MIT's own classifier for `efficientvit_b0` ... `efficientvit_l3`, with the norm eps of its zoo, eval mode."""
-    import_timm()
-    _provide_unused_dependencies()
-    zoo = _import_from("efficientvit", "efficientvit.cls_model_zoo")
+    zoo = _import_mit("efficientvit.cls_model_zoo")
     model: nn.Module = zoo.create_efficientvit_cls_model(name.replace("_", "-"), pretrained=False, **options)
     return model.eval()
+
+
+def mit_segmenter(name: str) -> nn.Module:
+    """MIT's own model for `efficientvit_seg_b0_cityscapes` ..., with the norm eps of its zoo, eval mode."""
+    zoo = _import_mit("efficientvit.seg_model_zoo")
+    model: nn.Module = zoo.create_efficientvit_seg_model(name.replace("_", "-"), pretrained=False)
+    return model.eval()
+
+
+def mit_backbone_l0() -> nn.Module:
+    """MIT's own L0, a backbone that returns a dictionary of features, with the norm eps of the other L, eval mode."""
+    model: nn.Module = _import_mit("efficientvit.models.efficientvit.backbone").efficientvit_backbone_l0()
+    _import_mit("efficientvit.models.nn.norm").set_norm_eps(model, 1e-7)
+    return model.eval()
+
+
+def _import_mit(module: str) -> types.ModuleType:
+    import_timm()
+    _provide_unused_dependencies()
+    return _import_from("efficientvit", module)
 
 
 def _import_from(folder: str, module: str) -> types.ModuleType:

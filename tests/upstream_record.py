@@ -25,6 +25,11 @@ CLASSIFIERS = {
     **{f"efficientvit_b{i}": "mit" for i in range(4)},
     **{f"efficientvit_l{i}": "mit" for i in (1, 2, 3)},
 }
+SEGMENTERS = tuple(
+    f"efficientvit_seg_{backbone}_{dataset}"
+    for dataset, backbones in (("cityscapes", "b0 b1 b2 b3 l1 l2"), ("ade20k", "b1 b2 b3 l1 l2"))
+    for backbone in backbones.split()
+)
 SOURCES = {
     "msra": "microsoft/Cream@4a13c40 EfficientViT/classification/model/build.py",
     "mit": "mit-han-lab/efficientvit@de7d773 efficientvit/cls_model_zoo.py",
@@ -97,16 +102,23 @@ def redrawn(model: nn.Module) -> nn.Module:
 def record(model: nn.Module, source: str, size: int) -> dict[str, Any]:
     """Everything the tests hold our loading against."""
     with torch.no_grad():
-        logits = redrawn(model)(probe(size))[0]
+        output = redrawn(model)(probe(size))
+    logits = output["stage_final"] if isinstance(output, dict) else output
     return {
         "source": source,
         "norm_eps": sorted({m.eps for m in model.modules() if isinstance(m, NORMS)}),
         "attention_eps": sorted({m.eps for m in model.modules() if hasattr(m, "aggreg")}),
         "size": size,
-        "logits": [float(f"{value:.7g}") for value in logits.flatten()[:LOGITS].tolist()],
+        "logits": [float(f"{value:.7g}") for value in spread(logits).tolist()],
         "magnitude": float(f"{logits.abs().max().item():.7g}"),
         "keys": shapes_of(model.state_dict()),
     }
+
+
+def spread(output: Tensor) -> Tensor:
+    """The first outputs of a classifier; of a map as many, spread over all channels and places."""
+    values = output.flatten()
+    return values[:LOGITS] if output.ndim == 2 else values[:: len(values) // LOGITS][:LOGITS]
 
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm)
@@ -127,6 +139,9 @@ def main() -> None:
             fused = oracles.microsoft_model(name)
             oracles.microsoft_module().replace_batchnorm(fused)
             write(f"{origin}.{name}.fused", record(fused, SOURCES[origin] + " replace_batchnorm", 224))
+    for name in SEGMENTERS:
+        write(f"mit.{name}", record(oracles.mit_segmenter(name), SOURCES["mit"].replace("cls_", "seg_"), 128))
+    write("mit.efficientvit_l0", record(oracles.mit_backbone_l0(), "mit-han-lab/efficientvit@de7d773 backbone.py", 128))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.contract import Delegation, Fallback, Inspection, TensorSpec
-from converters.tflite.runtime import image_layout, open_interpreter
+from converters.tflite.runtime import IMAGE_RANK, image_layout, open_interpreter
 from converters.tflite.structure import read_model
 
 DELEGATE = "XNNPACK"
@@ -64,11 +64,12 @@ def _dtype(tensor: Any) -> str:
 
 
 def _specs(model: Any, subgraph: Any, *, inputs: bool) -> tuple[TensorSpec, ...]:
-    """The model's inputs or outputs, under the names of its signature where it has one."""
+    """The model's inputs or outputs, under the names of its signature where it has one. All images are laid out as its input."""
     indices = subgraph.inputs if inputs else subgraph.outputs
     named = {}
     for signature in model.signatureDefs or []:
         named.update({entry.tensorIndex: entry.name for entry in (signature.inputs if inputs else signature.outputs)})
+    images = image_layout(subgraph.tensors[subgraph.inputs[0]].shape)
     specs = []
     for index in indices:
         tensor = subgraph.tensors[index]
@@ -80,7 +81,7 @@ def _specs(model: Any, subgraph: Any, *, inputs: bool) -> tuple[TensorSpec, ...]
                 name=name,
                 shape=shape,
                 dtype=_dtype(tensor),
-                layout=image_layout(shape),
+                layout=images if len(shape) == IMAGE_RANK else None,
                 scale=scale,
                 zero_point=zero_point,
             )

@@ -6,10 +6,10 @@ sums are left out, as in both papers' tables. Shapes: h x w a layer's output gri
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from evit_mobile.spec import MitArchitecture, ModelSpec, MsraArchitecture, Variation
+from evit_mobile.spec import MitArchitecture, ModelSpec, MsraArchitecture, SegmentationHead, Variation
 
 Grid = tuple[int, int]
 Pair = tuple[int, int]
@@ -124,7 +124,7 @@ def cascaded_attention(architecture: MsraArchitecture, stage: int, grid: Grid, *
     yield convolution((dim, dim), cells)
 
 
-# ---- MIT B0-B3, L1-L3 ----
+# ---- MIT B0-B3, L0-L3 ----
 
 
 def mit_costs(architecture: MitArchitecture, size: Grid, classes: int) -> Iterator[Cost]:
@@ -140,13 +140,37 @@ def mit_costs(architecture: MitArchitecture, size: Grid, classes: int) -> Iterat
             yield depthwise(dim, grid, 3)
             yield convolution((dim, dim), grid)
     stage_costs = large_stage if architecture.large else base_stage
+    grids = []
     for stage in range(4):
         yield from stage_costs(architecture, stage, grid)
         grid = halved(grid)
-    hidden, features = architecture.head_widths
-    yield convolution((architecture.widths[-1], hidden), grid)
-    yield linear((hidden, features), extra=2 * features)  # its layer norm
-    yield linear((features, classes), extra=classes)
+        grids.append(grid)
+    match architecture.head:
+        case SegmentationHead() as head:
+            yield from segmentation_head(architecture, head, grids[1:], classes)
+        case (hidden, features):
+            yield convolution((architecture.widths[-1], hidden), grid)
+            yield linear((hidden, features), extra=2 * features)  # its layer norm
+            yield linear((features, classes), extra=classes)
+
+
+def segmentation_head(
+    architecture: MitArchitecture, head: SegmentationHead, grids: Sequence[Grid], classes: int
+) -> Iterator[Cost]:
+    """The head on the grids of the last three stages. Interpolation is not counted."""
+    grid, hidden = grids[0], head.width * head.expansion
+    for dim, own_grid in zip(architecture.widths[2:], grids, strict=True):
+        yield convolution((dim, head.width), own_grid)
+    for _ in range(head.depth):
+        if architecture.large:
+            yield convolution((head.width, hidden), grid, 3)
+            yield convolution((hidden, head.width), grid)
+        else:
+            yield from inverted_residual(head.width, head.width, head.expansion, grid, grid, norms=True)
+    expanded = head.width * (head.final_expansion or 1)
+    if head.final_expansion is not None:
+        yield convolution((head.width, expanded), grid)
+    yield convolution((expanded, classes), grid, extra=1)
 
 
 def base_stage(architecture: MitArchitecture, stage: int, grid: Grid) -> Iterator[Cost]:

@@ -1,7 +1,7 @@
-"""MIT's EfficientViT B0-B3 and L1-L3: multi-scale ReLU linear attention.
+"""MIT's EfficientViT B0-B3 and L0-L3: multi-scale ReLU linear attention, under a classifier, a segmentation head or none.
 
 Cai et al., "EfficientViT: Multi-Scale Linear Attention for High-Resolution Dense Prediction", arXiv 2205.14756.
-Upstream: mit-han-lab/efficientvit efficientvit/models/nn/ops.py and models/efficientvit/{backbone,cls}.py@de7d773.
+Upstream: mit-han-lab/efficientvit efficientvit/models/nn/ops.py and models/efficientvit/{backbone,cls,seg}.py@de7d773.
 Names follow timm.
 
 Shapes: B batch, C channels, H x W feature grid, N = H*W tokens, h heads (over all scales), D width of a head.
@@ -10,12 +10,14 @@ Shapes: B batch, C channels, H x W feature grid, N = H*W tokens, h heads (over a
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evit_mobile.models.layers import ConvNormAct, GeluTanh
-from evit_mobile.spec import MitArchitecture
+from evit_mobile.spec import MitArchitecture, SegmentationHead
 
 AGGREGATION_KERNEL = 5
 
@@ -191,9 +193,15 @@ def large_stage(index: int, in_dim: int, dim: int, depth: int, architecture: Mit
 class ClassifierHead(nn.Module):
     """1x1 convolution, global average, two linear layers with a layer norm between: (B, C, H, W) -> (B, classes)."""
 
-    def __init__(self, dim: int, architecture: MitArchitecture, activation: type[nn.Module], num_classes: int) -> None:
+    def __init__(
+        self,
+        dim: int,
+        widths: tuple[int, int],
+        architecture: MitArchitecture,
+        activation: type[nn.Module],
+        num_classes: int,
+    ) -> None:
         super().__init__()
-        widths = architecture.head_widths
         self.in_conv = ConvNormAct(dim, widths[0], norm_eps=architecture.head_norm_eps, activation=activation)
         self.classifier = nn.Sequential(
             nn.Linear(widths[0], widths[1], bias=False),
@@ -208,8 +216,54 @@ class ClassifierHead(nn.Module):
         return out
 
 
+class BicubicUpsample(nn.Module):
+    """(B, C, H, W) -> (B, C, factor*H, factor*W), corners not aligned."""
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=self.factor, mode="bicubic", align_corners=False)
+
+
+class SegmenterHead(nn.Module):
+    """Features of the last three stages at strides 8, 16 and 32 -> logits (B, classes, H/8, W/8)."""
+
+    def __init__(
+        self, head: SegmentationHead, architecture: MitArchitecture, activation: type[nn.Module], num_classes: int
+    ) -> None:
+        super().__init__()
+        eps, width = architecture.norm_eps, head.width
+        self.inputs = nn.ModuleList(
+            ConvNormAct(dim, width, norm_eps=eps, activation=None) for dim in architecture.widths[2:]
+        )
+        self.upsample = nn.ModuleList((nn.Identity(), BicubicUpsample(2), BicubicUpsample(4)))
+        block: Callable[[], nn.Module] = (
+            (lambda: FusedMBConv(width, width, 1, head.expansion, eps, activation))
+            if architecture.large
+            else (lambda: MBConv(width, width, 1, head.expansion, eps, activation, fewer_norm=False))
+        )
+        self.middle = nn.Sequential(*(ResidualBlock(block()) for _ in range(head.depth)))
+        expanded = width * (head.final_expansion or 1)
+        output: list[nn.Module] = [ConvNormAct(expanded, num_classes, norm_eps=None, activation=None)]
+        if head.final_expansion is not None:
+            output.insert(0, ConvNormAct(width, expanded, norm_eps=eps, activation=activation))
+        self.output = nn.Sequential(*output)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        eighth, sixteenth, thirty_second = (
+            upsample(project(x)) for project, upsample, x in zip(self.inputs, self.upsample, features, strict=True)
+        )
+        out: Tensor = self.output(self.middle(thirty_second + sixteenth + eighth))
+        return out
+
+
 class EfficientViTMit(nn.Module):
-    """B0-B3 or L1-L3 as a classifier: (B, 3, H, W) float -> (B, classes) logits. H and W are multiples of 32."""
+    """B or L: (B, 3, H, W) float -> logits (B, classes), or the last stage's features (B, C, H/32, W/32).
+
+    H and W are multiples of 32.
+    """
 
     def __init__(self, architecture: MitArchitecture, *, num_classes: int) -> None:
         super().__init__()
@@ -228,8 +282,24 @@ class EfficientViTMit(nn.Module):
             stages.append(make_stage(index, dim, width, depth, architecture))
             dim = width
         self.stages = nn.Sequential(*stages)
-        self.head = ClassifierHead(dim, architecture, activation, num_classes)
+        match architecture.head:
+            case SegmentationHead() as head:
+                self.head: nn.Module = SegmenterHead(head, architecture, activation, num_classes)
+            case None:
+                self.head = nn.Identity()
+            case widths:
+                self.head = ClassifierHead(dim, widths, architecture, activation, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.head(self.stages(self.stem(x)))
+        return out
+
+
+class EfficientViTSegmenter(EfficientViTMit):
+    """B or L with a segmentation head: (B, 3, H, W) float -> logits (B, classes, H/8, W/8)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        features = [x := stage(x) for stage in self.stages]
+        out: Tensor = self.head(features[1:])
         return out

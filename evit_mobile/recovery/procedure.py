@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
-from evit_mobile.document import task_matches
+from evit_mobile.document import known_labels
 from evit_mobile.errors import UsageError
 from evit_mobile.models.variations import replaced_blocks, vary
 from evit_mobile.models.weights.recovered import Likeness, Recovery, write_recovered
@@ -57,7 +57,7 @@ def recover(
     student = copy.deepcopy(teacher)
     vary(student, variation)
     report(f"measuring {spec.title} before recovery")
-    labels = held_out.labels(spec.num_classes) if task_matches(reference.lineage, held_out) else None
+    labels = known_labels(reference, held_out)
     expected = run_module(teacher, held_out.batches())
     before = likeness(run_module(student, held_out.batches()), expected, labels)
     blocks, budget = replaced_blocks(teacher, variation), STEPS if steps is None else steps

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +42,7 @@ def model_rows() -> list[dict[str, Any]]:
         {
             "name": spec.name,
             "family": str(spec.family),
+            "task": str(spec.task),
             "params": count_parameters(spec),
             "macs": count_macs(spec),
             "size": list(spec.size),
@@ -50,25 +53,26 @@ def model_rows() -> list[dict[str, Any]]:
 
 
 def models_table(rows: list[dict[str, Any]]) -> RenderableType:
-    table = Table(title="EfficientViT variants")
+    table = Table(title="EfficientViT variants", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("model", no_wrap=True)
-    table.add_column("family")
     for heading in ("params (M)", "MACs (M)", "size (px)"):
-        table.add_column(heading, justify="right")
-    table.add_column("weights")
-    for row in rows:
-        size = "x".join(map(str, row["size"]))
-        weights = "bundled" if row["bundled"] else "--weights"
-        table.add_row(
-            row["name"], row["family"], f"{row['params'] / 1e6:.1f}", f"{row['macs'] / 1e6:.0f}", size, weights
-        )
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("weights", no_wrap=True)
+    for task, alike in groupby(rows, key=itemgetter("task")):
+        table.add_section()
+        table.add_row(Text(task, style="bold"))
+        for row in alike:
+            size = "x".join(map(str, row["size"]))
+            weights = "bundled" if row["bundled"] else "--weights"
+            table.add_row(row["name"], f"{row['params'] / 1e6:.1f}", f"{row['macs'] / 1e6:.0f}", size, weights)
     return table
 
 
 def manifest_table(manifest: dict[str, Any]) -> RenderableType:
     model = manifest["model"]
     variation = f" with {model['variation']}" if model.get("variation") else ""
-    title = f"{model['name']}{variation}, {model['num_classes']} classes, weights: {model['weights']}"
+    outputs = "feature channels" if model["task"] == "features" else "classes"
+    title = f"{model['name']}{variation}, {model['num_classes']} {outputs}, weights: {model['weights']}"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("artefact")
     for heading in ("MB", "SQNR dB", "agreement", "top-1 (fp32)", "delegated"):

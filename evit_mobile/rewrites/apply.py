@@ -19,6 +19,7 @@ from evit_mobile.rewrites.integer_attention import rewrite_integer_attention
 from evit_mobile.rewrites.integer_layer_norm import rewrite_integer_layer_norm
 from evit_mobile.rewrites.linear_attention import rewrite_linear_attention
 from evit_mobile.rewrites.relu_attention import rewrite_relu_attention
+from evit_mobile.rewrites.upsampling import rewrite_upsampling
 from evit_mobile.rewrites.windows import rewrite_windows
 
 Pass = Callable[[nn.Module, Tensor], int]
@@ -26,13 +27,16 @@ Pass = Callable[[nn.Module, Tensor], int]
 
 Passes = tuple[tuple[str, Pass], ...]
 
-PASSES: Passes = (
+SHARED_PASSES: Passes = (
     ("fold_batch_norm", fold_batch_norm),
     ("cascaded_attention", rewrite_cascaded_attention),
     ("relu_attention", rewrite_relu_attention),
     ("windows", rewrite_windows),
-    ("linear_attention", rewrite_linear_attention),
+    ("upsampling", rewrite_upsampling),
 )
+"""What every form begins with."""
+
+PASSES: Passes = (*SHARED_PASSES, ("linear_attention", rewrite_linear_attention))
 """From a reference to the form that runtimes execute best in fp32 and int8."""
 
 HALF_PASSES: Passes = (
@@ -43,7 +47,7 @@ HALF_PASSES: Passes = (
 """From there to a form whose intermediates fit fp16, for targets whose floats are fp16. Weights and what is int8 stay the same."""
 
 INTEGER_PASSES: Passes = (
-    *PASSES[:-1],
+    *SHARED_PASSES,
     ("integer_attention", rewrite_integer_attention),
     ("integer_layer_norm", rewrite_integer_layer_norm),
 )

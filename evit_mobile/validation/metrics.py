@@ -16,32 +16,33 @@ SILENT_DB = 200.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """`actual` against `expected`. `top1_agreement` is a fraction, `max_abs_error` in logits."""
+    """`actual` against `expected`. `top1_agreement` is a fraction of the images or, for maps of classes, of the pixels; None for
+    features, which have no classes. `max_abs_error` is in the output's own units.
+    """
 
     sqnr_db: float
     cosine: float
     max_abs_error: float
-    top1_agreement: float
+    top1_agreement: float | None
 
 
-def compare(actual: Logits, expected: Logits) -> Comparison:
-    """All metrics. Values that are not finite in `actual` give -inf dB and no agreement on their images.
+def compare(actual: Logits, expected: Logits, *, classes: bool = True) -> Comparison:
+    """All metrics; agreement only of `classes`. Values that are not finite in `actual` give -inf dB and no agreement on their
+    images.
 
     Raises ValueError when the shapes differ.
     """
     if actual.shape != expected.shape:
         raise ValueError(f"shapes {actual.shape} and {expected.shape}")
     if not np.isfinite(actual).all():
-        agreement = top1_agreement(np.nan_to_num(actual, nan=-math.inf), expected) if actual.size else 0.0
-        finite = np.isfinite(actual).reshape(len(actual), -1).all(1).mean()
-        return Comparison(
-            sqnr_db=-math.inf, cosine=math.nan, max_abs_error=math.inf, top1_agreement=min(agreement, float(finite))
-        )
+        finite = float(np.isfinite(actual).reshape(len(actual), -1).all(1).mean())
+        agreement = min(finite, top1_agreement(np.nan_to_num(actual, nan=-math.inf), expected)) if classes else None
+        return Comparison(sqnr_db=-math.inf, cosine=math.nan, max_abs_error=math.inf, top1_agreement=agreement)
     return Comparison(
         sqnr_db=sqnr_db(actual, expected),
         cosine=cosine(actual, expected),
         max_abs_error=float(np.abs(actual.astype(np.float64) - expected).max()),
-        top1_agreement=top1_agreement(actual, expected),
+        top1_agreement=top1_agreement(actual, expected) if classes else None,
     )
 
 

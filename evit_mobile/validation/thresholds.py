@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from converters.contract import Precision
+from evit_mobile.spec import Task
 
-MIN_IMAGES = 256
-"""A verdict rests on this many held-out images, or on all there are when a user's folder has fewer."""
+MIN_IMAGES = {Task.CLASSIFICATION: 256, Task.SEGMENTATION: 16, Task.FEATURES: 64}
+"""A verdict rests on this many held-out images, or on all there are when a user's folder has fewer. Segmentation compares every
+pixel of them and features every value, thousands an image.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +18,7 @@ class Thresholds:
     """`min_sqnr_db` and `min_top1_agreement` (a fraction) hold for the artefact against the fp32 reference;
     `min_faithful_db` holds for the artefact against the program it was lowered from, which separates a wrong converter from
     coarse quantization, except for palettes, which are found while lowering; `max_top1_drop` is in points and applies where
-    labels are known.
+    labels are known. Agreement is that of images or, for segmentation, of pixels; features have none.
     """
 
     min_sqnr_db: float

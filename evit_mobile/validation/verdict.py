@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from converters.contract import Precision
 from evit_mobile.models.weights import Recovery
+from evit_mobile.spec import Task
 from evit_mobile.validation.metrics import Comparison, Logits, compare, top_k_accuracy
 from evit_mobile.validation.thresholds import RECOVERY, Thresholds, limits_for
 
@@ -67,15 +68,23 @@ def judge(
     runtime: str,
     recovery: Recovery | None = None,
     max_drop: float | None = None,
+    task: Task = Task.CLASSIFICATION,
 ) -> Validation:
-    """Verdict over `stages`, the logits of the reference first and of the artefact last: (name, (images, classes)) each.
+    """Verdict over `stages`, the outputs of the reference first and of the artefact last, as (name, output) each.
 
-    `labels` (images,) are the true classes, or None. `recovery` is the reference's where it is a variation: its artefacts only
-    pass if it came close enough to the original. `max_drop` is a limit of the user's own, in points.
+    An output is (images, classes), or (images, C, H, W) for segmentation and features. `labels` (images,) are the true
+    classes, or None. `recovery` is the reference's where it is a variation: its artefacts only pass if it came close enough to
+    the original. `max_drop` is a limit of the user's own, in points.
     """
+    classes = task is not Task.FEATURES
     reference, artefact = stages[0][1], stages[-1][1]
     hops = tuple(
-        Hop(start=before, end=name, step=compare(logits, previous), total=compare(logits, reference))
+        Hop(
+            start=before,
+            end=name,
+            step=compare(logits, previous, classes=classes),
+            total=compare(logits, reference, classes=classes),
+        )
         for (before, previous), (name, logits) in pairwise(stages)
     )
     total = hops[-1].total
@@ -109,8 +118,11 @@ def find_faults(
     last = hops[-1]
     measured = [
         (last.total.sqnr_db, limits.min_sqnr_db, "SQNR {0:.1f} dB, at least {1:.1f} dB required"),
-        (last.total.top1_agreement, limits.min_top1_agreement, "agreement {0:.4f}, at least {1:.4f} required"),
     ]
+    if last.total.top1_agreement is not None:
+        measured.append(
+            (last.total.top1_agreement, limits.min_top1_agreement, "agreement {0:.4f}, at least {1:.4f} required")
+        )
     if len(hops) > 1:  # proven again later, an artefact is held against the reference alone
         against = f"SQNR {{0:.1f}} dB against the {last.start} program, at least {{1:.1f}} dB required"
         measured.append((last.step.sqnr_db, limits.min_faithful_db, against))

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +125,8 @@ def timed_run(code: str) -> float:
 def test_models_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "models", "--json") == 0
     rows = json.loads(capsys.readouterr().out)
-    assert len(rows) == 13
+    assert len(rows) == 25
+    assert Counter(row["task"] for row in rows) == {"classification": 13, "segmentation": 11, "features": 1}
     assert {row["name"] for row in rows if row["bundled"]} == {"efficientvit_m0", "efficientvit_b0"}
 
 

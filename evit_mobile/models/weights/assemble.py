@@ -31,7 +31,16 @@ class TrainedSize:
 
 
 def class_count(match: Match, state: Mapping[str, Tensor], asked: int | None) -> int:
-    """Classes of the last layer. Raises CheckpointError when it contradicts itself or `asked`."""
+    """Classes of the last layer, for features their channels. Raises CheckpointError when it contradicts itself or `asked`."""
+    if match.template.classifier is None:
+        classes = match.template.spec.num_classes
+        if asked is not None and asked != classes:
+            raise CheckpointError(
+                got=f"--num-classes {asked} for {match.template.spec.name}, which gives {classes} features",
+                allowed="no class count for a feature extractor",
+                do="leave --num-classes out",
+            )
+        return classes
     weight = match.sources[f"{match.template.classifier}.weight"]
     bias = match.sources[f"{match.template.classifier}.bias"]
     classes, biases = state[weight].shape[0], state[bias].shape[0]

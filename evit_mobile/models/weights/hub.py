@@ -13,12 +13,9 @@ from types import ModuleType
 from evit_mobile.errors import CheckpointError, UsageError
 from evit_mobile.models.weights.load import LoadedModel, load_checkpoint
 from evit_mobile.models.weights.sidecar import CONFIG_FILE, HUB_FILES
-from evit_mobile.spec import MODELS
+from evit_mobile.spec import CLASSIFIERS, SEGMENTERS
 
 DEFAULT_REFERENCE = "hub"
-REPOSITORIES = {name: f"timm/{name}.r224_in1k" for name in MODELS}
-"""Where `hub` finds a variant: timm's conversions of the original ImageNet-1k weights at 224x224."""
-
 REFERENCE = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@([\w.-]+))?(?:/(.+))?")
 ALLOWED = "hub, or hf://OWNER/NAME[@REVISION][/FILE] such as hf://timm/efficientvit_b1.r224_in1k"
 SHA256 = re.compile("[0-9a-f]{64}")
@@ -39,6 +36,15 @@ class HubReference:
         return f"hf://{self.repository}{revision}" + (f"/{self.file}" if self.file else "")
 
 
+DEFAULTS = {
+    **{name: HubReference(repository=f"timm/{name}.r224_in1k") for name in CLASSIFIERS},
+    **{name: HubReference(repository="han-cai/efficientvit-seg", file=f"{name}.pt") for name in SEGMENTERS},
+}
+"""Where `hub` finds a variant: timm's conversions of the original ImageNet-1k weights at 224x224, and MIT's segmentation
+models. L0 is published only inside other models.
+"""
+
+
 def is_hub_reference(weights: str) -> bool:
     """Whether `--weights` names the hub and not a file."""
     return weights == DEFAULT_REFERENCE or weights.startswith("hf://")
@@ -47,13 +53,13 @@ def is_hub_reference(weights: str) -> bool:
 def parse_reference(reference: str, model: str | None) -> HubReference:
     """Reads `hub` (`model` says which) or `hf://OWNER/NAME[@REVISION][/FILE]`. Raises UsageError for anything else."""
     if reference == DEFAULT_REFERENCE:
-        if model not in REPOSITORIES:
+        if model not in DEFAULTS:
             raise UsageError(
                 got="weights from the hub without a model" if model is None else f"weights from the hub for {model!r}",
-                allowed=", ".join(REPOSITORIES),
+                allowed=", ".join(DEFAULTS),
                 do="pass --model NAME with --weights hub, or a whole reference",
             )
-        return HubReference(repository=REPOSITORIES[model])
+        return DEFAULTS[model]
     parsed = REFERENCE.fullmatch(reference)
     if parsed is None:
         raise UsageError(got=f"weights {reference!r}", allowed=ALLOWED, do="correct the reference")

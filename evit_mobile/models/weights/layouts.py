@@ -76,7 +76,12 @@ def microsoft_name(name: str) -> str:
     return ".".join(leaf.get(part, part) for part in apply_rules(MICROSOFT_RULES, name).split("."))
 
 
+SEGMENTATION_INPUTS = {"0": "2", "1": "1.op_list.0", "2": "0.op_list.0"}
+"""Ours are in the order of the stages; upstream's start at the last, and all but the finest are upsampled in a list."""
 MIT_HEAD_RULES: tuple[Rule, ...] = (
+    (re.compile(r"head\.inputs\.(\d)\."), lambda m: f"head.input_ops.{SEGMENTATION_INPUTS[m[1]]}."),
+    (re.compile(r"head\.middle\."), lambda _: "head.middle.op_list."),
+    (re.compile(r"head\.output\."), lambda _: "head.output_ops.0.op_list."),
     (re.compile(r"head\.in_conv\."), lambda _: "head.op_list.0."),
     (re.compile(r"head\.classifier\.0\."), lambda _: "head.op_list.2.linear."),
     (re.compile(r"head\.classifier\.1\."), lambda _: "head.op_list.2.norm."),
@@ -97,13 +102,18 @@ MIT_LARGE_RULES: tuple[Rule, ...] = (
 
 
 def mit_base_name(name: str) -> str:
-    """mit-han-lab/efficientvit efficientvit/models/efficientvit/{backbone,cls}.py@de7d773, EfficientViTBackbone."""
+    """mit-han-lab/efficientvit efficientvit/models/efficientvit/{backbone,cls,seg}.py@de7d773, B variants."""
     return apply_rules(MIT_BASE_RULES, name)
 
 
 def mit_large_name(name: str) -> str:
-    """The same files, EfficientViTLargeBackbone: the stem is its stage 0."""
+    """The same files, L variants: the stem is stage 0 of EfficientViTLargeBackbone."""
     return apply_rules(MIT_LARGE_RULES, name)
+
+
+def mit_backbone_name(name: str) -> str:
+    """EfficientViTLargeBackbone by itself."""
+    return mit_large_name(name).removeprefix("backbone.")
 
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -137,6 +147,14 @@ LAYOUTS: tuple[Layout, ...] = (
         zoo_eps=True,
         plain_head=False,
     ),
+    Layout(
+        origin="mit",
+        family=Family.MIT,
+        first=("stages.0.op_list.0.conv.weight",),
+        rename=mit_backbone_name,
+        zoo_eps=True,
+        plain_head=False,
+    ),
 )
 
 
@@ -146,19 +164,13 @@ def find_layout(keys: Iterable[str]) -> tuple[Layout, str]:
     Raises CheckpointError when no first convolution is found, or more than one network's.
     """
     keys = list(keys)
-    found = [
-        (layout, key.removesuffix(first))
-        for key in keys
-        for layout in LAYOUTS
-        for first in layout.first
-        if key == first or key.endswith("." + first)
-    ]
+    found = [first for key in keys if (first := _first_convolution(key)) is not None]
     if not found:
         raise CheckpointError(
             got=f"{len(keys)} tensors, {', '.join(map(repr, keys[:3]))}{', ...' if len(keys) > 3 else ''}",
             allowed="the first convolution of an EfficientViT, under any prefix: "
             + ", ".join(first for layout in LAYOUTS for first in layout.first),
-            do="check that this is a checkpoint of EfficientViT M0-M5, B0-B3 or L1-L3, of timm, MIT or Microsoft",
+            do="check that this is a checkpoint of EfficientViT M0-M5, B0-B3 or L0-L3, of timm, MIT or Microsoft",
         )
     if len(found) > 1:
         raise CheckpointError(
@@ -167,3 +179,16 @@ def find_layout(keys: Iterable[str]) -> tuple[Layout, str]:
             do="save the state dict of the one to convert",
         )
     return found[0]
+
+
+def _first_convolution(key: str) -> tuple[Layout, str] | None:
+    """The layout whose first convolution `key` is, and the prefix before it. Of names that contain each other, as with
+    and without "backbone.", the longest counts.
+    """
+    fitting = [
+        (len(first), layout, key.removesuffix(first))
+        for layout in LAYOUTS
+        for first in layout.first
+        if key == first or key.endswith("." + first)
+    ]
+    return max(fitting, key=lambda fit: fit[0])[1:] if fitting else None

@@ -18,10 +18,12 @@ from evit_mobile.models.weights.load import LoadedModel
 from evit_mobile.models.weights.match import Match, match_any
 from evit_mobile.models.weights.template import HEAD
 from evit_mobile.models.weights.unwrap import StateDict, as_size
-from evit_mobile.spec import MitArchitecture, ModelSpec
+from evit_mobile.spec import MitArchitecture, ModelSpec, Task
 
 MAX_RELATIVE_ERROR = 1e-4
 """Of the outputs on random input: the largest difference, relative to the largest magnitude."""
+DENSE_SIZE = (256, 256)
+"""Where models with dense outputs are compared; their weights fit any size, and their own takes minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +51,12 @@ def load_module(module: nn.Module, *, model: str | None = None, size: tuple[int,
     native = _native_size(origin.network)
     usable = native if native is not None and all(side % 32 == 0 for side in native) else None
     trained = trained_size(origin.match, origin.state, usable)
-    theirs = _run(origin.network, native or trained.size)
+    task = origin.match.template.spec.task
+    compared = (native or trained.size) if task is Task.CLASSIFICATION else DENSE_SIZE
+    theirs = _run(origin.network, compared, task)
     spec = _spec(origin, trained.size, None, classes=theirs.shape[1])
     reference = _build(origin, spec)
-    _compare(_run(reference, native or trained.size), theirs, spec)
+    _compare(_run(reference, compared, task), theirs, spec)
     if size is not None and size != trained.size:
         spec = _spec(origin, trained.size, size, classes=theirs.shape[1])
         reference = _build(origin, spec)
@@ -136,8 +140,8 @@ def _build(origin: Origin, spec: ModelSpec) -> nn.Module:
     return assemble(origin.match, origin.layout, origin.state, spec, head=copy.deepcopy(origin.head))
 
 
-def _run(network: nn.Module, size: tuple[int, int]) -> Tensor:
-    """Output of a network on random input, (1, classes). Raises CheckpointError where it fails or gives other."""
+def _run(network: nn.Module, size: tuple[int, int], task: Task) -> Tensor:
+    """Output of a network on random input, (1, classes, ...). Raises CheckpointError where it fails or gives other."""
     image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
     try:
         with torch.no_grad():
@@ -148,12 +152,15 @@ def _run(network: nn.Module, size: tuple[int, int]) -> Tensor:
             allowed="a module that takes one batch of images",
             do="make its forward run in eval mode on the CPU",
         ) from error
-    if not isinstance(output, Tensor) or output.ndim != 2 or output.shape[0] != 1:
+    dimensions = 2 if task is Task.CLASSIFICATION else 4
+    if not isinstance(output, Tensor) or output.ndim != dimensions or output.shape[0] != 1:
         shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise CheckpointError(
             got=f"a {type(network).__name__} that returns {shape} for one image",
-            allowed="logits of shape (1, classes)",
-            do="pass the classifier itself",
+            allowed="logits of shape (1, classes)"
+            if dimensions == 2
+            else "a map of shape (1, channels, height, width)",
+            do="pass the network itself",
         )
     return output
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from evit_mobile.models.build import build_model
 from evit_mobile.models.layers import ConvNorm, NormLinear
-from evit_mobile.spec import MODELS, ModelSpec, Variation
+from evit_mobile.spec import MODELS, ModelSpec, Task, Variation
 
 Shape = tuple[int | None, ...]
 """None stands for a dimension that the checkpoint decides: the class count, or the entries of a bias table."""
@@ -26,7 +26,7 @@ class Template:
 
     `folded` maps each pair of a norm and a convolution or linear layer, by its path, to the name of the layer in it:
     an origin may have folded the norm into the layer and keep one weight and one bias. `classifier` is the path of the
-    last linear layer, None for a template without a head.
+    layer that gives the logits, None where there is none.
     """
 
     spec: ModelSpec
@@ -55,7 +55,8 @@ def template(name: str, variation: Variation | None = None) -> Template:
     spec = replace(MODELS[name], variation=variation)
     with torch.device("meta"):
         model = build_model(spec)
-    classifier = [path for path, module in model.named_modules() if isinstance(module, nn.Linear)][-1]
+    layers = [path for path, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    classifier = None if spec.task is Task.FEATURES else layers[-1]
     folded = {
         path: "conv" if isinstance(module, ConvNorm) else "linear"
         for path, module in model.named_modules()
@@ -69,9 +70,9 @@ def template(name: str, variation: Variation | None = None) -> Template:
     )
 
 
-def _shape(key: str, tensor: torch.Tensor, classifier: str) -> Shape:
+def _shape(key: str, tensor: torch.Tensor, classifier: str | None) -> Shape:
     shape = tuple(tensor.shape)
-    if key.startswith(classifier + "."):
+    if classifier is not None and key.startswith(classifier + "."):
         return None, *shape[1:]
     if key.endswith(BIAS_TABLE):
         return shape[0], None

@@ -16,7 +16,7 @@ from oracles import randomise, timm_model
 
 from evit_mobile.errors import CheckpointError, UsageError
 from evit_mobile.models.weights import is_hub_reference, load_hub
-from evit_mobile.models.weights.hub import REPOSITORIES, HubReference, parse_reference
+from evit_mobile.models.weights.hub import DEFAULTS, HubReference, parse_reference
 from evit_mobile.spec import MODELS
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -59,9 +59,18 @@ def test_a_reference_gives_weights_commit_and_digest(cache: Path) -> None:
 def test_hub_alone_means_timms_repository_of_the_model(cache: Path) -> None:
     store(cache, "timm/efficientvit_b0.r224_in1k", COMMIT, "model.safetensors", weights())
     assert load_hub("hub", model="efficientvit_b0").spec.name == "efficientvit_b0"
-    assert REPOSITORIES.keys() == MODELS.keys()
+    assert DEFAULTS.keys() == MODELS.keys() - {"efficientvit_l0"}
     with pytest.raises(UsageError, match="without a model"):
         load_hub("hub")
+
+
+def test_hub_alone_means_mits_own_file_of_a_segmentation_model(cache: Path, tmp_path: Path) -> None:
+    from test_weights_upstream import read, upstream_state
+
+    torch.save({"state_dict": upstream_state(read("mit.efficientvit_seg_b0_cityscapes"))}, tmp_path / "weights")
+    name = "efficientvit_seg_b0_cityscapes.pt"
+    store(cache, "han-cai/efficientvit-seg", COMMIT, name, (tmp_path / "weights").read_bytes())
+    assert load_hub("hub", model="efficientvit_seg_b0_cityscapes").spec.num_classes == 19
 
 
 def test_the_source_that_is_reported_loads_the_same_file_again(cache: Path) -> None:

@@ -106,12 +106,30 @@ def test_a_checkpoint_of_mits_trainer_loads_its_average(tmp_path: Path) -> None:
     assert error(load_checkpoint(tmp_path / "c.pt").module, ema.shadows, (224, 224)) < TOLERANCE
 
 
+def original(origin: str, name: str) -> nn.Module:
+    if origin == "msra":
+        return oracles.microsoft_model(name)
+    if name == "efficientvit_l0":
+        return oracles.mit_backbone_l0()
+    return oracles.mit_segmenter(name) if "_seg_" in name else oracles.mit_model(name)
+
+
+@pytest.mark.parametrize("name", upstream_record.SEGMENTERS)
+def test_segmentation_models_give_the_same_maps(name: str, tmp_path: Path) -> None:
+    theirs = oracles.randomise(oracles.mit_segmenter(name))
+    torch.save({"state_dict": theirs.state_dict()}, tmp_path / "weights.pt")
+    loaded = load_checkpoint(tmp_path / "weights.pt", size=(128, 192))
+    assert loaded.spec.name == name
+    assert error(loaded.module, theirs, (128, 192)) < TOLERANCE
+    assert load_module(theirs).spec.name == name
+
+
 @pytest.mark.parametrize("record", sorted(path.stem for path in upstream_record.FOLDER.glob("m*.json")))
 def test_the_records_are_what_the_code_says(record: str) -> None:
     origin, name, *fused = record.split(".")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = oracles.microsoft_model(name) if origin == "msra" else oracles.mit_model(name)
+        model = original(origin, name)
     if fused:
         oracles.microsoft_module().replace_batchnorm(model)
     stored = json.loads((upstream_record.FOLDER / f"{record}.json").read_text())

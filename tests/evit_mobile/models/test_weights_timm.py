@@ -17,7 +17,7 @@ from evit_mobile.errors import CheckpointError, UsageError
 from evit_mobile.models import build_model
 from evit_mobile.models.weights import LoadedModel, load_checkpoint
 from evit_mobile.models.weights.assemble import resized_bias_table
-from evit_mobile.spec import MODELS, MitArchitecture
+from evit_mobile.spec import CLASSIFIERS, MitArchitecture
 
 TOLERANCE = 1e-5  # relative; both sides are fp32 and add up in different orders
 CLASSES = 5
@@ -48,7 +48,7 @@ def error_at(size: tuple[int, int], ours: nn.Module, theirs: nn.Module) -> float
     "name",
     [
         name if name in ("efficientvit_m1", "efficientvit_b0") else pytest.param(name, marks=pytest.mark.slow)
-        for name in MODELS
+        for name in CLASSIFIERS
     ],
 )
 def test_outputs_and_every_eps_equal_timm(name: str, tmp_path: Path) -> None:
@@ -66,12 +66,12 @@ def eps_by_name(model: nn.Module) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, spec in MODELS.items() if isinstance(spec.architecture, MitArchitecture)]
+    "name", [name for name, spec in CLASSIFIERS.items() if isinstance(spec.architecture, MitArchitecture)]
 )
 def test_every_variant_has_the_eps_of_timm(name: str) -> None:
     """L's head keeps 1e-5 in timm's port, where all its other norms have 1e-7."""
     with torch.device("meta"):
-        assert eps_by_name(build_model(MODELS[name])) == eps_by_name(timm_model(name, device="meta"))
+        assert eps_by_name(build_model(CLASSIFIERS[name])) == eps_by_name(timm_model(name, device="meta"))
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from evit_mobile.rewrites.half_cascaded_attention import HalfHead
 from evit_mobile.rewrites.half_linear_attention import HalfLinearAttention
 from evit_mobile.rewrites.linear_attention import StaticLinearAttention
 from evit_mobile.rewrites.surgery import captured_inputs
-from evit_mobile.spec import MODELS, find_spec
+from evit_mobile.spec import CLASSIFIERS, find_spec
 
 FP16_MAX = 65504.0
 LIMIT = FP16_MAX / 8
@@ -54,7 +54,7 @@ def test_weights_are_shared_with_the_plain_form() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*CLASSIFIERS, "efficientvit_l0"])
 def test_no_intermediate_of_attention_comes_near_the_limit(name: str) -> None:
     """On calibration images, the probe images of the rewrite not among them, and on a hundred times what attention gets there.
 

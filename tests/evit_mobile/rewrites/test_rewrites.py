@@ -10,13 +10,14 @@ from torch import nn
 
 from evit_mobile.errors import RewriteError
 from evit_mobile.models import build_model
-from evit_mobile.models.mit import LiteMLA
+from evit_mobile.models.mit import BicubicUpsample, LiteMLA
 from evit_mobile.models.msra import CascadedGroupAttention, LocalWindowAttention
 from evit_mobile.reference import randomise
 from evit_mobile.rewrites import apply, rewrite
 from evit_mobile.rewrites.apply import relative_error
 from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm, folded_convolution
 from evit_mobile.rewrites.linear_attention import StaticLinearAttention, rewrite_linear_attention
+from evit_mobile.rewrites.upsampling import MatrixUpsample
 from evit_mobile.spec import find_spec
 
 
@@ -32,7 +33,10 @@ def operations(module: nn.Module, probe: torch.Tensor) -> list[str]:
     return [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
 
 
-@pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_m1", "efficientvit_b0", "efficientvit_l1"])
+@pytest.mark.parametrize(
+    "name",
+    ["efficientvit_m0", "efficientvit_m1", "efficientvit_b0", "efficientvit_l1", "efficientvit_seg_b1_ade20k"],
+)
 @pytest.mark.parametrize("size", [(96, 96), (224, 160)])
 def test_the_function_is_kept_on_other_images(name: str, size: tuple[int, int]) -> None:
     model, probe = model_and_probe(name, size)
@@ -127,3 +131,20 @@ def test_linear_attention_keeps_the_references_eps() -> None:
     projection.conv, projection.norm = folded_convolution(projection.conv, projection.norm), nn.Identity()
     rewrite_linear_attention(model, probe)
     assert relative_error(model(probe), expected) < 1e-5
+
+
+def test_upsampling_is_a_product_with_constants() -> None:
+    rewritten, probe = (
+        rewrite(*model_and_probe("efficientvit_seg_b0_cityscapes", (64, 96)))[0],
+        torch.zeros(1, 3, 64, 96),
+    )
+    assert not any(isinstance(module, BicubicUpsample) for module in rewritten.modules())
+    assert not any("upsample" in operation or "interpolate" in operation for operation in operations(rewritten, probe))
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_upsampling_is_torchs(factor: int) -> None:
+    x = torch.randn(2, 5, 3, 7, generator=torch.Generator().manual_seed(0))
+    expected = BicubicUpsample(factor)(x)
+    assert torch.allclose(MatrixUpsample(factor, 3, 7)(x), expected, atol=1e-5)
+    assert not torch.allclose(MatrixUpsample(factor, 3, 7)(x.flip(2)), expected, atol=1e-2)
