@@ -13,8 +13,9 @@ from torch.fx import Node
 
 from converters.executorch.emitter import Emitter, Epilogue
 from converters.executorch.graph import DataType, Tensor
-from converters.lowering.layout import CHANNELS_LAST, Layout, Shape, channels_last
-from converters.lowering.products import constant_parameters, int32_bias, pair
+from converters.lowering.convolution import Convolution, fill_tiles, read_convolution
+from converters.lowering.layout import CHANNELS_LAST, Layout, channels_last
+from converters.lowering.products import constant_parameters, int32_bias
 from converters.lowering.program import arguments, result_shape
 from converters.lowering.values import Constant, Quantization, Value
 
@@ -28,45 +29,50 @@ def conv2d(emitter: Emitter, node: Node) -> None:
     weight, bias = constant_parameters(emitter, node)
     value, epilogue = operand(emitter, node, named["input"], weight)
     value = emitter.ordered(value, CHANNELS_LAST)
-    stride, padding, dilation = (pair(named[name]) for name in ("stride", "padding", "dilation"))
-    outputs, group_inputs, height, width = weight.shape
-    groups = int(named["groups"])
-    if emitter.real is DataType.FP16 and is_pointwise(weight.shape, stride, padding, groups):
-        matrix = Constant(weight.value.view(outputs, group_inputs))
+    convolution = read_convolution(node, weight, bias)
+    batch, rows, columns, channels = value.layout.stored
+    layout = channels_last(result_shape(node))
+    if emitter.real is DataType.FP16 and is_pointwise(convolution):
+        matrix = Constant(weight.value.flatten(1))
         pixels = Value(value.tensor, value.layout.permuted(CHANNELS_LAST))
-        return fully_connected(emitter, node, pixels, matrix, bias, epilogue, layout=channels_last(result_shape(node)))
-    depthwise = groups == value.layout.shape[1] and groups > 1
-    order, axis = ((1, 2, 3, 0), 3) if depthwise else ((0, 2, 3, 1), 0)
-    parameters = weight_and_bias(emitter, node, weight, bias, order, axis, value, epilogue)
-    shape = result_shape(node)
+        return fully_connected(emitter, node, pixels, matrix, bias, epilogue, layout=layout)
+    if epilogue.quantization is not None:
+        convolution = fill_tiles(convolution, columns)
+    order, axis = ((1, 2, 3, 0), 3) if convolution.depthwise else ((0, 2, 3, 1), 0)
+    parameters = weight_and_bias(emitter, node, convolution.weight, convolution.bias, order, axis, value, epilogue)
+    pack, packs = convolution.input_pixels, convolution.output_pixels
+    source = emitter.reshaped(value.tensor, (batch, rows, columns // pack, pack * channels))
+    (top, bottom), (left, right) = convolution.padding
+    _, height, width, outputs = layout.stored
     output = emitter.emit(
-        "DepthwiseConv2d" if depthwise else "Conv2d",
-        {"input1_id": emitter.stored(value), **parameters},
-        channels_last(shape).stored,
+        "DepthwiseConv2d" if convolution.depthwise else "Conv2d",
+        {"input1_id": source, **parameters},
+        (batch, height, width // packs, packs * outputs),
         quantization=epilogue.quantization,
         clamp=epilogue.clamp,
-        padding_top=padding[0],
-        padding_right=padding[1],
-        padding_bottom=padding[0],
-        padding_left=padding[1],
-        kernel_height=height,
-        kernel_width=width,
-        subsampling_height=stride[0],
-        subsampling_width=stride[1],
-        dilation_height=dilation[0],
-        dilation_width=dilation[1],
-        group_input_channels=group_inputs,
-        group_output_channels=outputs // groups,
-        groups=groups,
+        padding_top=top,
+        padding_right=right,
+        padding_bottom=bottom,
+        padding_left=left,
+        kernel_height=convolution.kernel[0],
+        kernel_width=convolution.kernel[1],
+        subsampling_height=convolution.stride[0],
+        subsampling_width=convolution.stride[1],
+        dilation_height=convolution.dilation[0],
+        dilation_width=convolution.dilation[1],
+        group_input_channels=convolution.weight.shape[1],
+        group_output_channels=convolution.weight.shape[0] // convolution.groups,
+        groups=convolution.groups,
         adjustment_height=0,
         adjustment_width=0,
     )
-    return emitter.finish(node, epilogue, Value(output, channels_last(shape)))
+    return emitter.finish(node, epilogue, Value(output, layout))
 
 
-def is_pointwise(weight: Shape, stride: tuple[int, int], padding: tuple[int, int], groups: int) -> bool:
+def is_pointwise(convolution: Convolution) -> bool:
     """Whether a convolution treats every pixel on its own."""
-    return weight[2:] == stride == (1, 1) and padding == (0, 0) and groups == 1
+    padded = any(map(any, convolution.padding))
+    return convolution.kernel == convolution.stride == (1, 1) and not padded and convolution.groups == 1
 
 
 def linear(emitter: Emitter, node: Node) -> None:

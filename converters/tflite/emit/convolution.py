@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from torch.fx import Node
 
+from converters.lowering.convolution import Convolution, fill_tiles, read_convolution
 from converters.lowering.layout import CHANNELS_LAST, Layout, channels_last
-from converters.lowering.products import constant_parameters, int32_bias, pair
+from converters.lowering.products import constant_parameters, int32_bias
 from converters.lowering.program import arguments, result_shape, tensor_name
 from converters.lowering.values import Constant, Value
 from converters.tflite.emitter import Emitter, Epilogue
@@ -26,29 +27,33 @@ def conv2d(emitter: Emitter, node: Node) -> None:
     weight, bias = constant_parameters(emitter, node)
     value, epilogue = operand(emitter, node, named["input"], weight)
     value = emitter.ordered(value, CHANNELS_LAST)
-    stride, padding, dilation = (pair(named[name]) for name in ("stride", "padding", "dilation"))
-    channels, groups = value.layout.shape[1], int(named["groups"])
-    depthwise = groups == channels and groups > 1
-    tensor, scheme = padded(emitter, node, emitter.stored(value), weight.shape[2:], stride, padding, dilation)
-    order, axis = ((1, 2, 3, 0), 3) if depthwise else ((0, 2, 3, 1), 0)
-    filters, biases = parameters(emitter, node, weight, bias, order, axis, value, epilogue)
-    shape = result_shape(node)
-    multiplier: dict[str, Any] = {"depthMultiplier": shape[1] // groups} if depthwise else {}
+    batch, rows, columns, channels = value.layout.stored
+    convolution = read_convolution(node, weight, bias)
+    if epilogue.quantization is not None:
+        convolution = fill_tiles(convolution, columns)
+    pixels = convolution.input_pixels
+    source = emitter.reshaped(value.tensor, (batch, rows, columns // pixels, pixels * channels))
+    tensor, scheme = padded(emitter, node, source, convolution)
+    order, axis = ((1, 2, 3, 0), 3) if convolution.depthwise else ((0, 2, 3, 1), 0)
+    filters, biases = parameters(emitter, node, convolution.weight, convolution.bias, order, axis, value, epilogue)
+    layout = channels_last(result_shape(node))
+    _, height, width, outputs = layout.stored
+    multiplier: dict[str, Any] = {"depthMultiplier": outputs // channels} if convolution.depthwise else {}
     output = emitter.emit(
-        "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D",
+        "DEPTHWISE_CONV_2D" if convolution.depthwise else "CONV_2D",
         [tensor, filters, biases],
-        channels_last(shape).stored,
+        (batch, height, width // convolution.output_pixels, convolution.output_pixels * outputs),
         name=tensor_name(node),
         quantization=epilogue.quantization,
         padding=scheme,
-        strideH=stride[0],
-        strideW=stride[1],
-        dilationHFactor=dilation[0],
-        dilationWFactor=dilation[1],
+        strideH=convolution.stride[0],
+        strideW=convolution.stride[1],
+        dilationHFactor=convolution.dilation[0],
+        dilationWFactor=convolution.dilation[1],
         fusedActivationFunction=epilogue.activation,
         **multiplier,
     )
-    emitter.finish(node, epilogue, Value(output, channels_last(shape)))
+    emitter.finish(node, epilogue, Value(output, layout))
 
 
 def linear(emitter: Emitter, node: Node) -> None:
@@ -130,38 +135,23 @@ def float_weight(emitter: Emitter, node: Node, weight: Constant, order: tuple[in
     return emitter.coded_weight(codes, replace(weight.quantization, axis=axis), node=node, role="weight")
 
 
-def padded(
-    emitter: Emitter,
-    node: Node,
-    tensor: Tensor,
-    kernel: tuple[int, ...],
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int],
-) -> tuple[Tensor, Padding]:
+def padded(emitter: Emitter, node: Node, tensor: Tensor, convolution: Convolution) -> tuple[Tensor, Padding]:
     """The NHWC input and TFLite's name for its padding.
 
     PyTorch pads both sides alike; SAME puts the odd cell behind (3x3, stride 2, even size), and then the padding is a
     PAD of its own, which XNNPACK folds into the convolution.
     """
-    sizes = tensor.shape[1:3]
-    needed = [needed_padding(*axis) for axis in zip(sizes, kernel, stride, padding, dilation, strict=True)]
+    needed = list(convolution.padding)
     if not any(map(any, needed)):
         return tensor, Padding.VALID
-    if needed == [same_padding(*axis) for axis in zip(sizes, kernel, stride, dilation, strict=True)]:
+    axes = zip(tensor.shape[1:3], convolution.kernel, convolution.stride, convolution.dilation, strict=True)
+    if needed == [same_padding(*axis) for axis in axes]:
         return tensor, Padding.SAME
     amounts = [(0, 0), *needed, (0, 0)]
     shape = tuple(size + sum(amount) for size, amount in zip(tensor.shape, amounts, strict=True))
     name = f"{tensor_name(node)}/pad"
     output = emitter.emit("PAD", [tensor, emitter.indices(amounts)], shape, name=name, quantization=tensor.quantization)
     return output, Padding.VALID
-
-
-def needed_padding(size: int, kernel: int, stride: int, padding: int, dilation: int) -> tuple[int, int]:
-    """(before, after) that PyTorch's convolution really reads along one axis."""
-    extent = dilation * (kernel - 1) + 1
-    outputs = (size + 2 * padding - extent) // stride + 1
-    return padding, max(0, (outputs - 1) * stride + extent - size - padding)
 
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
