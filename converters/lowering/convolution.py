@@ -1,10 +1,10 @@
 """Two-dimensional convolutions as both runtimes take them, and a form for few channels that fills XNNPACK's int8 tiles.
 
-XNNPACK computes 16 or more output channels at a time, and in int8 reads inputs in groups of up to 8 channels. A convolution with fewer wastes
-the rest. Neighbouring pixels of a row lie beside each other in NHWC, so R input pixels of C channels can be read as one of R C channels,
-and P output pixels written as one of P O channels; the weights repeat, with zeros where a tap does not belong to an output. Only the
-shapes of tensors change, not their contents. Output pixel P X + a, tap t reads the input pixel s (P X + a) + t - p, for stride s and
-padding p.
+XNNPACK computes 16 or more output channels at a time, and in int8 reads inputs in groups of up to 8 channels. A convolution with fewer
+wastes the rest. Neighbouring pixels of a row lie beside each other in NHWC, so R input pixels of C channels can be read as one of R C
+channels, and P output pixels written as one of P O channels; the weights repeat, with zeros where a tap does not belong to an output.
+Only the shapes of tensors change, not their contents. Output pixel P X + a, tap t reads the input pixel s (P X + a) + t - p, for stride
+s and padding p.
 
 Shapes as in PyTorch: weight (O, I/groups, kh, kw), bias (O).
 """

@@ -165,9 +165,9 @@ def test_names_are_unique() -> None:
 
 def test_a_quantized_block_is_int8_throughout() -> None:
     model = nn.Sequential(
-        nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.Conv2d(8, 4, 1)
+        nn.Conv2d(8, 24, 3, 2, 1), nn.ReLU(), nn.Conv2d(24, 24, 3, padding=1, groups=24), nn.Conv2d(24, 16, 1)
     )
-    x = torch.randn(1, 3, 8, 8)
+    x = torch.randn(1, 8, 8, 8)
     graph = to_graph(quantize(export(model, x), x), Precision.INT8)
     assert [operation.code for operation in graph.operations] == [
         "QUANTIZE", "PAD", "CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D", "DEQUANTIZE"
@@ -185,6 +185,21 @@ def test_a_quantized_block_is_int8_throughout() -> None:
         assert bias.quantization.scales == pytest.approx(
             [scale * source.quantization.scale for scale in weight.quantization.scales]
         )
+
+
+def test_narrow_int8_convolutions_share_one_packed_form() -> None:
+    """One reshape to packs of four pixels, one back at the end; the convolutions between read and write pairs."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.Conv2d(8, 8, 1)
+    )
+    x = torch.randn(1, 3, 16, 16)
+    graph = to_graph(quantize(export(model, x), x), Precision.INT8)
+    assert [operation.code for operation in graph.operations] == [
+        "QUANTIZE", "RESHAPE", "PAD", "CONV_2D", "CONV_2D", "CONV_2D", "DEQUANTIZE", "RESHAPE"
+    ]  # fmt: skip
+    assert [operation.output.shape for operation in graph.operations[1:6]] == [
+        (1, 16, 4, 12), (1, 17, 5, 12), (1, 8, 4, 16), (1, 8, 4, 16), (1, 8, 4, 16)
+    ]  # fmt: skip
 
 
 def test_an_int8_value_is_dequantized_once_for_all_float_readers() -> None:
