@@ -6,7 +6,9 @@ An operation is int8 when every runtime we target has an int8 kernel for it and 
 - sums, products, means and sigmoids when they read and feed int8 operations;
 - data movement (slice, concatenation, padding, views) when it reads and feeds int8 operations. It cannot change a scale, so
   all tensors it touches share one;
-- a ReLU or ReLU6 behind one of the above is part of it.
+- a ReLU or ReLU6 behind one of the above is part of it;
+- a ReLU or a concatenation that only reads int8 operations, whoever reads it: it costs a quarter of what it costs in float. A ReLU that
+  is on its own has a scale of its own, whose smallest code stands for 0, so that changing the scale is all it takes.
 
 Everything else stays float. Softmax, matrix products of two activations, division and layer norm: no runtime has all of them in int8,
 and their ranges are what breaks int8 EfficientViTs. Hard swish and GELU: between int8 tensors XNNPACK runs any float function as one
@@ -71,7 +73,7 @@ def place(graph_module: GraphModule, protected: frozenset[str] = frozenset()) ->
         result = _result(node)
         for tensor in (*_operands(node), result):
             sharing.add(tensor)
-        if node.target in MOVEMENT | ACTIVATIONS:
+        if node.target in MOVEMENT:
             for operand in _operands(node):
                 sharing.join(operand, result)
     weights = [(_weight(node), node) for node in operations if node.target in WEIGHTED]
@@ -97,7 +99,9 @@ def _integer_operations(nodes: list[Node], protected: frozenset[str]) -> set[Nod
     candidates = [node for node in nodes if _is_candidate(node) and not is_protected(node, protected)]
     fed = _grow(weighted, candidates, lambda node, reached: any(operand in reached for operand in _operands(node)))
     useful = _grow(weighted, candidates[::-1], lambda node, reached: any(user in reached for user in node.users))
-    return weighted | (fed & useful)
+    between = weighted | (fed & useful)
+    cheap = [node for node in candidates if node.target in ACTIVATIONS | {ATEN.cat.default}]
+    return _grow(between, cheap, lambda node, reached: all(operand in reached for operand in _operands(node)))
 
 
 def _is_candidate(node: Node) -> bool:

@@ -36,10 +36,14 @@ def rewrite_linear_attention(model: nn.Module, probe: Tensor) -> int:
 
 
 class MultiScaleProjection(nn.Module):
-    """The convolutions of q, of k or of v at both scales: (B, C, H, W) -> (B, h, D, N)."""
+    """The convolutions of q, of k or of v at both scales and an activation: (B, C, H, W) -> (B, h, D, N).
 
-    def __init__(self, attention: LiteMLA, part: int) -> None:
+    The activation comes before the scales are joined: there it is part of the second scale's last convolution.
+    """
+
+    def __init__(self, attention: LiteMLA, part: int, activation: nn.Module) -> None:
         super().__init__()
+        self.activation = activation
         conv, head_dim = attention.qkv.conv, attention.head_dim
         assert isinstance(conv, nn.Conv2d)
         heads = conv.out_channels // (3 * head_dim)
@@ -56,9 +60,9 @@ class MultiScaleProjection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         single = self.project(x)
-        scales = [single]
+        scales = [self.activation(single)]
         for depthwise, mix in zip(self.depthwise, self.mix, strict=True):
-            scales.append(mix(depthwise(single)))
+            scales.append(self.activation(mix(depthwise(single))))
         return torch.cat(scales, dim=1).view(x.shape[0], -1, self.head_dim, x.shape[2] * x.shape[3])
 
 
@@ -82,7 +86,7 @@ class StaticLinearAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, _, height, width = x.shape
-        q, k, v = torch.relu(self.query(x)), torch.relu(self.key(x)), self.value(x)  # (B, h, D, N)
+        q, k, v = self.query(x), self.key(x), self.value(x)  # (B, h, D, N)
         attended = self.attend(q, k, v)  # (B, h, D, N)
         out: Tensor = self.proj(attended.reshape(batch, -1, height, width))
         return out
@@ -97,7 +101,10 @@ class StaticLinearAttention(nn.Module):
 
 def static_attention(attention: LiteMLA, sample: Tensor) -> StaticLinearAttention:
     """The static form of `attention`, its scales chosen for inputs like `sample` (B, C, H, W)."""
-    projections = query, key, value = tuple(MultiScaleProjection(attention, part) for part in range(3))
+    activations = nn.ReLU(), nn.ReLU(), nn.Identity()
+    projections = query, key, value = tuple(
+        MultiScaleProjection(attention, part, activation) for part, activation in enumerate(activations)
+    )
     factors = [power_of_two(projection(sample)) for projection in projections]
     for projection, factor in zip(projections, factors, strict=True):
         projection.scale(factor)
