@@ -41,9 +41,9 @@ class MultiScaleProjection(nn.Module):
     The activation comes before the scales are joined: there it is part of the second scale's last convolution.
     """
 
-    def __init__(self, attention: LiteMLA, part: int, activation: nn.Module) -> None:
+    def __init__(self, attention: LiteMLA, part: int, activation: nn.Module | None = None) -> None:
         super().__init__()
-        self.activation = activation
+        self.activation = nn.Identity() if activation is None else activation
         conv, head_dim = attention.qkv.conv, attention.head_dim
         assert isinstance(conv, nn.Conv2d)
         heads = conv.out_channels // (3 * head_dim)
@@ -101,7 +101,7 @@ class StaticLinearAttention(nn.Module):
 
 def static_attention(attention: LiteMLA, sample: Tensor) -> StaticLinearAttention:
     """The static form of `attention`, its scales chosen for inputs like `sample` (B, C, H, W)."""
-    activations = nn.ReLU(), nn.ReLU(), nn.Identity()
+    activations = nn.ReLU(), nn.ReLU(), None
     projections = query, key, value = tuple(
         MultiScaleProjection(attention, part, activation) for part, activation in enumerate(activations)
     )
