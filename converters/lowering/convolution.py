@@ -90,7 +90,7 @@ def fill_tiles(convolution: Convolution, width: int) -> Convolution:
     if convolution.dilation != (1, 1) or not (dense or one_to_one):
         return convolution
     inputs = convolution.weight.shape[1] * convolution.groups
-    pixels = 2 if 2 * outputs <= TILE else 1
+    pixels = 2 if 2 * outputs <= TILE and inputs <= INT8_GROUP else 1
     worthwhile = pixels > 1 or (inputs < INT8_GROUP and stride > 1)
     before, after = convolution.padding[1]
     columns = (width + before + after - convolution.kernel[1]) // stride + 1
