@@ -108,6 +108,7 @@ def test_a_damaged_copy_is_found(remote: Path, artefacts: dict[str, Path], monke
 def test_ctrl_c_cleans_up(remote: Path, artefacts: dict[str, Path], server: tuple[str, ...]) -> None:
     """A real process that gets a real SIGINT while it measures."""
     code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"  # a background job starts deaf to it
         "from pathlib import Path; from evit_mobile.profiling import ssh; from evit_mobile.profiling.run import profile;"
         "from evit_mobile.profiling.protocol import Settings;"
         f"ssh.OPTIONS = (*ssh.OPTIONS, *{server!r});"
