@@ -13,7 +13,9 @@ from converters.contract import QuantPlan
 from converters.quantized_program import graph_module, quantize_program
 from evit_mobile.preparation import export
 from evit_mobile.quantization.automatic import logits_of, protect_to_floor, protect_to_loss
+from evit_mobile.quantization.cost import INT8_MACS_PER_MS, VALUES_PER_MS, modelled_latency_ms
 from evit_mobile.quantization.observe import Observations, observe
+from evit_mobile.quantization.placement import place
 from evit_mobile.quantization.plan import candidates, plan_from
 from evit_mobile.quantization.protection import Protection, protection_path
 from evit_mobile.quantization.sensitivity import Harm, measure_harms, predicted_sqnr_db, rank_modules
@@ -115,6 +117,19 @@ def test_protection_gets_better_and_dearer(program: ExportedProgram, harms: dict
     assert decibels == sorted(decibels)
     assert decibels[-1] > decibels[0] + 20
     assert all(step.added in step.protected for step in path[1:])
+    assert path[-1].latency_ms > 2 * path[0].latency_ms  # float multiply-accumulates cost almost four times as much
+
+
+def test_a_function_that_runs_as_a_table_costs_no_conversion() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Hardswish(), nn.Conv2d(8, 4, 1)).eval()
+    module = graph_module(export(model, (12, 12)))
+    placement = place(module)
+    macs = 12 * 12 * (3 * 8 + 8 * 4)
+    ends = 12 * 12 * 4 / VALUES_PER_MS
+    assert modelled_latency_ms(module, placement) <= macs / INT8_MACS_PER_MS + ends
+    softmax = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Softmax(1), nn.Conv2d(8, 4, 1)).eval()
+    other = graph_module(export(softmax, (12, 12)))
+    assert modelled_latency_ms(other, place(other)) >= macs / INT8_MACS_PER_MS + 2 * 12 * 12 * 8 / VALUES_PER_MS
 
 
 def test_the_floor_is_reached_by_protecting_what_is_harmed(
