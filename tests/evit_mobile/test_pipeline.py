@@ -156,9 +156,9 @@ def test_json_is_exactly_the_manifest(
 
 
 def test_a_live_timm_module_of_five_classes(tmp_path: Path) -> None:
-    ours = build_model(find_spec("efficientvit_b0", num_classes=5))
     with torch.random.fork_rng():
         torch.manual_seed(0)
+        ours = build_model(find_spec("efficientvit_b0", num_classes=5))
         randomise(ours, (224, 224))
     module = timm_model("efficientvit_b0", num_classes=5)
     module.load_state_dict(ours.state_dict())
