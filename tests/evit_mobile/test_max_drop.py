@@ -49,12 +49,13 @@ def lowered_by(points: float) -> Any:
 
     original = pipeline.judge
 
-    def prove(target: Any, artefact: Any, stages: Any, _images: Any, labels: Any, *rest: Any) -> Any:
-        expected = stages[0][1]
+    def prove(target: Any, artefact: Any, stages: Any, held_out: Any, reference: Any, *limits: Any) -> Any:
+        expected, labels = stages[0][1], pipeline.known_labels(reference, held_out)
         logits = expected.copy()
         right = np.flatnonzero(expected.argmax(1) == labels)[: round(points / 100 * len(labels)) + 1]
         logits[right] = -logits[right]
-        return original([*stages, (artefact.format, logits)], labels, artefact.precision, target.runtime, *rest)
+        compared = [*stages, (artefact.format, logits)]
+        return original(compared, labels, artefact.precision, target.runtime, None, *limits, task=reference.spec.task)
 
     return prove
 

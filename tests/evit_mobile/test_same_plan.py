@@ -44,8 +44,16 @@ def of_plan(program: ExportedProgram, plan: QuantPlan) -> Parameters:
     constants = {node.name for node in graph_module(program).graph.nodes if node.op == "get_attr"}
     return Parameters(
         activations={(a.scale, a.zero_point) for a in plan.activations if a.tensor not in constants},
-        weights={w.scales for w in plan.weights},
+        weights={once(w.scales) for w in plan.weights},
     )
+
+
+def once(scales: tuple[float, ...]) -> tuple[float, ...]:
+    """The shortest part that repeats: a convolution over packs of pixels holds each channel's scale once per pixel."""
+    period = next(
+        n for n in range(1, len(scales) + 1) if len(scales) % n == 0 and scales == scales[:n] * (len(scales) // n)
+    )
+    return scales[:period]
 
 
 def of_tflite(path: Path) -> Parameters:
@@ -55,7 +63,7 @@ def of_tflite(path: Path) -> Parameters:
     int8 = [(index, t.quantization) for index, t in enumerate(subgraph.tensors) if t.type == INT8]
     return Parameters(
         activations={(float(q.scale[0]), int(q.zeroPoint[0])) for index, q in int8 if index not in constant},
-        weights={tuple(map(float, q.scale)) for index, q in int8 if index in constant and len(q.scale) > 1},
+        weights={once(tuple(map(float, q.scale))) for index, q in int8 if index in constant and len(q.scale) > 1},
     )
 
 
@@ -66,7 +74,7 @@ def of_executorch(path: Path) -> Parameters:
     scales = {v.scales_key for v in values if v.dtype == PER_CHANNEL and v.scales_key is not None}
     return Parameters(
         activations={(v.scale, v.zero_point) for v in values if v.dtype == "qint8" and v.key is None},
-        weights={tuple(np.frombuffer(container.constants[key], np.float32).tolist()) for key in scales},
+        weights={once(tuple(np.frombuffer(container.constants[key], np.float32).tolist())) for key in scales},
     )
 
 
@@ -79,7 +87,7 @@ def of_coreml(path: Path) -> Parameters:
     weights = [op for op in operations if op.op_type == "constexpr_blockwise_shift_scale"]
     return Parameters(
         activations={(coreml_scale(op), coreml_zero_point(op)) for op in quantize},
-        weights={tuple(op.scale.val.ravel().tolist()) for op in weights},
+        weights={once(tuple(op.scale.val.ravel().tolist())) for op in weights},
     )
 
 
