@@ -116,6 +116,9 @@ def convert(
     recovery_steps: Annotated[
         int | None, typer.Option("--recovery-steps", min=0, help="Optimiser steps of a recovery.", show_default="300")
     ] = None,
+    golden: Annotated[
+        int, typer.Option("--golden", min=0, help="Images of the golden vectors for apps; 0 for none.")
+    ] = 8,
     cache: CacheOption = True,
     json: JsonOption = False,
 ) -> None:
@@ -145,6 +148,7 @@ def convert(
             recovery_steps=recovery_steps,
             cache=cache,
             interface=Interface(image_input=image_input, class_output=class_output, ios=ios),
+            golden=golden,
             report=report,
         )
     show(conversion.manifest, json, tables.manifest_table)
@@ -163,9 +167,9 @@ def validate(
     from evit_mobile.report import tables
 
     with progress() as report:
-        results = reading.validate(artefact, images=images, weights=weights, report=report)
-    show(tables.revalidation_rows(results), json, tables.revalidation_table)
-    raise typer.Exit(0 if all(result.validation.verdict == "passed" for result in results) else 1)
+        result = reading.validate(artefact, images=images, weights=weights, report=report)
+    show(tables.revalidation_rows(result), json, tables.revalidation_table)
+    raise typer.Exit(0 if result.proven else 1)
 
 
 @app.command()

@@ -21,10 +21,11 @@ from evit_mobile.interface import TENSORS, Interface, check_interface, with_inte
 from evit_mobile.manifest import FILE_NAME, ArtefactRecord, read_manifest, write_manifest
 from evit_mobile.max_drop import IMAGES as MAX_DROP_IMAGES
 from evit_mobile.max_drop import require_int8, run_artefact
-from evit_mobile.preparation import Lowerable, Report, prepare, silent
+from evit_mobile.preparation import Lowerable, Report, prepare, run_module, silent
 from evit_mobile.recovery import recover
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.spec import ModelSpec, Task, Variation
+from evit_mobile.validation import golden as golden_vectors
 from evit_mobile.validation.metrics import Logits
 from evit_mobile.validation.thresholds import MIN_IMAGES
 from evit_mobile.validation.verdict import Validation, Verdict, judge
@@ -60,6 +61,7 @@ def convert(
     recovery_steps: int | None = None,
     cache: bool = True,
     interface: Interface = TENSORS,
+    golden: int = 8,
     report: Report = silent,
 ) -> Conversion:
     """Writes one artefact per format into `out`, each validated by running the written file, and a manifest.
@@ -71,7 +73,8 @@ def convert(
     gives an int8-full artefact float input and output. With a `variation` the model's function changes: it is recovered from
     the original, in `recovery_steps` steps, on images that do not judge, and its weights are written beside the artefacts,
     which are proven against them. With `cache`, a calibration that was done before is not repeated. `interface` is that
-    of the Core ML package. Raises the errors of `evit_mobile.errors`, calib and converters; a failed validation is not an error but a
+    of the Core ML package. `golden` is the number of golden vectors to write for apps (docs/golden.md); only classifiers have them.
+    Raises the errors of `evit_mobile.errors`, calib and converters; a failed validation is not an error but a
     verdict in the manifest.
     """
     precision, folder = Precision(precision), Path(out)
@@ -102,6 +105,8 @@ def convert(
             failures.append(error)
     first = next(iter(prepared.values()))
     document = compose(reference, calibration, held_out, first.plan, precision, first.protection, records, folder, seed)
+    report("writing golden vectors")
+    document["golden"] = write_golden(document, folder, reference, held_out, golden)
     write_manifest(document, folder)
     if failures:
         raise failures[0]
@@ -128,7 +133,8 @@ def usable_target(name: str, precision: Precision) -> Target:
 def prepare_folder(folder: Path) -> None:
     """Creates the output folder; what is wrong with it is better said now than after the work.
 
-    Raises UsageError when it cannot be written to, ArtefactError when a manifest is there that cannot be added to.
+    Raises UsageError when it cannot be written to, ArtefactError when a manifest is there that cannot be added to, or something else
+    where the golden vectors go.
     """
     probe = folder / ".writable"
     try:
@@ -143,6 +149,7 @@ def prepare_folder(folder: Path) -> None:
         ) from None
     if (folder / FILE_NAME).exists():
         read_manifest(folder)
+    golden_vectors.check_place(folder)
 
 
 def choose_images(
@@ -227,6 +234,19 @@ def produce(
         npu=target.compile_for_npu(path) if precision is Precision.INT8_FULL else (),
         validation=validation,
         convert_s=seconds,
+    )
+
+
+def write_golden(
+    document: dict[str, Any], folder: Path, reference: Reference, held_out: Images, count: int
+) -> dict[str, str] | None:
+    """Writes the golden vectors of the manifest's artefacts; None, and no earlier ones left, where none are wanted or apply."""
+    if count <= 0 or reference.spec.task is not Task.CLASSIFICATION:
+        golden_vectors.remove_golden(folder)
+        return None
+    labels = known_labels(reference, held_out)
+    return golden_vectors.write_golden(
+        document, folder, held_out, labels, count, lambda images: run_module(reference.module, [images])
     )
 
 

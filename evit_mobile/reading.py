@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from evit_mobile.max_drop import run_artefact
 from evit_mobile.preparation import Report, run_module, silent
 from evit_mobile.reference import Reference, reload_reference
 from evit_mobile.spec import Task
+from evit_mobile.validation.golden import find_faults, read_golden
 from evit_mobile.validation.metrics import Logits, top_k_accuracy
 from evit_mobile.validation.thresholds import MIN_IMAGES
-from evit_mobile.validation.verdict import Validation, failed, judge, not_run
+from evit_mobile.validation.verdict import Validation, Verdict, failed, judge, not_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,27 @@ class Revalidation:
     format: str
     precision: Precision
     validation: Validation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenCheck:
+    """What became of the golden vectors, judged again."""
+
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderValidation:
+    """Artefacts judged again, and the golden vectors beside them where the manifest names some."""
+
+    artefacts: tuple[Revalidation, ...]
+    golden: GoldenCheck | None
+
+    @property
+    def proven(self) -> bool:
+        passed = all(result.validation.verdict is Verdict.PASSED for result in self.artefacts)
+        return passed and (self.golden is None or self.golden.verdict is Verdict.PASSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +73,9 @@ class Evaluation:
 
 def validate(
     path: Path, *, images: Path | None = None, weights: str | None = None, report: Report = silent
-) -> list[Revalidation]:
-    """Judges an artefact, or every artefact of a folder, again: the bytes on disk against the manifest and the reference.
+) -> FolderValidation:
+    """Judges an artefact, or every artefact of a folder, again: the bytes on disk against the manifest and the reference; and the
+    golden vectors beside them.
 
     Raises ArtefactError when there is no manifest or no such artefact in it, UsageError when the reference's weights
     cannot be found, DataError when the images cannot.
@@ -66,7 +90,26 @@ def validate(
     for entry in entries:
         report(f"validating {entry['path']}")
         results.append(judge_again(folder, entry, expected, held_out, reference))
-    return results
+    usable = [result.path.name for result in results if result.validation.images]
+    return FolderValidation(artefacts=tuple(results), golden=check_golden(folder, manifest, usable, reference))
+
+
+def check_golden(
+    folder: Path, manifest: dict[str, Any], names: Sequence[str], reference: Reference
+) -> GoldenCheck | None:
+    """Judges the golden vectors of a folder, with the logits of the artefacts called `names`; None where there are none."""
+    count, faults = 0, []
+    try:
+        golden = read_golden(manifest, folder)
+        if golden is None:
+            return None
+        count = len(golden.tensors)
+        faults = find_faults(golden, manifest, names, lambda images: run_module(reference.module, [images]))
+    except (ArtefactError, ToolchainError) as error:
+        faults = [str(error)]
+    if faults:
+        return GoldenCheck(verdict=Verdict.FAILED, reason="; ".join(faults))
+    return GoldenCheck(verdict=Verdict.PASSED, reason=f"{count} images, {len(names)} artefacts")
 
 
 def judge_again(

@@ -17,7 +17,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from converters.contract import Inspection
-    from evit_mobile.reading import Evaluation, Revalidation
+    from evit_mobile.reading import Evaluation, FolderValidation
 
 VERDICT_STYLES = {"passed": "bold green", "failed": "bold red", "not_run": "bold yellow"}
 PACKAGES = (
@@ -172,19 +172,20 @@ def validation_lines(entries: list[dict[str, Any]]) -> list[Text]:
     return lines
 
 
-def revalidation_rows(results: list[Revalidation]) -> dict[str, Any]:
+def revalidation_rows(result: FolderValidation) -> dict[str, Any]:
     from evit_mobile.manifest import validation_entry
 
     return {
         "artefacts": [
             {
-                "path": str(result.path),
-                "format": result.format,
-                "precision": result.precision,
-                "validation": validation_entry(result.validation),
+                "path": str(artefact.path),
+                "format": artefact.format,
+                "precision": artefact.precision,
+                "validation": validation_entry(artefact.validation),
             }
-            for result in results
-        ]
+            for artefact in result.artefacts
+        ],
+        "golden": None if result.golden is None else dataclasses.asdict(result.golden),
     }
 
 
@@ -197,7 +198,11 @@ def revalidation_table(document: dict[str, Any]) -> RenderableType:
     for entry in document["artefacts"]:
         validation = entry["validation"]
         table.add_row(Path(entry["path"]).name, *accuracy_cells(validation), verdict_text(validation["verdict"]))
-    return Group(table, *validation_lines(document["artefacts"]))
+    lines = validation_lines(document["artefacts"])
+    golden = document["golden"]
+    if golden is not None:
+        lines.append(Text.assemble("golden vectors: ", verdict_text(golden["verdict"]), f", {golden['reason']}"))
+    return Group(table, *lines)
 
 
 def inspection_entry(path: Path, inspection: Inspection) -> dict[str, Any]:

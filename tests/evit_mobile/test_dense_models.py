@@ -109,7 +109,7 @@ def test_segmentation_in_fp32_at_a_rectangular_size(tmp_path: Path) -> None:
         assert entry["validation"]["images"] == 16
         actual = find_target(entry["format"]).load(tmp_path / entry["path"])(image.numpy())
         assert np.abs(actual - expected).max() <= 1e-4 * np.abs(expected).max()
-    assert [result.validation.verdict for result in reading.validate(tmp_path)] == ["passed"] * 3
+    assert [result.validation.verdict for result in reading.validate(tmp_path).artefacts] == ["passed"] * 3
     with pytest.raises(UsageError, match="task is segmentation"):
         reading.evaluate(tmp_path / listed(tmp_path)[1]["path"])
 

@@ -69,7 +69,7 @@ def test_all_three_pass_on_256_held_out_images(converted: Path) -> None:
 
 def test_nothing_but_artefacts_and_the_manifest_is_left(converted: Path) -> None:
     names = {path.name for path in converted.iterdir()}
-    assert names == {entry["path"] for entry in entries(converted)} | {"manifest.json"}
+    assert names == {entry["path"] for entry in entries(converted)} | {"manifest.json", "golden"}
 
 
 def test_int8_accuracy_on_the_whole_test_set(converted: Path) -> None:
@@ -97,7 +97,9 @@ def reference_top1(model: str) -> float:
 
 def test_validate_proves_it_again(converted: Path) -> None:
     results = reading.validate(converted)
-    assert [result.validation.verdict for result in results] == ["passed"] * 3
+    assert [result.validation.verdict for result in results.artefacts] == ["passed"] * 3
+    assert results.golden is not None
+    assert (results.golden.verdict, results.golden.reason) == ("passed", "8 images, 3 artefacts")
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -112,6 +114,18 @@ def test_flipped_weight_bytes_are_caught(
     assert document["artefacts"][0]["validation"]["verdict"] == "failed"
 
 
+def test_damaged_golden_vectors_are_caught(
+    converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(converted, tmp_path / "copy"))
+    flip(folder / "golden" / "03.f32", bits=1)
+    assert run(monkeypatch, "validate", str(folder / entries(folder)[1]["path"]), "--json") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["artefacts"][0]["validation"]["verdict"] == "passed"
+    assert document["golden"]["verdict"] == "failed"
+    assert "03.f32" in document["golden"]["reason"]
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_damaged_weights_are_caught_by_their_outputs(format: str, converted: Path, tmp_path: Path) -> None:
     """Even with a manifest that vouches for the altered bytes."""
@@ -121,7 +135,7 @@ def test_damaged_weights_are_caught_by_their_outputs(format: str, converted: Pat
     flip(weight_file(folder / entry["path"]), bits=4000)
     entry["sha256"] = sha256(folder / entry["path"])
     (folder / "manifest.json").write_text(json.dumps(document))
-    (result,) = reading.validate(folder / entry["path"])
+    (result,) = reading.validate(folder / entry["path"]).artefacts
     assert result.validation.verdict == "failed"
     assert result.validation.reason
 
@@ -142,7 +156,7 @@ def flip(path: Path, bits: int) -> None:
 def test_a_missing_file_fails(converted: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(converted, tmp_path / "copy"))
     (folder / entries(folder)[1]["path"]).unlink()
-    verdicts = [result.validation.verdict for result in reading.validate(folder)]
+    verdicts = [result.validation.verdict for result in reading.validate(folder).artefacts]
     assert verdicts == ["passed", "failed", "passed"]
 
 
@@ -191,6 +205,33 @@ def test_a_second_format_joins_the_manifest(tmp_path: Path) -> None:
     for precision in ("fp32", "fp16"):
         convert(formats=["tflite"], precision=precision, size=(96, 96), out=tmp_path)
     assert [entry["precision"] for entry in entries(tmp_path)] == ["fp32", "fp16"]
+    assert set(golden_document(tmp_path)["artefacts"]) == {entry["path"] for entry in entries(tmp_path)}
+    assert len(golden_document(tmp_path)["images"]) == 8
+
+
+def golden_document(folder: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / read_manifest(folder)["golden"]["path"]).read_text())
+    return document
+
+
+def test_another_model_in_the_same_folder_takes_the_golden_vectors_away(tmp_path: Path) -> None:
+    def convert_at(side: int, golden: int) -> None:
+        convert(formats=["tflite"], precision="fp32", size=(side, side), golden=golden, out=tmp_path)
+
+    convert_at(64, golden=3)
+    assert len(golden_document(tmp_path)["images"]) == 3
+    convert_at(96, golden=2)
+    assert golden_document(tmp_path)["input"]["shape"] == [1, 3, 96, 96]
+    assert {path.name for path in (tmp_path / "golden").iterdir()} == {
+        "golden.json",
+        "00.png",
+        "00.f32",
+        "01.png",
+        "01.f32",
+    }
+    convert_at(96, golden=0)
+    assert read_manifest(tmp_path)["golden"] is None
+    assert not (tmp_path / "golden").exists()
 
 
 def test_interrupting_leaves_no_half_written_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

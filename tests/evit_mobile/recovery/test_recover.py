@@ -68,7 +68,7 @@ def test_verdicts_are_those_of_conversion_and_recovery_together(converted: Path)
 def test_it_is_proven_again_where_the_folder_is_moved_to(converted: Path, tmp_path: Path) -> None:
     moved = Path(shutil.copytree(converted, tmp_path / "moved"))
     expected = expected_verdict(read_manifest(converted))
-    assert [result.validation.verdict for result in reading.validate(moved)] == [expected] * 3
+    assert [result.validation.verdict for result in reading.validate(moved).artefacts] == [expected] * 3
 
 
 def test_other_weights_are_not_taken_for_the_recovered_ones(converted: Path, tmp_path: Path) -> None:
