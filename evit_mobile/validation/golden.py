@@ -34,6 +34,7 @@ SHORTER_SIDE = 512
 
 FP32_TOLERANCE = 1e-4
 COARSE_TOLERANCE = 1 / 64
+INTEGER_TOLERANCE = 1 / 32
 """How far another CPU or runtime may be, as shares of the logits' spread; reasons and measurements are in docs/golden.md."""
 
 Run = Callable[[NDArray[np.float32]], Logits]
@@ -150,6 +151,8 @@ def artefact_entries(manifest: dict[str, Any], folder: Path, tensors: NDArray[np
 
 def tolerance(logits: Logits, precision: Precision, target: Target) -> float:
     """How far another CPU or runtime may be from `logits` (images, classes) of an artefact, in their units."""
+    if precision is Precision.INT8_FULL:
+        return share_of_spread(logits, INTEGER_TOLERANCE)
     coarse = precision.calibrated or target.precisions[precision] is FloatType.FP16
     return share_of_spread(logits, COARSE_TOLERANCE if coarse else FP32_TOLERANCE)
 

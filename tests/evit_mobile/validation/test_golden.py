@@ -40,7 +40,7 @@ class FakeTarget:
     """Runs the reference, `error` off."""
 
     precisions = MappingProxyType(
-        {Precision.FP32: FloatType.FP32, Precision.INT8: FloatType.FP32, Precision.FP16: FloatType.FP16}
+        {precision: FloatType.FP16 if precision is Precision.FP16 else FloatType.FP32 for precision in Precision}
     )
     error = 0.0
 
@@ -139,7 +139,14 @@ def test_what_is_written(written: dict[str, Any], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("precision", "share"), [(Precision.FP32, 1e-4), (Precision.FP16, 1 / 64), (Precision.INT8, 1 / 64)]
+    ("precision", "share"),
+    [
+        (Precision.FP32, 1e-4),
+        (Precision.INT8_WEIGHTS, 1e-4),
+        (Precision.FP16, 1 / 64),
+        (Precision.INT8, 1 / 64),
+        (Precision.INT8_FULL, 1 / 32),
+    ],
 )
 def test_tolerance_is_a_share_of_the_spread(precision: Precision, share: float, target: FakeTarget) -> None:
     logits = np.float32([[-3, 1], [0, 5]])
