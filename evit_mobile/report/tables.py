@@ -239,6 +239,16 @@ def fallback_table(delegation: dict[str, Any]) -> Table:
     return table
 
 
+def export_table(document: dict[str, Any]) -> RenderableType:
+    """Where a model went, and what of it."""
+    facts = Table(show_header=False, title=f"{document['model']} for {document['app']}")
+    facts.add_row("folder", document["folder"])
+    facts.add_row("artefacts", "\n".join(document["artefacts"]))
+    facts.add_row("golden vectors", f"{document['golden']} images")
+    facts.add_row("bytes", f"{document['bytes']:,}")
+    return facts
+
+
 def evaluation_entry(evaluation: Evaluation) -> dict[str, Any]:
     return {**dataclasses.asdict(evaluation), "path": str(evaluation.path)}
 

@@ -1,0 +1,145 @@
+"""export-app: artefacts, manifest and golden vectors of a folder into a demo app, every byte checked on arrival."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from converters.errors import ArtefactError
+from converters.files import atomic_path, sha256, size_bytes
+from evit_mobile.errors import UsageError
+from evit_mobile.manifest import FILE_NAME, read_manifest, to_json
+from evit_mobile.validation.golden import FOLDER as GOLDEN_FOLDER
+from evit_mobile.validation.golden import read_golden
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """A demo app: its folder in the repository, where inside it models go, and the formats it runs."""
+
+    folder: str
+    model: str
+    formats: tuple[str, ...]
+
+
+APPS = {
+    "android": App(folder="android_demo", model="app/src/main/assets/model", formats=("tflite", "executorch")),
+    "ios": App(folder="ios_demo", model="App/Resources/Model", formats=("coreml", "executorch")),
+    "web": App(folder="web_demo", model="model", formats=("tflite",)),
+}
+
+
+def export_app(name: str, source: Path, out: Path | None = None, *, force: bool = False) -> dict[str, Any]:
+    """Replaces the model of the app `name` by what `source` holds for it; returns what went where.
+
+    The app's manifest lists only the artefacts that the app runs. `out` is the app's folder, by default the one of the
+    checkout that the current folder is in. Only artefacts that passed go out, unless `force`. Raises UsageError, and
+    ArtefactError for a folder that is not as `convert` wrote it.
+    """
+    app = find_app(name)
+    place = app_folder(app, out) / app.model
+    manifest = read_manifest(source)
+    entries = fitting_entries(manifest, app, name, source, force=force)
+    golden = read_golden(manifest, source)
+    check_replaceable(place)
+    with atomic_path(place) as folder:
+        folder.mkdir()
+        for entry in entries:
+            copy_artefact(source, folder, entry)
+        if golden is not None:
+            (folder / GOLDEN_FOLDER).mkdir()
+            for file in golden.files:
+                shutil.copyfile(golden.folder / file, folder / GOLDEN_FOLDER / file)
+            read_golden(manifest, folder)
+        (folder / FILE_NAME).write_text(to_json({**manifest, "artefacts": entries}))
+    return {
+        "app": name,
+        "folder": str(place),
+        "model": manifest["model"]["name"],
+        "artefacts": [entry["path"] for entry in entries],
+        "golden": 0 if golden is None else len(golden.tensors),
+        "bytes": size_bytes(place),
+    }
+
+
+def find_app(name: str) -> App:
+    if name not in APPS:
+        raise UsageError(got=f"app {name!r}", allowed=", ".join(APPS), do="name one of these")
+    return APPS[name]
+
+
+def app_folder(app: App, out: Path | None) -> Path:
+    """`out`, or the app's folder in the checkout around the current folder. Raises UsageError when it is not there."""
+    if out is None:
+        here = Path.cwd()
+        found = [folder / app.folder for folder in (here, *here.parents) if (folder / app.folder).is_dir()]
+        if not found:
+            raise UsageError(
+                got=f"no {app.folder} in {here} or above it",
+                allowed="a checkout of evit-mobile, which holds the apps: they are not in the installed package",
+                do="run it there, or pass --out APPDIR",
+            )
+        return found[0]
+    if not out.is_dir():
+        raise UsageError(
+            got=f"{out}, which is no folder", allowed=f"the folder of an app like {app.folder}", do="correct --out"
+        )
+    return out
+
+
+def fitting_entries(
+    manifest: dict[str, Any], app: App, name: str, source: Path, *, force: bool
+) -> list[dict[str, Any]]:
+    """The manifest's entries that the app can run. Raises UsageError when there are none, or one has not passed."""
+    task = manifest["model"].get("task", "classification")
+    if task != "classification":
+        raise UsageError(
+            got=f"{source}, whose task is {task}",
+            allowed="a classifier: the apps show labels",
+            do="convert a classifier",
+        )
+    entries = [entry for entry in manifest["artefacts"] if entry["format"] in app.formats]
+    if not entries:
+        formats = ", ".join(sorted({entry["format"] for entry in manifest["artefacts"]})) or "no artefact"
+        raise UsageError(
+            got=f"{source} with {formats} for {name}",
+            allowed=" or ".join(app.formats),
+            do=f"run `evit-mobile convert --format {app.formats[0]} --out {source}` first",
+        )
+    unproven = [entry for entry in entries if entry["validation"]["verdict"] != "passed"]
+    if unproven and not force:
+        verdicts = ", ".join(f"{entry['path']} {entry['validation']['verdict']}" for entry in unproven)
+        raise UsageError(got=verdicts, allowed="artefacts that passed", do="convert again, or pass --force")
+    return entries
+
+
+def check_replaceable(place: Path) -> None:
+    """Raises UsageError when what lies there is no model that was exported before: it would be replaced."""
+    if place.is_dir() and any(place.iterdir()) and not (place / FILE_NAME).exists():
+        raise UsageError(got=f"{place} with other files", allowed="a folder for exported models only", do="move them")
+
+
+def copy_artefact(source: Path, folder: Path, entry: dict[str, Any]) -> None:
+    """Copies one artefact. Raises ArtefactError when it is missing, outside `source` or not the one that was written."""
+    relative = PurePosixPath(entry["path"])
+    path = source / relative
+    if relative.is_absolute() or ".." in relative.parts or not path.exists():
+        raise ArtefactError(
+            got=f"{entry['path']}, which is not in {source}",
+            allowed="every artefact of the manifest",
+            do="convert again",
+        )
+    copy = folder / relative
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        shutil.copytree(path, copy)
+    else:
+        shutil.copyfile(path, copy)
+    if sha256(copy) != entry["sha256"]:
+        raise ArtefactError(
+            got=f"{path}, whose sha256 differs from the manifest's",
+            allowed="the file that was written",
+            do="convert again",
+        )

@@ -1,0 +1,56 @@
+"""A folder as `convert` writes it, without the work: any bytes for artefacts, golden vectors of two bundled images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from converters.files import sha256
+from evit_mobile.data import everything, preprocess_for
+from evit_mobile.manifest import FIELDS, SCHEMA
+from evit_mobile.spec import find_spec
+from evit_mobile.validation import golden
+
+ARTEFACTS = {
+    "coreml": "tiny.int8.mlpackage",
+    "tflite": "tiny.int8.tflite",
+    "executorch": "tiny.int8.pte",
+}
+
+
+@pytest.fixture
+def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "release"
+    (folder / ARTEFACTS["coreml"] / "Data").mkdir(parents=True)
+    (folder / ARTEFACTS["coreml"] / "Data" / "weight.bin").write_bytes(b"coreml")
+    for format in ("tflite", "executorch"):
+        (folder / ARTEFACTS[format]).write_bytes(format.encode() * 1000)
+    images = everything(None, preprocess_for(find_spec("efficientvit_m0", size=(32, 32)), bundled=True), 2)
+    manifest: dict[str, Any] = dict.fromkeys(FIELDS) | {
+        "schema": SCHEMA,
+        "model": {"name": "tiny", "task": "classification"},
+        "input": {"shape": [1, 3, 32, 32], **images.preprocess.to_manifest()},
+        "artefacts": [
+            {"format": format, "path": name, "sha256": sha256(folder / name), "validation": {"verdict": "passed"}}
+            for format, name in ARTEFACTS.items()
+        ],
+    }
+    monkeypatch.setattr(golden, "artefact_entries", lambda *_: {})
+    manifest["golden"] = golden.write_golden(
+        manifest, folder, images, None, 2, lambda batch: np.zeros((len(batch), 10), np.float32)
+    )
+    write(folder, manifest)
+    return folder
+
+
+def read(folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return manifest
+
+
+def write(folder: Path, manifest: dict[str, Any]) -> None:
+    (folder / "manifest.json").write_text(json.dumps(manifest))
