@@ -1,9 +1,10 @@
 # demo: convert the bundled model to all three formats in int8 and print the table.   test: everything README promises.
+# test-android: fetch the Kotlin tools into .tools/android and test android_demo on the JVM (android_demo/README.md).
 # bench: measure ours against the stock routes and other runtimes; options in BENCH, e.g. BENCH='--model efficientvit_l1'.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint bench clean
+.PHONY: demo test test-fast test-android lint bench clean
 
 demo: .venv/demo.stamp
 	$(BIN)/evit-mobile convert --format all --int8 --out out/demo
@@ -13,6 +14,10 @@ test: .venv/test.stamp lint
 
 test-fast: .venv/test.stamp
 	$(BIN)/python -m pytest
+
+test-android: .venv/test.stamp
+	PYTHON=$(BIN)/python scripts/android/prepare.sh .tools/android
+	$(BIN)/python -m pytest -m slow tests/android_demo
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
@@ -36,4 +41,4 @@ bench: .venv/bench.stamp
 	touch $@
 
 clean:
-	rm -rf .venv build out *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .tools build out *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -57,7 +57,8 @@ class Preprocess:
     1. Upright 8-bit L or RGB (see `calib.images`); L is replicated to three channels after step 3, which is the same.
     2. Pillow resizes the 8-bit image to `resized(...)`. The box is floor(size / crop_pct), as in timm. SQUASH: the box.
        COVER: the axis that must be enlarged most gets the box's side, the other floor(side * longer / shorter), as in
-       torchvision.
+       torchvision. Since 13, Pillow goes along columns first where the height shrinks by more than twice what the width does, else
+       along rows first; up to 12 always so. Each pass rounds to 8 bits.
     3. Centre crop to `size`: the offset is (resized - size) / 2, halves rounded to the even number (torchvision's).
     4. Each 8-bit value v becomes (v / 255 - mean) / std, computed in float64 and rounded once to float32.
 

@@ -1,0 +1,88 @@
+package org.evitmobile.core
+
+import kotlinx.serialization.SerialName
+import kotlinx.serialization.Serializable
+
+/** What the app needs of `manifest.json`, schema 1 (docs/manifest.md). Other fields may join and are skipped. */
+@Serializable
+data class Manifest(
+    val schema: Int,
+    val model: ModelEntry,
+    val input: InputEntry,
+    val labels: List<String>,
+    val artefacts: List<ArtefactEntry>,
+    val golden: GoldenEntry? = null,
+)
+
+/** Where the golden bundle lies, relative to the folder. */
+@Serializable
+data class GoldenEntry(val path: String, val sha256: String)
+
+@Serializable
+data class ModelEntry(
+    val name: String,
+    val task: String = CLASSIFICATION,
+    @SerialName("num_classes") val numClasses: Int,
+)
+
+/** How an image becomes the network's input. Sizes are (height, width) in pixels; mean and std are on the 0..1 scale. */
+@Serializable
+data class InputEntry(
+    val shape: List<Int>,
+    val resize: ResizeEntry,
+    val crop: CropEntry,
+    val interpolation: Interpolation,
+    val mean: List<Double>,
+    val std: List<Double>,
+    val color: String,
+)
+
+@Serializable
+data class ResizeEntry(val mode: ResizeMode, val size: List<Int>)
+
+@Serializable
+data class CropEntry(val mode: String, val size: List<Int>)
+
+/** COVER keeps the aspect ratio: the smallest size that covers the box. SQUASH resizes to the box exactly. */
+@Serializable
+enum class ResizeMode {
+    @SerialName("cover")
+    COVER,
+
+    @SerialName("squash")
+    SQUASH,
+}
+
+/** One written file. `verdict` is what its validation said on the machine that converted it. */
+@Serializable
+data class ArtefactEntry(
+    val format: String,
+    val precision: String,
+    val path: String,
+    val sha256: String,
+    val inputs: List<TensorEntry>,
+    val outputs: List<TensorEntry>,
+    val validation: ValidationEntry,
+) {
+    /** The image tensor; [readManifest] has made sure that it is the only one. */
+    val input: TensorEntry get() = inputs.single()
+
+    /** The logits tensor. */
+    val output: TensorEntry get() = outputs.single()
+}
+
+/** A tensor of an artefact. `scale` and `zeroPoint` are those of integers, null for floats. */
+@Serializable
+data class TensorEntry(
+    val name: String,
+    val shape: List<Int>,
+    val dtype: String,
+    val layout: String? = null,
+    val scale: Double? = null,
+    @SerialName("zero_point") val zeroPoint: Int? = null,
+)
+
+@Serializable
+data class ValidationEntry(val verdict: String, val reason: String? = null)
+
+const val CLASSIFICATION = "classification"

@@ -1,0 +1,83 @@
+package org.evitmobile.core
+
+import kotlinx.serialization.KSerializer
+import kotlinx.serialization.SerializationException
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.intOrNull
+import kotlinx.serialization.json.jsonObject
+import kotlinx.serialization.json.jsonPrimitive
+
+private const val SCHEMA = 1
+private const val MANIFEST = "manifest.json"
+private val json = Json { ignoreUnknownKeys = true }
+
+/** Reads and checks `manifest.json`; the artefacts' own bytes are checked when they are opened. Throws [Failure]. */
+fun readManifest(files: ModelFiles): Manifest {
+    val manifest = decode(Manifest.serializer(), files.read(MANIFEST).decodeToString(), MANIFEST)
+    check(manifest)
+    return manifest
+}
+
+/** Decodes a document whose `schema` must be ours. Throws [Failure] that calls it [name]. */
+internal fun <T> decode(serializer: KSerializer<T>, text: String, name: String): T =
+    try {
+        val document = json.parseToJsonElement(text)
+        val schema = document.jsonObject["schema"]?.jsonPrimitive?.intOrNull
+        demand(schema == SCHEMA, "$name with schema $schema", "schema $SCHEMA") {
+            "convert again with an evit-mobile of this app's age, or update the app"
+        }
+        json.decodeFromJsonElement(serializer, document)
+    } catch (error: SerializationException) {
+        throw unreadable(name, error)
+    } catch (error: IllegalArgumentException) {
+        throw unreadable(name, error)
+    }
+
+private fun unreadable(name: String, error: Exception) =
+    Failure(
+        got = "$name, which cannot be read (${error.message?.lineSequence()?.first()})",
+        allowed = "schema $SCHEMA as evit-mobile writes it",
+        advice = "run evit-mobile export-app android --from DIR again",
+        cause = error,
+    )
+
+private fun check(manifest: Manifest) {
+    val model = manifest.model
+    demand(model.task == CLASSIFICATION, "a model for ${model.task}", "a classifier") { "export a classification model" }
+    checkInput(manifest.input)
+    val labels = manifest.labels.size
+    demand(labels == 0 || labels == model.numClasses, "$labels labels for ${model.numClasses} classes", "one per class, or none")
+    demand(manifest.artefacts.isNotEmpty(), "a manifest without artefacts", "at least one")
+    manifest.artefacts.forEach { checkArtefact(it, manifest) }
+}
+
+private fun checkInput(input: InputEntry) {
+    demand(input.shape.size == 4 && input.shape.take(2) == listOf(1, CHANNELS), "input shape ${input.shape}", "(1, 3, height, width)")
+    demand(input.crop.size == input.shape.drop(2), "a crop of ${input.crop.size} for shape ${input.shape}", "the shape's height and width")
+    demand(input.crop.mode == "center" && input.color == "RGB", "crop ${input.crop.mode}, colour ${input.color}", "center, RGB")
+    val covers = input.resize.size.zip(input.crop.size).all { (resized, cropped) -> cropped in 1..resized }
+    demand(input.resize.size.size == 2 && covers, "a resize to ${input.resize.size}", "at least the crop ${input.crop.size}")
+    val normal = input.mean.size == CHANNELS && input.std.size == CHANNELS && input.std.all { it > 0 }
+    demand(normal, "mean ${input.mean} and std ${input.std}", "three numbers each, std positive")
+}
+
+private fun checkArtefact(artefact: ArtefactEntry, manifest: Manifest) {
+    val (path, inputs, outputs) = Triple(artefact.path, artefact.inputs, artefact.outputs)
+    demand(path.split('/').none { it == ".." || it.isEmpty() }, "artefact path $path", "a path inside the model's folder")
+    demand(inputs.size == 1 && outputs.size == 1, "$path with ${inputs.size} inputs and ${outputs.size} outputs", "one of each")
+    val (height, width) = manifest.input.crop.size
+    val shapes = listOf(listOf(1, CHANNELS, height, width), listOf(1, height, width, CHANNELS))
+    demand(artefact.input.shape in shapes, "$path with input ${artefact.input.shape}", shapes.joinToString(" or "))
+    val logits = listOf(1, manifest.model.numClasses)
+    demand(artefact.output.shape == logits, "$path with output ${artefact.output.shape}", "$logits")
+}
+
+/** Throws [Failure] unless [good]. */
+internal inline fun demand(
+    good: Boolean,
+    got: String,
+    allowed: String,
+    advice: () -> String = { "run evit-mobile export-app android --from DIR again" },
+) {
+    if (!good) throw Failure(got, allowed, advice())
+}

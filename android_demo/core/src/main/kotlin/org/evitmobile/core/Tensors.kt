@@ -1,0 +1,29 @@
+package org.evitmobile.core
+
+/**
+ * An NCHW image as the artefact's input [entry] stores it: (1, 3, height, width) as it is, NHWC as (1, height, width, 3).
+ */
+fun arrange(nchw: FloatArray, entry: TensorEntry): FloatArray {
+    if (entry.layout != "NHWC") return nchw
+    val area = nchw.size / CHANNELS
+    return FloatArray(nchw.size) { index -> nchw[index % CHANNELS * area + index / CHANNELS] }
+}
+
+/** Floats as int8 of the tensor's scale and zero point, rounded half to even and clipped; what evit-mobile's runtime does. */
+fun quantize(values: FloatArray, entry: TensorEntry): ByteArray {
+    val (scale, zeroPoint) = entry.quantization()
+    return ByteArray(values.size) { index ->
+        (Math.rint((values[index] / scale).toDouble()).toInt() + zeroPoint).coerceIn(-128, 127).toByte()
+    }
+}
+
+/** The floats that int8 [values] of this tensor stand for. */
+fun dequantize(values: ByteArray, entry: TensorEntry): FloatArray {
+    val (scale, zeroPoint) = entry.quantization()
+    return FloatArray(values.size) { index -> (values[index] - zeroPoint) * scale }
+}
+
+private fun TensorEntry.quantization(): Pair<Float, Int> {
+    demand(scale != null && zeroPoint != null, "int8 tensor $name without scale", "a scale and a zero point")
+    return scale!!.toFloat() to zeroPoint!!
+}

@@ -1,0 +1,96 @@
+package org.evitmobile.core
+
+import java.io.File
+import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
+import kotlin.test.assertTrue
+import org.junit.jupiter.api.DynamicTest.dynamicTest
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.TestFactory
+import org.junit.jupiter.api.io.TempDir
+
+class ManifestReadingTest {
+    private val files = directory(modelFolder("m0"))
+    private val text = File(modelFolder("m0"), "manifest.json").readText()
+
+    @Test
+    fun `a manifest as evit-mobile writes it`() {
+        val manifest = readManifest(files)
+        assertEquals("efficientvit_m0", manifest.model.name)
+        assertEquals(listOf(1, 3, 224, 224), manifest.input.shape)
+        assertEquals(listOf("fp32", "int8"), manifest.artefacts.map(ArtefactEntry::precision))
+        assertEquals("Trouser", manifest.labels[1])
+        assertEquals("passed", manifest.artefacts[1].validation.verdict)
+    }
+
+    /** What is wrong with a manifest, and a word that its message must hold. */
+    private val damages = mapOf(
+        "another schema" to (changed("\"schema\": 1", "\"schema\": 7") to "schema 7"),
+        "no schema" to (changed("\"schema\": 1,", "") to "schema null"),
+        "no JSON" to (text.take(200) to "cannot be read"),
+        "an array" to ("[]" to "cannot be read"),
+        "an unknown filter" to (changed("\"bilinear\"", "\"area\"") to "area"),
+        "a missing field" to (changed("\"std\"", "\"sdt\"") to "std"),
+        "too few labels" to (changed("\"Trouser\",", "") to "9 labels for 10 classes"),
+        "a segmentation model" to (changed("\"classification\"", "\"segmentation\"") to "segmentation"),
+        "a path out of the folder" to (changed("\"path\": \"efficientvit_m0.fp32.tflite\"", "\"path\": \"../x.tflite\"") to "../x.tflite"),
+        "another colour order" to (changed("\"RGB\"", "\"BGR\"") to "BGR"),
+        "an input of another size" to (changed("[1, 224, 224, 3]", "[1, 256, 256, 3]") to "[1, 256, 256, 3]"),
+    )
+
+    @TestFactory
+    fun `what is wrong is said in words`() =
+        damages.map { (name, damage) ->
+            dynamicTest(name) {
+                val (document, word) = damage
+                val failure = assertFailsWith<Failure> { readManifest(changed(files, "manifest.json" to document.encodeToByteArray())) }
+                assertTrue(word in failure.got, failure.message)
+            }
+        }
+
+    @Test
+    fun `no manifest`() {
+        val failure = assertFailsWith<Failure> { readManifest(changed(files, "manifest.json" to null)) }
+        assertTrue("manifest.json" in failure.got && "export-app" in failure.advice, failure.message)
+    }
+
+    @Test
+    fun `an artefact is copied whole, checked, and copied once`(@TempDir folder: File) {
+        val artefact = readManifest(files).artefacts.first()
+        val copy = files.materialise(artefact.path, artefact.sha256, folder)
+        assertEquals(artefact.sha256, sha256Of(copy.readBytes()))
+        val nothing = ModelFiles { error("read again") }
+        assertEquals(copy, nothing.materialise(artefact.path, artefact.sha256, folder))
+    }
+
+    @Test
+    fun `a damaged artefact is refused and leaves nothing behind`(@TempDir folder: File) {
+        val artefact = readManifest(files).artefacts.first()
+        val bytes = files.read(artefact.path).also { it[4711] = (it[4711] + 1).toByte() }
+        val failure = assertFailsWith<Failure> { changed(files, artefact.path to bytes).materialise(artefact.path, artefact.sha256, folder) }
+        assertTrue("SHA-256" in failure.got, failure.message)
+        assertEquals(emptyList(), folder.list()!!.toList())
+    }
+
+    @Test
+    fun `a missing artefact is named`(@TempDir folder: File) {
+        val artefact = readManifest(files).artefacts.first()
+        val failure = assertFailsWith<Failure> { changed(files, artefact.path to null).materialise(artefact.path, artefact.sha256, folder) }
+        assertTrue(artefact.path in failure.got, failure.message)
+    }
+
+    @Test
+    fun `an altered golden file is refused`() {
+        val entry = checkNotNull(readManifest(files).golden)
+        val altered = changed(files, "golden/00.png" to byteArrayOf(1), "golden/00.f32" to byteArrayOf(1))
+        val golden = Golden.open(altered, entry)
+        assertFailsWith<Failure> { golden.encoded(golden.bundle.images.first()) }
+        assertFailsWith<Failure> { golden.tensor(golden.bundle.images.first()) }
+        assertFailsWith<Failure> { Golden.open(changed(files, entry.path to byteArrayOf(1)), entry) }
+    }
+
+    private fun changed(old: String, new: String): String {
+        check(old in text) { "the fixture holds no $old" }
+        return text.replace(old, new)
+    }
+}

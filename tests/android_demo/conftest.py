@@ -1,0 +1,34 @@
+"""The prepared tools, the model folders, and the modules of the app compiled in the order in which they depend on each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.android_demo.fixtures import main as write_fixtures
+from tests.android_demo.kotlin import DEMO, TOOLS, Tools
+
+
+@pytest.fixture(scope="session")
+def tools() -> Tools:
+    return TOOLS
+
+
+@pytest.fixture(scope="session")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("classes")
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What fixtures.py writes."""
+    folder = tmp_path_factory.mktemp("models")
+    write_fixtures(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def core(tools: Tools, classes: Path) -> Path:
+    sources = DEMO / "core" / "src" / "main"
+    return tools.compile([sources], classes / "core", [tools.compose], ["kotlinx-serialization-compiler-plugin"])

@@ -1,0 +1,48 @@
+"""android_demo on the JVM: every module compiled with warnings as errors, tested with JUnit on real artefacts.
+
+`make test-android` prepares the tools and runs this. What no machine without Android can check is listed in android_demo/README.md.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.android_demo.kotlin import DEMO, TOOLS, KotlinError, Tools
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not TOOLS.ready, reason=f"{TOOLS.folder} is not prepared: run `make test-android`"),
+]
+
+
+@pytest.fixture(scope="session")
+def core_tests(tools: Tools, core: Path, classes: Path) -> Path:
+    return tools.compile([DEMO / "core" / "src" / "test"], classes / "core-test", [core, tools.compose, *tools.junit])
+
+
+def test_core(tools: Tools, core: Path, core_tests: Path, models: Path) -> None:
+    count, printed = tools.test(core_tests, [core, tools.compose], {"evitmobile.fixtures": models})
+    print(printed)
+    assert count >= 42
+
+
+def test_a_failing_test_is_seen(tools: Tools, core: Path, core_tests: Path, models: Path, tmp_path: Path) -> None:
+    """The gate of these gates: a bundle whose tensors are of another std does not pass."""
+    altered = tmp_path / "models"
+    shutil.copytree(models, altered)
+    document = json.loads((altered / "m0" / "golden" / "golden.json").read_text())
+    document["input"]["std"][2] *= 1.01
+    (altered / "m0" / "golden" / "golden.json").write_text(json.dumps(document))
+    with pytest.raises(KotlinError, match="tests failed"):
+        tools.test(core_tests, [core, tools.compose], {"evitmobile.fixtures": altered})
+
+
+def test_a_type_error_is_seen(tools: Tools, tmp_path: Path) -> None:
+    source = tmp_path / "Wrong.kt"
+    source.write_text("val number: Int = unknown()\n")
+    with pytest.raises(KotlinError, match="unresolved reference"):
+        tools.compile([source], tmp_path / "out", [])
