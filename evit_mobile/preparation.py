@@ -6,6 +6,7 @@ are read once, and the plan they give is carried over to the other form.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,6 +35,12 @@ from evit_mobile.validation.metrics import Logits
 PROBE_IMAGES = 4
 INTEGER_PROBE_IMAGES = 16
 """Integer attention also takes its scales from them: b0 has 19.4 dB with 4 images, 22.3 with 16 and 22.5 with 64."""
+
+MEASURED_PIXELS = FLOOR_IMAGES * 512**2
+"""The most pixels, of all images together, that protection and corrections measure with."""
+
+CORRECTED = (Precision.INT8, Precision.INT8_FULL)
+"""Profiles whose weights are those of the plan: biases are corrected for what rounding these does."""
 
 Report = Callable[[str], None]
 """Takes one line about what is being done, for people; never part of the result."""
@@ -84,8 +91,7 @@ def prepare(
     if precision.quantized:
         first = next(iter(programs.values()))
         observations = calibrate(first, calibration, profile=precision, cached=cache, report=report)
-
-        images = images_of(calibration) if precision is Precision.INT8 else []
+        images = images_of(calibration) if precision in CORRECTED else []
 
         def planned(trial: Protection) -> dict[nn.Module, QuantPlan]:
             return make_plans(programs, observations, trial, precision, images)
@@ -137,8 +143,11 @@ def export(module: nn.Module, size: tuple[int, int]) -> ExportedProgram:
 
 
 def images_of(calibration: Images) -> list[Tensor]:
-    """The images that protection and corrections measure with, each (1, 3, H, W)."""
-    return [torch.from_numpy(image[None]) for image in calibration.first(FLOOR_IMAGES)]
+    """The images that protection and corrections measure with, each (1, 3, H, W): fewer where they are large, since the corrections
+    hold the activations of all of them at once.
+    """
+    fitting = MEASURED_PIXELS // math.prod(calibration.preprocess.size)
+    return [torch.from_numpy(image[None]) for image in calibration.first(max(1, min(FLOOR_IMAGES, fitting)))]
 
 
 def make_plans(

@@ -14,10 +14,10 @@ from evit_mobile.quantization.placement import (
     MOVEMENT,
     WEIGHTED,
     Placement,
-    _operands,
-    _result,
-    _Sharing,
-    _weight,
+    Sharing,
+    operands_of,
+    result_of,
+    weight_of,
 )
 
 BINARY = {ATEN.add.Tensor, ATEN.mul.Tensor, ATEN.matmul.default}
@@ -37,8 +37,8 @@ REASON = "no int8 form in the integer-only profile"
 def place_everything(graph_module: GraphModule) -> Placement:
     """Placement for `graph_module` with every operation of the table int8."""
     nodes = [node for node in graph_module.graph.nodes if node.op == "call_function"]
-    absorbed = {_result(node) for node in nodes if _result(node) is not node}
-    sharing = _Sharing()
+    absorbed = {result_of(node) for node in nodes if result_of(node) is not node}
+    sharing = Sharing()
     floats = []
     for node in nodes:
         if node in absorbed:
@@ -46,13 +46,13 @@ def place_everything(graph_module: GraphModule) -> Placement:
         if node.target not in WEIGHTED | BINARY | UNARY | KEEPS_SCALE | ACTIVATIONS:
             floats.append((node, REASON))
             continue
-        result = _result(node)
+        result = result_of(node)
         for tensor in (*integer_operands(node), result):
             sharing.add(tensor)
         if node.target in KEEPS_SCALE:
             for operand in integer_operands(node):
                 sharing.join(operand, result)
-    weights = [(_weight(node), node) for node in nodes if node.target in WEIGHTED]
+    weights = [(weight_of(node), node) for node in nodes if node.target in WEIGHTED]
     return Placement(groups=sharing.groups(), weights=tuple(weights), floats=tuple(floats))
 
 
@@ -60,4 +60,4 @@ def integer_operands(node: Node) -> list[Node]:
     """The activation tensors an operation reads."""
     if node.target is ATEN.matmul.default:
         return [operand for operand in node.args[:2] if isinstance(operand, Node)]
-    return _operands(node)
+    return operands_of(node)

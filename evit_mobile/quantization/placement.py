@@ -66,17 +66,17 @@ def place(graph_module: GraphModule, protected: frozenset[str] = frozenset()) ->
     """Placement for `graph_module`; modules whose path is in `protected`, and those inside them, stay float."""
     nodes = [node for node in graph_module.graph.nodes if node.op == "call_function"]
     integer = _integer_operations(nodes, protected)
-    sharing = _Sharing()
-    absorbed = {_result(node) for node in integer if _result(node) is not node}
+    sharing = Sharing()
+    absorbed = {result_of(node) for node in integer if result_of(node) is not node}
     operations = [node for node in nodes if node in integer and node not in absorbed]
     for node in operations:
-        result = _result(node)
-        for tensor in (*_operands(node), result):
+        result = result_of(node)
+        for tensor in (*operands_of(node), result):
             sharing.add(tensor)
         if node.target in MOVEMENT:
-            for operand in _operands(node):
+            for operand in operands_of(node):
                 sharing.join(operand, result)
-    weights = [(_weight(node), node) for node in operations if node.target in WEIGHTED]
+    weights = [(weight_of(node), node) for node in operations if node.target in WEIGHTED]
     floats = [(node, _float_reason(node, protected)) for node in nodes if node not in integer and node not in absorbed]
     return Placement(groups=sharing.groups(), weights=tuple(weights), floats=tuple(floats))
 
@@ -97,17 +97,17 @@ def _integer_operations(nodes: list[Node], protected: frozenset[str]) -> set[Nod
     """Weighted operations, and the candidates that lie on a path from one of them to another."""
     weighted = {node for node in nodes if node.target in WEIGHTED and not is_protected(node, protected)}
     candidates = [node for node in nodes if _is_candidate(node) and not is_protected(node, protected)]
-    fed = _grow(weighted, candidates, lambda node, reached: any(operand in reached for operand in _operands(node)))
+    fed = _grow(weighted, candidates, lambda node, reached: any(operand in reached for operand in operands_of(node)))
     useful = _grow(weighted, candidates[::-1], lambda node, reached: any(user in reached for user in node.users))
     between = weighted | (fed & useful)
     cheap = [node for node in candidates if node.target in ACTIVATIONS | {ATEN.cat.default}]
-    return _grow(between, cheap, lambda node, reached: all(operand in reached for operand in _operands(node)))
+    return _grow(between, cheap, lambda node, reached: all(operand in reached for operand in operands_of(node)))
 
 
 def _is_candidate(node: Node) -> bool:
     """Whether int8 kernels exist for the operation. Python numbers have no scale, so operands must all be tensors."""
     if node.target in (ATEN.add.Tensor, ATEN.mul.Tensor):
-        return len(_operands(node)) == 2
+        return len(operands_of(node)) == 2
     return node.target in ARITHMETIC | MOVEMENT | ACTIVATIONS
 
 
@@ -120,7 +120,7 @@ def _grow(seed: set[Node], ordered: list[Node], joins: Callable[[Node, set[Node]
     return reached
 
 
-def _operands(node: Node) -> list[Node]:
+def operands_of(node: Node) -> list[Node]:
     """The activation tensors an operation reads (not its weight and bias)."""
     first = node.args[0]
     if isinstance(first, list | tuple):
@@ -129,7 +129,7 @@ def _operands(node: Node) -> list[Node]:
     return [operand for operand in node.args[:count] if isinstance(operand, Node)]
 
 
-def _result(node: Node) -> Node:
+def result_of(node: Node) -> Node:
     """The tensor that leaves the operation: behind its fused activation where there is one."""
     if node.target in WEIGHTED | {ATEN.add.Tensor, ATEN.mul.Tensor} and len(node.users) == 1:
         (user,) = node.users
@@ -138,7 +138,8 @@ def _result(node: Node) -> Node:
     return node
 
 
-def _weight(node: Node) -> Node:
+def weight_of(node: Node) -> Node:
+    """The parameter that a convolution or linear layer reads as its weight."""
     weight = node.args[1]
     assert isinstance(weight, Node)
     return weight
@@ -150,16 +151,18 @@ def _float_reason(node: Node, protected: frozenset[str]) -> str:
     return FLOAT_REASONS.get(node.target, OTHER_REASON)
 
 
-class _Sharing:
+class Sharing:
     """Disjoint sets of tensors that must have one scale, in order of first mention."""
 
     def __init__(self) -> None:
         self._parent: dict[Node, Node] = {}
 
     def add(self, node: Node) -> None:
+        """Makes `node` a set of its own unless it is in one."""
         self._parent.setdefault(node, node)
 
     def join(self, one: Node, other: Node) -> None:
+        """Unites the sets of two nodes."""
         self._parent[self._root(other)] = self._root(one)
 
     def _root(self, node: Node) -> Node:
@@ -168,6 +171,7 @@ class _Sharing:
         return node
 
     def groups(self) -> tuple[tuple[Node, ...], ...]:
+        """All sets, their members in order of first mention."""
         members: dict[Node, list[Node]] = {}
         for node in self._parent:
             members.setdefault(self._root(node), []).append(node)

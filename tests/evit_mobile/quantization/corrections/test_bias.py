@@ -53,6 +53,16 @@ def test_the_mean_of_every_channel_is_restored(program: ExportedProgram, plan: Q
     assert mean_shift(program, corrected, images) < mean_shift(program, plan, images) / 5
 
 
+def test_what_clipping_took_off_earlier_is_put_back(images: list[Tensor]) -> None:
+    torch.manual_seed(1)
+    program = export(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 1), nn.Flatten()).eval(), (10, 10))
+    plan = replace(make_plan(program, images), weights=make_plan(program, images).weights[1:])
+    first, *others = [activation for activation in plan.activations if activation.tensor != "x"]
+    clipped = replace(plan, activations=(replace(first, scale=first.scale / 4), *others))
+    assert mean_shift(program, clipped, images) > 0.02
+    assert mean_shift(program, with_corrected_biases(program, clipped, images), images) < 0.002
+
+
 def test_layers_without_a_bias_are_left_alone(program: ExportedProgram, plan: QuantPlan, images: list[Tensor]) -> None:
     corrected = with_corrected_biases(program, plan, images)
     assert [correction.tensor for correction in corrected.biases] == ["0.bias"]
