@@ -16,6 +16,7 @@ from converters.contract import Artefact, Delegation, Precision, QuantPlan
 from converters.errors import ArtefactError
 from converters.files import write_bytes
 from evit_mobile.models.weights import Recovery
+from evit_mobile.speed import Speed
 from evit_mobile.validation.verdict import Validation
 
 SCHEMA = 1
@@ -31,6 +32,7 @@ class ArtefactRecord:
     delegation: Delegation | None
     npu: tuple[Delegation, ...] = ()
     validation: Validation
+    speed: Speed | None = None
     convert_s: float
 
 
@@ -49,6 +51,7 @@ def artefact_entry(record: ArtefactRecord, folder: Path) -> dict[str, Any]:
         "delegation": None if record.delegation is None else dataclasses.asdict(record.delegation),
         "npu": [dataclasses.asdict(delegation) for delegation in record.npu],
         "validation": validation_entry(record.validation),
+        "speed": None if record.speed is None else dataclasses.asdict(record.speed),
         "convert_s": round(record.convert_s, 2),
     }
 

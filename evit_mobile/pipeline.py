@@ -25,6 +25,7 @@ from evit_mobile.preparation import Lowerable, Report, prepare, run_module, sile
 from evit_mobile.recovery import recover
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.spec import ModelSpec, Task, Variation
+from evit_mobile.speed import against_fp32
 from evit_mobile.validation import golden as golden_vectors
 from evit_mobile.validation.metrics import Logits
 from evit_mobile.validation.thresholds import MIN_IMAGES
@@ -228,11 +229,16 @@ def produce(
     seconds = time.perf_counter() - started
     report(f"validating {path.name}")
     validation = prove(target, artefact, lowerable.stages, held_out, reference, max_drop)
+    speed = None
+    if precision in (Precision.INT8, Precision.INT8_WEIGHTS):
+        report(f"timing {path.name} against fp32")
+        speed = against_fp32(target, path, lowerable.plain, held_out.first(1))
     return ArtefactRecord(
         artefact=artefact,
         delegation=target.inspect(path).delegation,
         npu=target.compile_for_npu(path) if precision is Precision.INT8_FULL else (),
         validation=validation,
+        speed=speed,
         convert_s=seconds,
     )
 

@@ -52,9 +52,12 @@ def silent(_message: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lowerable:
-    """The program that the targets lower, and the logits of every stage before them on the held-out images."""
+    """The program that the targets lower, and the logits of every stage before them on the held-out images. `plain` is the program
+    before it was quantized.
+    """
 
     program: ExportedProgram
+    plain: ExportedProgram
     plan: QuantPlan | None
     protection: Protection | None
     stages: tuple[tuple[str, Logits], ...]
@@ -177,11 +180,12 @@ def finish(
 ) -> Lowerable:
     """Quantizes the program where there is a plan, and runs every stage on the held-out images; `expected` are the reference's."""
     stages = [("reference", expected), ("rewritten", run_module(form, held_out.batches()))]
+    plain = program
     if plan is not None:
         program = quantize_program(program, plan)
         report("running the quantized program")
         stages.append(("quantized", run_module(program.module(check_guards=False), held_out.batches(1))))
-    return Lowerable(program=program, plan=plan, protection=protection, stages=tuple(stages))
+    return Lowerable(program=program, plain=plain, plan=plan, protection=protection, stages=tuple(stages))
 
 
 def run_module(module: nn.Module, batches: Iterable[np.ndarray]) -> Logits:

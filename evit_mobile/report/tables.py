@@ -84,12 +84,13 @@ def manifest_table(manifest: dict[str, Any]) -> RenderableType:
             f"{entry['bytes'] / 1e6:.2f}",
             *accuracy_cells(entry["validation"]),
             delegation_cell(entry["delegation"]),
-            verdict_text(entry["validation"]["verdict"]),
+            verdict_cell(entry),
         )
     lines = (
         *recovery_lines(manifest),
         *protection_lines(manifest.get("protection")),
         *validation_lines(manifest["artefacts"]),
+        *speed_lines(manifest["artefacts"]),
         *npu_lines(manifest["artefacts"]),
     )
     return Group(table, *lines)
@@ -150,6 +151,30 @@ def delegation_cell(delegation: dict[str, Any] | None) -> str:
         return "-"
     share = f"{100 * delegation['delegated_ops'] / max(delegation['total_ops'], 1):.0f} %"
     return f"{share} in {delegation['partitions']}" if delegation["partitions"] else share
+
+
+def verdict_cell(entry: dict[str, Any]) -> Text:
+    """The verdict, and a warning where the artefact is slower than in fp32."""
+    text = verdict_text(entry["validation"]["verdict"])
+    return Text.assemble(text, ("\nbut slow", "bold yellow")) if is_slower(entry) else text
+
+
+def is_slower(entry: dict[str, Any]) -> bool:
+    """Whether an artefact is slower than in fp32 on this machine, beyond doubt."""
+    return bool(entry.get("speed")) and entry["speed"]["ratio"]["low"] > 1
+
+
+def speed_lines(entries: list[dict[str, Any]]) -> list[Text]:
+    """How long each artefact takes against the same model in fp32."""
+    return [
+        Text(
+            f"{entry['path']}: {entry['speed']['ratio']['value']:.2f} of the time that fp32 takes on this machine"
+            f" ({entry['speed']['ms']:.2f} and {entry['speed']['fp32_ms']:.2f} ms)",
+            style="bold yellow" if is_slower(entry) else "dim",
+        )
+        for entry in entries
+        if entry.get("speed")
+    ]
 
 
 def number(value: float | None, form: str) -> str:
