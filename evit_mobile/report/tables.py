@@ -274,6 +274,11 @@ def export_table(document: dict[str, Any]) -> RenderableType:
     return facts
 
 
+def address_table(document: dict[str, Any]) -> RenderableType:
+    """Where the browser demo is."""
+    return Text(f"{document['folder']} at {document['url']}, until Ctrl-C")
+
+
 def evaluation_entry(evaluation: Evaluation) -> dict[str, Any]:
     return {**dataclasses.asdict(evaluation), "path": str(evaluation.path)}
 
