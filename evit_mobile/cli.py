@@ -205,7 +205,11 @@ def evaluate(
 def profile(
     artefacts: Annotated[list[Path], typer.Argument(metavar="ARTEFACT...", help="Artefacts to measure side by side.")],
     on: Annotated[
-        str, typer.Option("--on", help="Where: host, adb[:SERIAL], ssh:USER@HOST, ios-report:FILE.")
+        str,
+        typer.Option(
+            "--on",
+            help="Where: host, adb[:SERIAL], ssh:USER@HOST, ios-report:FILE, android-report:FILE, web-report:FILE.",
+        ),
     ] = "host",
     python: Annotated[str, typer.Option("--python", help="Interpreter with the runtimes behind ssh.")] = "python3",
     runner: Annotated[Path | None, typer.Option("--runner", help="Program that runs artefacts behind adb.")] = None,

@@ -12,12 +12,12 @@ import numpy as np
 
 from evit_mobile.errors import UsageError
 from evit_mobile.preparation import Report, silent
-from evit_mobile.profiling import adb, host, ios, ssh
+from evit_mobile.profiling import adb, app_report, host, ssh
 from evit_mobile.profiling.energy.measure import measure_energy
 from evit_mobile.profiling.protocol import Measurement, Session, Settings, measure
 from evit_mobile.profiling.records import PROFILE_NAME, Subject, append, ratios, record, subject, unavailable
 
-PLACES = "host, adb, adb:SERIAL, ssh:USER@HOST, ios-report:FILE"
+PLACES = ", ".join(["host, adb, adb:SERIAL, ssh:USER@HOST", *(f"{name}:FILE" for name in app_report.PLACES)])
 
 
 def profile(
@@ -57,9 +57,9 @@ def measure_at(
 ) -> list[tuple[Measurement, dict[str, Any]]]:
     """What was measured of each subject, and its energy. Raises UsageError, ArtefactError, DeviceError."""
     kind, _, name = place.partition(":")
-    if kind == "ios-report" and name:
-        found = ios.read_report(Path(name), subjects, settings)
-        return [(measurement, unavailable("the iOS report holds no energy")) for measurement in found]
+    if kind in app_report.PLACES and name:
+        found = app_report.read_report(Path(name), subjects, settings)
+        return [(measurement, unavailable("the app's report holds no energy")) for measurement in found]
     report(f"preparing {place}")
     with open_sessions(place, subjects, settings, python, runner) as sessions:
         measurements = measure(sessions, settings, report)

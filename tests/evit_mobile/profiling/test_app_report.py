@@ -1,4 +1,4 @@
-"""Reports of the iOS demo, as the app would write them: good ones, damaged ones, and ones of other artefacts."""
+"""Reports of the demo apps, as they write them: good ones, damaged ones, and ones of other artefacts."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def report(package: Path, **changes: Any) -> dict[str, Any]:
     return {"schema": 1, "device": {"model": "iPhone15,2", "system": "iOS 18.1"}, "artefacts": [entry | changes]}
 
 
-def read(document: Any, package: Path) -> dict[str, Any]:
+def read(document: Any, package: Path, place: str = "ios-report") -> dict[str, Any]:
     path = package.parent / "report.json"
     path.write_text(document if isinstance(document, str) else json.dumps(document))
     out = package.parent / "profile.jsonl"
-    (item,) = profile([package], place=f"ios-report:{path}", settings=Settings(), out=out)["profiles"]
+    (item,) = profile([package], place=f"{place}:{path}", settings=Settings(), out=out)["profiles"]
     return item
 
 
@@ -57,6 +57,15 @@ def test_a_report_becomes_a_profile(package: Path) -> None:
     assert not item["throttling"]["detected"]
     assert "iPhone15,2" in item["device"]["after"]["system"]
     assert "unavailable" in item["energy"]
+
+
+@pytest.mark.parametrize("place", ["android-report", "web-report"])
+def test_other_apps_name_their_runtime_and_may_not_know_their_temperature(place: str, package: Path) -> None:
+    changes = {"runtime": "LiteRT.js 2.5.3", "compute_units": "CPU", "thermal_before": None, "thermal_after": None}
+    item = read(report(package, **changes), package, place)
+    assert item["runtime"]["name"] == "LiteRT.js 2.5.3, CPU"
+    assert item["place"].startswith(f"{place}:")
+    assert not item["throttling"]["detected"]
 
 
 def test_a_phone_that_got_hot_is_reported(package: Path) -> None:

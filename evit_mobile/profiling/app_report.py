@@ -1,4 +1,4 @@
-"""Reads what the iOS demo exports: latencies that the app itself measured on an iPhone. Format: docs/profile.md, "iOS report"."""
+"""Reads what the demo apps export: latencies that an app itself measured on its device. Format: docs/profile.md, "App report"."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from evit_mobile.profiling.records import Subject
 from evit_mobile.profiling.statistics import is_precise, is_steady
 
 SCHEMA = 1
+PLACES = ("ios-report", "android-report", "web-report")
+"""What `--on` calls them; the format is one."""
+
 THERMAL_STATES = ("nominal", "fair", "serious", "critical")
-"""ProcessInfo.ThermalState, in order."""
+"""ProcessInfo.ThermalState, in order; Android's are told in these terms."""
 
 MINIMUM_RUNS = 2 * MAXIMUM_BLOCK_RUNS
 
@@ -33,7 +36,7 @@ def read_report(path: Path, subjects: Sequence[Subject], settings: Settings) -> 
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtefactError(
             got=f"{path}, which cannot be read ({type(error).__name__}: {error})",
-            allowed=f"a report of the iOS demo, schema {SCHEMA}",
+            allowed=f"a report of a demo app, schema {SCHEMA}",
             do="export it from the app again",
         ) from None
 
@@ -53,18 +56,23 @@ def found(entries: dict[str, Any], item: Subject, path: Path) -> dict[str, Any]:
 
 
 def measurement(device: dict[str, Any], entry: dict[str, Any], settings: Settings) -> Measurement:
-    """An entry as if we had measured it. Raises ValueError, KeyError or TypeError for one that is not complete."""
+    """An entry as if we had measured it; a thermal state that the device does not tell is None. Raises ValueError, KeyError or
+    TypeError for one that is not complete.
+    """
     latencies = [float(value) for value in entry["latencies_ms"]]
     if len(latencies) < MINIMUM_RUNS or not all(np.isfinite(latencies)) or min(latencies) <= 0:
         raise ValueError(f"{len(latencies)} latencies; {MINIMUM_RUNS} positive ones are needed")
     states = [entry[name] for name in ("thermal_before", "thermal_after")]
-    if not set(states) <= set(THERMAL_STATES):
+    if not set(states) <= {*THERMAL_STATES, None}:
         raise ValueError(f"thermal states {' and '.join(map(str, states))}")
     before, after = ({"system": f"{device['model']}, {device['system']}", "cpu": device["model"]} for _ in states)
     blocks = np.array_split(latencies, len(latencies) // MAXIMUM_BLOCK_RUNS)
     return Measurement(
         loaded={
-            "runtime": {"name": f"Core ML, {entry['compute_units']}", "version": str(device["system"])},
+            "runtime": {
+                "name": f"{entry.get('runtime', 'Core ML')}, {entry['compute_units']}",
+                "version": str(device["system"]),
+            },
             "load_ms": float(entry["load_ms"]),
             "first_run_ms": float(entry["first_run_ms"]),
         },
