@@ -89,6 +89,7 @@ async function classify(image) {
   element('latency').textContent = first ? `${milliseconds(ms)}, the first run` : milliseconds(ms);
   element('preprocessing').textContent = milliseconds(preprocessingMs);
   element('result').hidden = false;
+  performance.mark('prediction');
   hideFailure();
 }
 
