@@ -1,10 +1,11 @@
 # demo: convert the bundled model to all three formats in int8 and print the table.   test: everything README promises.
 # test-android: fetch the Kotlin tools into .tools/android and test android_demo on the JVM (android_demo/README.md).
+# test-web: install LiteRT.js and playwright-core into web_demo and test the browser demo in Chromium (web_demo/README.md).
 # bench: measure ours against the stock routes and other runtimes; options in BENCH, e.g. BENCH='--model efficientvit_l1'.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast test-android lint bench clean
+.PHONY: demo test test-fast test-android test-web lint bench clean
 
 demo: .venv/demo.stamp
 	$(BIN)/evit-mobile convert --format all --int8 --out out/demo
@@ -18,6 +19,10 @@ test-fast: .venv/test.stamp
 test-android: .venv/test.stamp
 	PYTHON=$(BIN)/python scripts/android/prepare.sh .tools/android
 	$(BIN)/python -m pytest -m slow tests/android_demo
+
+test-web: .venv/test.stamp
+	npm ci --prefix web_demo
+	$(BIN)/python -m pytest -m "slow or not slow" -rs tests/web_demo
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
@@ -41,4 +46,4 @@ bench: .venv/bench.stamp
 	touch $@
 
 clean:
-	rm -rf .venv .tools build out *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .tools web_demo/node_modules build out *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -105,7 +105,7 @@ async function check() {
   if (session === null || folder.golden === null) return;
   const result = await checkGolden(folder, entry, session);
   element('agreement').className = result.passed ? 'passed' : 'failed';
-  element('agreement').textContent = result.passed ? 'This browser computes what Python computed.' : 'This browser computes something else than Python did.';
+  element('agreement').textContent = result.passed ? 'This browser computes what Python computed.' : 'This browser is further from Python than rounding explains.';
   const of = (count) => `${count} of ${result.images} images`;
   const facts = [['Tensors', apart(result.tensorDistance)]];
   if (result.limit !== null) {
@@ -156,7 +156,7 @@ function showLatencies(measured) {
     const row = document.createElement('tr');
     const head = Object.assign(document.createElement('th'), { scope: 'row', textContent: entry.precision });
     const values = [session.loadMs, ...[0.5, 0.9, 0.99].map((share) => quantile(latenciesMs, share))];
-    row.append(head, ...values.map((value) => Object.assign(document.createElement('td'), { textContent: milliseconds(value) })));
+    row.append(head, ...values.map((value) => Object.assign(document.createElement('td'), { textContent: digits(value) })));
     return row;
   });
   element('latencies').tBodies[0].replaceChildren(...rows);
@@ -191,7 +191,8 @@ function hideFailure() {
   element('failure').hidden = true;
 }
 
-const milliseconds = (value) => `${value.toFixed(value < 10 ? 2 : 1)} ms`;
+const digits = (value) => value.toFixed(value < 10 ? 2 : 1);
+const milliseconds = (value) => `${digits(value)} ms`;
 const apart = (distance) => (distance === 0 ? 'equal' : `at most ${distance.toPrecision(2)} apart`);
 
 /** Opens what is chosen and proves it, unless that fails. */

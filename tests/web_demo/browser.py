@@ -24,10 +24,11 @@ def missing() -> str | None:
 
 
 class Browser:
-    """One Chromium; `call` names a function of browser.mjs. Raises RuntimeError with what it says went wrong."""
+    """One Chromium, without a GPU unless `flags` give it one; `call` names a function of browser.mjs. Raises RuntimeError with what it says went wrong."""
 
-    def __init__(self) -> None:
-        command = ["node", str(Path(__file__).with_name("browser.mjs")), str(WEB_DEMO), str(shutil.which("chromium"))]
+    def __init__(self, *flags: str) -> None:
+        script = Path(__file__).with_name("browser.mjs")
+        command = ["node", str(script), str(WEB_DEMO), str(shutil.which("chromium")), *(flags or ["--disable-gpu"])]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Browser:

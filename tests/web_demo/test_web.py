@@ -29,7 +29,7 @@ from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.run import profile
 from evit_mobile.reference import randomise
 from evit_mobile.spec import find_spec
-from tests.demos.browser import Browser, missing
+from tests.web_demo.browser import Browser, missing
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 IMAGES = 32
@@ -160,6 +160,27 @@ def test_it_computes_what_python_computes(precision: str, browser: Browser, conv
         assert f"Class as this file in Python\n{IMAGES} of {IMAGES} images" in facts
 
 
+SOFTWARE_GPU = (
+    "--enable-unsafe-webgpu",
+    "--use-webgpu-adapter=swiftshader",
+    "--enable-features=Vulkan",
+    "--use-vulkan=swiftshader",
+    "--ignore-gpu-blocklist",
+)
+
+
+def test_webgpu_computes_what_python_computes(converted: Path) -> None:
+    """On Chromium's software GPU, where it has one."""
+    with Browser(*SOFTWARE_GPU) as browser, page(browser, converted, CHECKED):
+        if not browser.call("evaluate", "[...document.getElementById('accelerator').options].some((o) => o.value === 'webgpu')"):
+            pytest.skip("this Chromium has no software GPU")
+        browser.call("choose", "#artefact", "efficientvit_m0.fp32.tflite")
+        browser.call("choose", "#accelerator", "webgpu")
+        browser.call("wait", f"{CHECKED} && document.getElementById('runtime').textContent.includes('WebGPU')", 180_000)
+        assert browser.call("text", "#agreement") == "This browser computes what Python computed."
+        assert f"Class as this file in Python\n{IMAGES} of {IMAGES} images" in browser.call("text", "#agreement-facts")
+
+
 def test_what_is_on_screen(browser: Browser, converted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = read_manifest(converted)
     with page(browser, converted, PREDICTED):
@@ -197,6 +218,21 @@ def test_a_photo_of_the_user(browser: Browser, converted: Path, tmp_path: Path) 
         assert "text.png" in browser.call("text", "#failure")
         browser.call("upload", "#file", str(tmp_path / "photo.png"))
         browser.call("wait", f"!({FAILED})")
+
+
+DROP = """(() => {
+  const dropped = new DataTransfer();
+  dropped.items.add(new File([new Uint8Array(BYTES)], 'dropped.png', { type: 'image/png' }));
+  document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: dropped, bubbles: true, cancelable: true }));
+})()"""
+
+
+def test_a_photo_that_is_dropped(browser: Browser, converted: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (45, 33), (200, 30, 30)).save(tmp_path / "dropped.png")
+    content = list((tmp_path / "dropped.png").read_bytes())
+    with page(browser, converted, CHECKED):
+        browser.call("evaluate", DROP.replace("BYTES", json.dumps(content)))
+        browser.call("wait", "document.getElementById('preview').width === 45 && " + PREDICTED)
 
 
 def test_a_phones_photo_is_turned_as_its_exif_says(browser: Browser, converted: Path, tmp_path: Path) -> None:
@@ -335,7 +371,7 @@ def test_golden_vectors_that_differ_are_said_to(browser: Browser, converted: Pat
     vouch_for_golden(folder, manifest, artefacts=artefacts)
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with page(browser, folder, CHECKED):
-        assert "something else than Python" in browser.call("text", "#agreement")
+        assert "further from Python" in browser.call("text", "#agreement")
         assert "at most 1.0 apart" in browser.call("text", "#agreement-facts")
 
 

@@ -1,18 +1,18 @@
 // Drives Chromium for the tests of the browser demo: one JSON command per line on stdin, one JSON answer per line on stdout.
 //
-//     node browser.mjs WEB_DEMO CHROMIUM
+//     node browser.mjs WEB_DEMO CHROMIUM [FLAG...]
 //
 // {"call": name, "with": [arguments]} -> {"value": ...} or {"error": "..."}. The page's console is kept for "console".
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
-const [folder, executablePath] = process.argv.slice(2);
+const [folder, executablePath, ...flags] = process.argv.slice(2);
 const { chromium } = createRequire(`${folder}/package.json`)('playwright-core');
 const FLAGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+  '--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
   '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
 ];
-const browser = await chromium.launch({ executablePath, args: FLAGS });
+const browser = await chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
 let page = null;
 let messages = [];
 

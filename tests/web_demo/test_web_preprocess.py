@@ -16,7 +16,7 @@ from PIL import Image
 
 from calib.preprocess import Interpolation, Preprocess, Resize
 from converters.contract import Layout
-from tests.demos.browser import WEB_DEMO
+from tests.web_demo.browser import WEB_DEMO
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 SIZES = [(28, 28), (97, 61), (480, 640), (640, 200), (33, 500), (192, 256)]
