@@ -24,7 +24,9 @@ def missing() -> str | None:
 
 
 class Browser:
-    """One Chromium, without a GPU unless `flags` give it one; `call` names a function of browser.mjs. Raises RuntimeError with what it says went wrong."""
+    """One Chromium, without a GPU unless `flags` give it one; `call` names a function of browser.mjs. Raises RuntimeError with what
+    it says went wrong.
+    """
 
     def __init__(self, *flags: str) -> None:
         script = Path(__file__).with_name("browser.mjs")

@@ -172,7 +172,9 @@ SOFTWARE_GPU = (
 def test_webgpu_computes_what_python_computes(converted: Path) -> None:
     """On Chromium's software GPU, where it has one."""
     with Browser(*SOFTWARE_GPU) as browser, page(browser, converted, CHECKED):
-        if not browser.call("evaluate", "[...document.getElementById('accelerator').options].some((o) => o.value === 'webgpu')"):
+        if not browser.call(
+            "evaluate", "[...document.getElementById('accelerator').options].some((o) => o.value === 'webgpu')"
+        ):
             pytest.skip("this Chromium has no software GPU")
         browser.call("choose", "#artefact", "efficientvit_m0.fp32.tflite")
         browser.call("choose", "#accelerator", "webgpu")

@@ -195,8 +195,13 @@ const digits = (value) => value.toFixed(value < 10 ? 2 : 1);
 const milliseconds = (value) => `${digits(value)} ms`;
 const apart = (distance) => (distance === 0 ? 'equal' : `at most ${distance.toPrecision(2)} apart`);
 
-/** Opens what is chosen and proves it, unless that fails. */
-const reopen = () => enqueue(openChosen).then(() => enqueue(check));
+/** Opens what is chosen and proves it, unless that fails; by then it is warm, and the latency shown is a usual one. */
+const reopen = () => enqueue(openChosen).then(() => enqueue(checkAndClassify));
+
+async function checkAndClassify() {
+  await check();
+  if (state.session !== null && state.image !== null) await classify(state.image);
+}
 
 async function takeFile(file) {
   if (file) await classify(await decode(file, file.name));
