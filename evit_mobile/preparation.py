@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from evit_mobile.max_drop import trial_loss
 from evit_mobile.quantization import transfer_plan
 from evit_mobile.quantization.automatic import FLOOR_IMAGES, protect_to_floor, protect_to_loss
 from evit_mobile.quantization.calibration import calibrate
-from evit_mobile.quantization.corrections.bias import with_corrected_biases
+from evit_mobile.quantization.corrections.choose import with_helpful_corrections
 from evit_mobile.quantization.observe import Observations
 from evit_mobile.quantization.plan import plan_from
 from evit_mobile.quantization.protection import Protection
@@ -36,8 +37,9 @@ PROBE_IMAGES = 4
 INTEGER_PROBE_IMAGES = 16
 """Integer attention also takes its scales from them: b0 has 19.4 dB with 4 images, 22.3 with 16 and 22.5 with 64."""
 
-MEASURED_PIXELS = FLOOR_IMAGES * 512**2
-"""The most pixels, of all images together, that protection and corrections measure with."""
+MEASURED_IMAGES = 96
+MEASURED_PIXELS = 32 * 512**2
+"""The most images, and the most pixels of all together, that protection and corrections measure with."""
 
 CORRECTED = (Precision.INT8, Precision.INT8_FULL)
 """Profiles whose weights are those of the plan: biases are corrected for what rounding these does."""
@@ -97,10 +99,10 @@ def prepare(
         images = images_of(calibration) if precision in CORRECTED else []
 
         def planned(trial: Protection) -> dict[nn.Module, QuantPlan]:
-            return make_plans(programs, observations, trial, precision, images)
+            return make_plans(programs, observations, trial, precision, images, report)
 
         if precision is Precision.INT8 and max_drop is None:
-            protection = protect_to_floor(first, observations, images, report)
+            protection = protect_to_floor(first, observations, images[:FLOOR_IMAGES], report)
         elif precision is Precision.INT8 and max_drop is not None:
             labels = known_labels(reference, held_out)
 
@@ -150,7 +152,8 @@ def images_of(calibration: Images) -> list[Tensor]:
     hold the activations of all of them at once.
     """
     fitting = MEASURED_PIXELS // math.prod(calibration.preprocess.size)
-    return [torch.from_numpy(image[None]) for image in calibration.first(max(1, min(FLOOR_IMAGES, fitting)))]
+    count = max(1, min(MEASURED_IMAGES, fitting))
+    return [torch.from_numpy(image) for image in islice(calibration.batches(1), count)]
 
 
 def make_plans(
@@ -159,13 +162,14 @@ def make_plans(
     protection: Protection,
     precision: Precision,
     images: Sequence[Tensor],
+    report: Report,
 ) -> dict[nn.Module, QuantPlan]:
-    """A plan for every form, from what was observed of the first; corrected by `images`, where there are any."""
+    """A plan for every form, from what was observed of the first; corrected by `images`, where there are any and it helps."""
     (first, program), *others = programs.items()
     protected = protection.protected
     plan = plan_from(program, observations, protected, precision)
     if images:
-        plan = with_corrected_biases(program, plan, images)
+        plan = with_helpful_corrections(program, plan, images, report)
     return {first: plan, **{form: transfer_plan(plan, program, other, protected) for form, other in others}}
 
 

@@ -46,6 +46,7 @@ MODELS: dict[str, nn.Module] = {
     "linear on tokens": Apply(lambda x, f: f(tokens(x).transpose(1, 2)), f=nn.Linear(12, 5)),
     "linear across tokens": Apply(lambda x, f: f(tokens(x)), f=nn.Linear(64, 5)),
     "add": Apply(lambda x, f: x + f(x), f=nn.Conv2d(12, 12, 1)),
+    "mean over nothing": Apply(lambda x, f: f(x[:, :, :1, :1].mean((2, 3))), f=nn.Linear(12, 5)),
     "add broadcast": Apply(lambda x, f: x + f(x.mean((2, 3), keepdim=True)), f=nn.Conv2d(12, 12, 1)),
     "add constant": Apply(lambda x, c: x + c, c=torch.randn(12, 1, 8)),
     "add of a higher rank": Apply(lambda x, c: x.mean((0, 2, 3)) + c, c=torch.randn(1, 12)),

@@ -17,7 +17,7 @@ from converters.executorch.emitter import Emitter
 from converters.executorch.graph import DataType, Tensor
 from converters.lowering.layout import Layout, reduced_layout
 from converters.lowering.products import optional_constant
-from converters.lowering.program import arguments, result_shape, unsupported
+from converters.lowering.program import arguments, result_shape
 from converters.lowering.values import Quantization, Value
 
 KEEP_DIMS = 0x40
@@ -68,18 +68,18 @@ def reduced_value(
 ) -> Value[Tensor]:
     """The mean or sum over the logical dimensions `reduced`, under the layout of `value`: its tensor has one element for each run.
 
-    Dimensions that do not lie together are moved together first.
+    Dimensions that do not lie together are moved together first. Over dimensions of size 1 alone nothing is left to do but to change
+    the scale, which the same operation does.
     """
     places = sorted(value.layout.place(dim) for dim in reduced if value.layout.shape[dim] != 1)
-    if not places:
-        raise unsupported(node, "over dimensions of size 1", "leave the reduction out")
-    between = math.prod(value.layout.stored[places[0] : places[-1] + 1])
+    start, stop = (places[0], places[-1] + 1) if places else (0, 0)
+    between = math.prod(value.layout.stored[start:stop])
     count = math.prod(value.layout.stored[place] for place in places)
     if between != count:
         order = (*(dim for dim in value.layout.order if dim not in reduced), *sorted(reduced))
         return reduced_value(emitter, node, emitter.ordered(value, order), reduced, quantization, mean=mean)
-    outer = math.prod(value.layout.stored[: places[0]])
-    inner = math.prod(value.layout.stored[places[-1] + 1 :])
+    outer = math.prod(value.layout.stored[:start])
+    inner = math.prod(value.layout.stored[stop:])
     short = emitter.real is DataType.FP32 or count <= MAX_FP16_SUMMANDS
     if inner == 1 and short and quantization is None:
         rows = emitter.reshaped(value.tensor, (outer, count))
