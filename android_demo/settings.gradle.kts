@@ -15,4 +15,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "evit-mobile-demo"
-include(":core")
+include(":core", ":inference")

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Prepares a folder with what the JVM tests of android_demo need: the Kotlin compiler, JUnit 5, JNA, and a Compose runtime for desktops.
+# Prepares a folder with what the JVM tests of android_demo need: the Kotlin compiler, JUnit 5, JNA,
+# ExecuTorch's Java API (older than the release the app asks for), and a Compose runtime for desktops.
 #
 #   scripts/android/prepare.sh FOLDER        (500 MB, about a minute; again: does what is missing)
 #
@@ -18,6 +19,16 @@ if [ ! -e "$folder/kotlinc/lib/kotlin-compiler.jar" ]; then
         archive=$(npm pack --silent kotlin-compiler@2.4.20)
         echo "29e70cd78d185cc7e4d5292548477984256f406f  $archive" | sha1sum --check --quiet
         tar xzf "$archive" && rm "$archive" && rm -rf kotlinc && mv package kotlinc
+    )
+fi
+
+if [ ! -e "$folder/executorch.jar" ]; then
+    (
+        cd "$folder"
+        archive=$(npm pack --silent react-native-executorch@0.8.4) # the only package of npm's or the index's with ExecuTorch's Java API
+        echo "be496c718170cc14fe673954cb9fcc01704166b6  $archive" | sha1sum --check --quiet
+        tar xzf "$archive" package/android/libs/classes.jar && rm "$archive"
+        mv package/android/libs/classes.jar executorch.jar && rm -rf package
     )
 fi
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.android_demo.fixtures import main as write_fixtures
-from tests.android_demo.kotlin import DEMO, TOOLS, Tools
+from tests.android_demo.kotlin import DEMO, STANDINS, TOOLS, Tools
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +32,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def core(tools: Tools, classes: Path) -> Path:
     sources = DEMO / "core" / "src" / "main"
     return tools.compile([sources], classes / "core", [tools.compose], ["kotlinx-serialization-compiler-plugin"])
+
+
+@pytest.fixture(scope="session")
+def litert(tools: Tools, classes: Path) -> Path:
+    """Our stand-in for LiteRT's Kotlin API, on its C library."""
+    return tools.compile([STANDINS / "litert"], classes / "litert", [tools.jna])
+
+
+@pytest.fixture(scope="session")
+def inference(tools: Tools, classes: Path, core: Path, litert: Path) -> Path:
+    sources = DEMO / "inference" / "src" / "main"
+    return tools.compile([sources], classes / "inference", [core, litert, tools.executorch, tools.compose])

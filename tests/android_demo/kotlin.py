@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "android_demo"
+STANDINS = Path(__file__).parent / "standins"
 TIMEOUT_S = 600.0
 JUNIT = (
     "junit-jupiter-api",
@@ -36,12 +37,30 @@ class Tools:
     @property
     def ready(self) -> bool:
         """Whether prepare.sh got to its end."""
-        return (self.folder / "compose").is_dir() and (self.folder / "java").is_dir()
+        return all((self.folder / name).exists() for name in ("kotlinc", "executorch.jar", "java", "compose"))
 
     @property
     def compose(self) -> Path:
         """Classes of Compose, lifecycle, coroutines and serialization."""
         return self.folder / "compose"
+
+    @property
+    def executorch(self) -> Path:
+        """ExecuTorch's Java API; its native code is not there."""
+        return self.folder / "executorch.jar"
+
+    @property
+    def jna(self) -> Path:
+        return self.folder / "java" / "jna.jar"
+
+    @property
+    def jna_properties(self) -> dict[str, object]:
+        """Where JNA finds its native half."""
+        return {
+            "jna.boot.library.path": self.folder / "java",
+            "jna.boot.library.name": "jnidispatch.system",
+            "jna.nounpack": "true",
+        }
 
     @property
     def junit(self) -> list[Path]:
@@ -90,7 +109,7 @@ def joined(paths: Sequence[Path]) -> str:
 
 def run(command: Sequence[str]) -> str:
     """What a program prints. Raises KotlinError when it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S, check=False)
     if done.returncode:
         raise KotlinError(f"{command[0]} ... {command[-1]}\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}")
     return done.stdout

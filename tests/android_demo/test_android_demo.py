@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,22 @@ def test_core(tools: Tools, core: Path, core_tests: Path, models: Path) -> None:
     count, printed = tools.test(core_tests, [core, tools.compose], {"evitmobile.fixtures": models})
     print(printed)
     assert count >= 42
+
+
+def test_inference(tools: Tools, core: Path, litert: Path, inference: Path, classes: Path, models: Path) -> None:
+    """The app's engine, classifier and fallback on real .tflite files, in LiteRT's C library of this machine."""
+    classpath = [inference, core, litert, tools.jna, tools.compose]
+    tests = tools.compile(
+        [DEMO / "inference" / "src" / "jvmTest"], classes / "inference-test", [*classpath, *tools.junit]
+    )
+    package = find_spec("ai_edge_litert")
+    assert package is not None
+    assert package.origin is not None
+    library = Path(package.origin).parent / "libLiteRt.so"
+    properties = {"evitmobile.fixtures": models, "evitmobile.litert": library, **tools.jna_properties}
+    count, printed = tools.test(tests, classpath, properties)
+    print(printed)
+    assert count >= 16
 
 
 def test_a_failing_test_is_seen(tools: Tools, core: Path, core_tests: Path, models: Path, tmp_path: Path) -> None:

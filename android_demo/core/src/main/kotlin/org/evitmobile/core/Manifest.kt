@@ -64,7 +64,7 @@ data class ArtefactEntry(
     val outputs: List<TensorEntry>,
     val validation: ValidationEntry,
 ) {
-    /** The image tensor; [readManifest] has made sure that it is the only one. */
+    /** The image tensor; [checkArtefact] makes sure that it is the only one. */
     val input: TensorEntry get() = inputs.single()
 
     /** The logits tensor. */
@@ -80,7 +80,9 @@ data class TensorEntry(
     val layout: String? = null,
     val scale: Double? = null,
     @SerialName("zero_point") val zeroPoint: Int? = null,
-)
+) {
+    val isInt8: Boolean get() = dtype == "int8"
+}
 
 @Serializable
 data class ValidationEntry(val verdict: String, val reason: String? = null)

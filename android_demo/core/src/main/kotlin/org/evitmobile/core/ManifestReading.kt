@@ -9,6 +9,7 @@ import kotlinx.serialization.json.jsonPrimitive
 
 private const val SCHEMA = 1
 private const val MANIFEST = "manifest.json"
+private val DTYPES = listOf("float32", "int8")
 private val json = Json { ignoreUnknownKeys = true }
 
 /** Reads and checks `manifest.json`; the artefacts' own bytes are checked when they are opened. Throws [Failure]. */
@@ -48,7 +49,6 @@ private fun check(manifest: Manifest) {
     val labels = manifest.labels.size
     demand(labels == 0 || labels == model.numClasses, "$labels labels for ${model.numClasses} classes", "one per class, or none")
     demand(manifest.artefacts.isNotEmpty(), "a manifest without artefacts", "at least one")
-    manifest.artefacts.forEach { checkArtefact(it, manifest) }
 }
 
 private fun checkInput(input: InputEntry) {
@@ -61,19 +61,22 @@ private fun checkInput(input: InputEntry) {
     demand(normal, "mean ${input.mean} and std ${input.std}", "three numbers each, std positive")
 }
 
-private fun checkArtefact(artefact: ArtefactEntry, manifest: Manifest) {
+/** Checks what a runtime needs of an artefact; those of formats that nothing here runs may look otherwise. Throws [Failure]. */
+fun checkArtefact(artefact: ArtefactEntry, manifest: Manifest) {
     val (path, inputs, outputs) = Triple(artefact.path, artefact.inputs, artefact.outputs)
     demand(path.split('/').none { it == ".." || it.isEmpty() }, "artefact path $path", "a path inside the model's folder")
     demand(inputs.size == 1 && outputs.size == 1, "$path with ${inputs.size} inputs and ${outputs.size} outputs", "one of each")
     val (height, width) = manifest.input.crop.size
     val shapes = listOf(listOf(1, CHANNELS, height, width), listOf(1, height, width, CHANNELS))
     demand(artefact.input.shape in shapes, "$path with input ${artefact.input.shape}", shapes.joinToString(" or "))
+    val dtypes = listOf(artefact.input.dtype, artefact.output.dtype)
+    demand(dtypes.all { it in DTYPES }, "$path with tensors of $dtypes", DTYPES.joinToString(" or "))
     val logits = listOf(1, manifest.model.numClasses)
     demand(artefact.output.shape == logits, "$path with output ${artefact.output.shape}", "$logits")
 }
 
 /** Throws [Failure] unless [good]. */
-internal inline fun demand(
+inline fun demand(
     good: Boolean,
     got: String,
     allowed: String,

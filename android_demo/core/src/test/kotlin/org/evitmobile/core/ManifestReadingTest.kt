@@ -35,6 +35,7 @@ class ManifestReadingTest {
         "a segmentation model" to (changed("\"classification\"", "\"segmentation\"") to "segmentation"),
         "a path out of the folder" to (changed("\"path\": \"efficientvit_m0.fp32.tflite\"", "\"path\": \"../x.tflite\"") to "../x.tflite"),
         "another colour order" to (changed("\"RGB\"", "\"BGR\"") to "BGR"),
+        "tensors of another type" to (changed("\"dtype\": \"float32\", \"layout\": \"NHWC\"", "\"dtype\": \"image\", \"layout\": \"NHWC\"") to "image"),
         "an input of another size" to (changed("[1, 224, 224, 3]", "[1, 256, 256, 3]") to "[1, 256, 256, 3]"),
     )
 
@@ -43,7 +44,10 @@ class ManifestReadingTest {
         damages.map { (name, damage) ->
             dynamicTest(name) {
                 val (document, word) = damage
-                val failure = assertFailsWith<Failure> { readManifest(changed(files, "manifest.json" to document.encodeToByteArray())) }
+                val failure = assertFailsWith<Failure> {
+                    val manifest = readManifest(changed(files, "manifest.json" to document.encodeToByteArray()))
+                    manifest.artefacts.forEach { checkArtefact(it, manifest) }
+                }
                 assertTrue(word in failure.got, failure.message)
             }
         }

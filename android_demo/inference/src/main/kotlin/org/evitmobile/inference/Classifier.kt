@@ -1,0 +1,49 @@
+package org.evitmobile.inference
+
+import org.evitmobile.core.ArtefactEntry
+import org.evitmobile.core.Manifest
+import org.evitmobile.core.Prediction
+import org.evitmobile.core.Preprocess
+import org.evitmobile.core.RgbImage
+import org.evitmobile.core.predictions
+
+/** The most probable classes, and what preprocessing and inference took in milliseconds. */
+data class Classification(val predictions: List<Prediction>, val preprocessMs: Double, val inferenceMs: Double)
+
+/** An image classifier: preprocessing, an engine, and names for its logits. It owns the engine. Not thread-safe. */
+class Classifier(
+    private val manifest: Manifest,
+    val artefact: ArtefactEntry,
+    val runtime: String,
+    private val opened: Opened,
+) : AutoCloseable {
+    private val preprocess = Preprocess(manifest.input)
+
+    val accelerator: Accelerator get() = opened.accelerator
+
+    /** What the user should know: a fallback, or an artefact that was not proven. */
+    val notices: List<String> = opened.notices + listOfNotNull(unproven(artefact))
+
+    /** Throws [org.evitmobile.core.Failure]. */
+    fun classify(image: RgbImage, count: Int = SHOWN): Classification {
+        val start = System.nanoTime()
+        val tensor = preprocess(image)
+        val ready = System.nanoTime()
+        val logits = logits(tensor)
+        val end = System.nanoTime()
+        return Classification(predictions(logits, manifest.labels, count), (ready - start) / 1e6, (end - ready) / 1e6)
+    }
+
+    /** The network's input for an image, (1, 3, height, width), NCHW. */
+    fun input(image: RgbImage): FloatArray = preprocess(image)
+
+    /** Logits (num_classes) of a preprocessed image. Throws [org.evitmobile.core.Failure]. */
+    fun logits(tensor: FloatArray): FloatArray = opened.engine.run(tensor)
+
+    override fun close() = opened.engine.close()
+}
+
+private fun unproven(artefact: ArtefactEntry): String? =
+    if (artefact.validation.verdict == "passed") null else "${artefact.path} is not proven: ${artefact.validation.verdict}, ${artefact.validation.reason}."
+
+private const val SHOWN = 3

@@ -1,0 +1,68 @@
+package org.evitmobile.inference
+
+import com.google.ai.edge.litert.Accelerator as LiteRtAccelerator
+import com.google.ai.edge.litert.CompiledModel
+import com.google.ai.edge.litert.LiteRtException
+import java.io.File
+import org.evitmobile.core.ArtefactEntry
+import org.evitmobile.core.Failure
+import org.evitmobile.core.arrange
+import org.evitmobile.core.dequantize
+import org.evitmobile.core.quantize
+
+/** LiteRT's CompiledModel API. [threads] are the CPU's. */
+class LiteRtRuntime(private val threads: Int) : Runtime {
+    override val format = "tflite"
+    override val name = "LiteRT"
+    override val accelerators = Accelerator.entries
+
+    override fun open(file: File, artefact: ArtefactEntry, accelerator: Accelerator): Engine =
+        translating(artefact, accelerator) { LiteRtEngine(CompiledModel.create(file.path, options(accelerator)), artefact, accelerator) }
+
+    /** One accelerator only: with the CPU beside it, LiteRT would fall back without a word. */
+    private fun options(accelerator: Accelerator): CompiledModel.Options {
+        val options = CompiledModel.Options(
+            when (accelerator) {
+                Accelerator.CPU -> LiteRtAccelerator.CPU
+                Accelerator.GPU -> LiteRtAccelerator.GPU
+                Accelerator.NPU -> LiteRtAccelerator.NPU
+            },
+        )
+        if (accelerator == Accelerator.CPU) options.cpuOptions = CompiledModel.CpuOptions(numThreads = threads)
+        return options
+    }
+}
+
+private class LiteRtEngine(
+    private val model: CompiledModel,
+    private val artefact: ArtefactEntry,
+    private val accelerator: Accelerator,
+) : Engine {
+    private val inputs = model.createInputBuffers()
+    private val outputs = model.createOutputBuffers()
+
+    override fun run(image: FloatArray): FloatArray =
+        translating(artefact, accelerator) {
+            val arranged = arrange(image, artefact.input)
+            if (artefact.input.isInt8) inputs[0].writeInt8(quantize(arranged, artefact.input)) else inputs[0].writeFloat(arranged)
+            model.run(inputs, outputs)
+            if (artefact.output.isInt8) dequantize(outputs[0].readInt8(), artefact.output) else outputs[0].readFloat()
+        }
+
+    override fun close() {
+        (inputs + outputs).forEach { it.close() }
+        model.close()
+    }
+}
+
+private inline fun <T> translating(artefact: ArtefactEntry, accelerator: Accelerator, body: () -> T): T =
+    try {
+        body()
+    } catch (error: LiteRtException) {
+        throw Failure(
+            got = "${artefact.path}, which LiteRT does not run on the $accelerator: ${error.message}",
+            allowed = "a .tflite file that this device's LiteRT accepts",
+            advice = "try the CPU, or export the model again",
+            cause = error,
+        )
+    }
