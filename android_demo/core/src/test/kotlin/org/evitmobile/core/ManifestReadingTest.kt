@@ -4,6 +4,7 @@ import java.io.File
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
+import kotlinx.serialization.json.Json
 import org.junit.jupiter.api.DynamicTest.dynamicTest
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.TestFactory
@@ -11,7 +12,7 @@ import org.junit.jupiter.api.io.TempDir
 
 class ManifestReadingTest {
     private val files = directory(modelFolder("m0"))
-    private val text = File(modelFolder("m0"), "manifest.json").readText()
+    private val text = Json.parseToJsonElement(files.read("manifest.json").decodeToString()).toString()
 
     @Test
     fun `a manifest as evit-mobile writes it`() {
@@ -25,18 +26,18 @@ class ManifestReadingTest {
 
     /** What is wrong with a manifest, and a word that its message must hold. */
     private val damages = mapOf(
-        "another schema" to (changed("\"schema\": 1", "\"schema\": 7") to "schema 7"),
-        "no schema" to (changed("\"schema\": 1,", "") to "schema null"),
+        "another schema" to (changed("\"schema\":1", "\"schema\":7") to "schema 7"),
+        "no schema" to (changed("\"schema\":1,", "") to "schema null"),
         "no JSON" to (text.take(200) to "cannot be read"),
         "an array" to ("[]" to "cannot be read"),
         "an unknown filter" to (changed("\"bilinear\"", "\"area\"") to "area"),
         "a missing field" to (changed("\"std\"", "\"sdt\"") to "std"),
         "too few labels" to (changed("\"Trouser\",", "") to "9 labels for 10 classes"),
         "a segmentation model" to (changed("\"classification\"", "\"segmentation\"") to "segmentation"),
-        "a path out of the folder" to (changed("\"path\": \"efficientvit_m0.fp32.tflite\"", "\"path\": \"../x.tflite\"") to "../x.tflite"),
+        "a path out of the folder" to (changed("\"path\":\"efficientvit_m0.fp32.tflite\"", "\"path\":\"../x.tflite\"") to "../x.tflite"),
         "another colour order" to (changed("\"RGB\"", "\"BGR\"") to "BGR"),
-        "tensors of another type" to (changed("\"dtype\": \"float32\", \"layout\": \"NHWC\"", "\"dtype\": \"image\", \"layout\": \"NHWC\"") to "image"),
-        "an input of another size" to (changed("[1, 224, 224, 3]", "[1, 256, 256, 3]") to "[1, 256, 256, 3]"),
+        "tensors of another type" to (changed("\"dtype\":\"float32\",\"layout\":\"NHWC\"", "\"dtype\":\"image\",\"layout\":\"NHWC\"") to "image"),
+        "an input of another size" to (changed("[1,224,224,3]", "[1,256,256,3]") to "[1, 256, 256, 3]"),
     )
 
     @TestFactory

@@ -9,6 +9,7 @@ import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
+import kotlinx.serialization.json.Json
 import org.evitmobile.core.BLOCK_RUNS
 import org.evitmobile.core.BenchmarkSubject
 import org.evitmobile.core.Failure
@@ -27,6 +28,9 @@ import org.junit.jupiter.api.io.TempDir
 class RealArtefactsTest {
     private val fixtures = File(checkNotNull(System.getProperty("evitmobile.fixtures")))
     private val runtimes = listOf(LiteRtRuntime(threads = 1))
+
+    /** m0's, without blanks. */
+    private val manifest = Json.parseToJsonElement(File(fixtures, "m0/manifest.json").readText()).toString()
 
     @TempDir
     lateinit var cache: File
@@ -109,7 +113,7 @@ class RealArtefactsTest {
 
     @Test
     fun `an artefact that failed its validation says so`() {
-        val text = File(fixtures, "m0/manifest.json").readText().replace("\"verdict\": \"passed\"", "\"verdict\": \"failed\"")
+        val text = manifest.replace("\"verdict\":\"passed\"", "\"verdict\":\"failed\"")
         openFirst(replaced("manifest.json" to text.encodeToByteArray())).use { classifier ->
             assertTrue("not proven: failed" in classifier.notices.single(), "${classifier.notices}")
         }
@@ -117,7 +121,7 @@ class RealArtefactsTest {
 
     @Test
     fun `a folder without anything for these runtimes is a failure in words`() {
-        val text = File(fixtures, "m0/manifest.json").readText().replace("\"format\": \"tflite\"", "\"format\": \"coreml\"")
+        val text = manifest.replace("\"format\":\"tflite\"", "\"format\":\"coreml\"")
         val failure = assertFailsWith<Failure> { openFirst(replaced("manifest.json" to text.encodeToByteArray())) }
         assertEquals("tflite", failure.allowed)
     }
@@ -141,11 +145,10 @@ class RealArtefactsTest {
 
     /** Opens m0's first artefact with [bytes] in its place and a manifest that agrees with them. */
     private fun openReplaced(bytes: ByteArray): Classifier {
-        val text = File(fixtures, "m0/manifest.json").readText()
         val old = ModelFolder.open(directory(File(fixtures, "m0")), cache, runtimes).manifest.artefacts.first()
         val digest = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes))
-        val manifest = text.replace(old.sha256, digest).encodeToByteArray()
-        return openFirst(replaced(old.path to bytes, "manifest.json" to manifest))
+        val text = manifest.replace(old.sha256, digest)
+        return openFirst(replaced(old.path to bytes, "manifest.json" to text.encodeToByteArray()))
     }
 
     private fun openFirst(files: ModelFiles): Classifier = ModelFolder.open(files, cache, runtimes).let { it.open(it.choices.first()) }
