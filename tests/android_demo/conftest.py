@@ -44,3 +44,11 @@ def litert(tools: Tools, classes: Path) -> Path:
 def inference(tools: Tools, classes: Path, core: Path, litert: Path) -> Path:
     sources = DEMO / "inference" / "src" / "main"
     return tools.compile([sources], classes / "inference", [core, litert, tools.executorch, tools.compose])
+
+
+@pytest.fixture(scope="session")
+def ui(tools: Tools, classes: Path, core: Path, litert: Path, inference: Path) -> Path:
+    sources = DEMO / "ui" / "src" / "main"
+    return tools.compile(
+        [sources], classes / "ui", [core, litert, inference, tools.compose], ["compose-compiler-plugin"]
+    )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,6 +46,23 @@ def test_inference(tools: Tools, core: Path, litert: Path, inference: Path, clas
     count, printed = tools.test(tests, classpath, properties)
     print(printed)
     assert count >= 16
+
+
+def test_ui(tools: Tools, core: Path, inference: Path, ui: Path, classes: Path, models: Path) -> None:
+    """The state holder, and the screens rendered and clicked by Compose for desktops. EVIT_MOBILE_SCREENSHOTS names a folder for pictures."""
+    classpath = [ui, inference, core, tools.compose]
+    sources = DEMO / "ui" / "src" / "jvmTest"
+    tests = tools.compile([sources], classes / "ui-test", [*classpath, *tools.junit], ["compose-compiler-plugin"])
+    properties: dict[str, object] = {
+        "evitmobile.fixtures": models,
+        "java.awt.headless": "true",
+        "skiko.library.path": tools.compose,
+    }
+    if "EVIT_MOBILE_SCREENSHOTS" in os.environ:
+        properties["evitmobile.screenshots"] = Path(os.environ["EVIT_MOBILE_SCREENSHOTS"])
+    count, printed = tools.test(tests, classpath, properties)
+    print(printed)
+    assert count >= 14
 
 
 def test_a_failing_test_is_seen(tools: Tools, core: Path, core_tests: Path, models: Path, tmp_path: Path) -> None:
