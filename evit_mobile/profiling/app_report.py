@@ -11,8 +11,10 @@ import numpy as np
 
 from converters.errors import ArtefactError
 from converters.files import sha256
+from evit_mobile.profiling.energy.account import EnergyUnavailableError, Reading, between
+from evit_mobile.profiling.energy.account import entry as account
 from evit_mobile.profiling.protocol import MAXIMUM_BLOCK_RUNS, Measurement, Settings
-from evit_mobile.profiling.records import Subject
+from evit_mobile.profiling.records import Subject, unavailable
 from evit_mobile.profiling.statistics import is_precise, is_steady
 
 SCHEMA = 1
@@ -22,17 +24,26 @@ PLACES = ("ios-report", "android-report", "web-report")
 THERMAL_STATES = ("nominal", "fair", "serious", "critical")
 """ProcessInfo.ThermalState, in order; Android's are told in these terms."""
 
+POWER_RESOLUTION_MJ = 1e-3
+"""Android counts microwatt-seconds."""
+
 MINIMUM_RUNS = 2 * MAXIMUM_BLOCK_RUNS
 
 
-def read_report(path: Path, subjects: Sequence[Subject], settings: Settings) -> list[Measurement]:
-    """The measurement of each subject, found by its SHA-256. Raises ArtefactError for a damaged report or one of other artefacts."""
+def read_report(
+    path: Path, subjects: Sequence[Subject], settings: Settings
+) -> list[tuple[Measurement, dict[str, Any]]]:
+    """What was measured of each subject, found by its SHA-256, and its energy.
+
+    Raises ArtefactError for a damaged report or one of other artefacts.
+    """
     try:
         document = json.loads(path.read_text())
         if document["schema"] != SCHEMA:
             raise ValueError(f"schema {document['schema']}")
         entries = {str(entry["sha256"]): entry for entry in document["artefacts"]}
-        return [measurement(document["device"], found(entries, item, path), settings) for item in subjects]
+        chosen = [found(entries, item, path) for item in subjects]
+        return [(measurement(document["device"], entry, settings), energy(entry)) for entry in chosen]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtefactError(
             got=f"{path}, which cannot be read ({type(error).__name__}: {error})",
@@ -82,4 +93,28 @@ def measurement(device: dict[str, Any], entry: dict[str, Any], settings: Setting
         precise=is_precise(latencies, settings.bound, len(latencies) // 4),
         before=before | {"thermal_state": states[0]},
         after=after | {"thermal_state": states[1], "peak_memory_bytes": entry.get("peak_memory_bytes")},
+    )
+
+
+def energy(entry: dict[str, Any]) -> dict[str, Any]:
+    """The "energy" of a record, from the readings of an entry. Raises ValueError, KeyError or TypeError for a damaged one."""
+    readings = entry.get("energy") or {"unavailable": "the app's report holds no energy"}
+    if "unavailable" in readings:
+        return unavailable(str(readings["unavailable"]))
+    try:
+        intervals = [
+            between(reading(item["before"]), reading(item["after"]), inferences=int(item["inferences"]))
+            for item in readings["intervals"]
+        ]
+        idle = [item for item in intervals if not item.inferences]
+        busy = [item for item in intervals if item.inferences]
+        return account(idle, busy, source=str(readings["source"]), resolution_mj=POWER_RESOLUTION_MJ)
+    except EnergyUnavailableError as error:
+        return unavailable(str(error))
+
+
+def reading(moment: dict[str, Any]) -> Reading:
+    """Counters of microwatt-seconds as joules."""
+    return Reading(
+        time_s=moment["time_ms"] / 1e3, joules={rail: value / 1e6 for rail, value in moment["rails_uws"].items()}
     )

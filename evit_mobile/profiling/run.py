@@ -58,8 +58,7 @@ def measure_at(
     """What was measured of each subject, and its energy. Raises UsageError, ArtefactError, DeviceError."""
     kind, _, name = place.partition(":")
     if kind in app_report.PLACES and name:
-        found = app_report.read_report(Path(name), subjects, settings)
-        return [(measurement, unavailable("the app's report holds no energy")) for measurement in found]
+        return app_report.read_report(Path(name), subjects, settings)
     report(f"preparing {place}")
     with open_sessions(place, subjects, settings, python, runner) as sessions:
         measurements = measure(sessions, settings, report)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from evit_mobile.profiling.protocol import Settings
+from evit_mobile.profiling.run import profile
 from tests.android_demo.kotlin import DEMO, TOOLS, KotlinError, Tools
 
 pytestmark = [
@@ -42,14 +44,26 @@ def test_inference(tools: Tools, core: Path, litert: Path, inference: Path, clas
     assert package is not None
     assert package.origin is not None
     library = Path(package.origin).parent / "libLiteRt.so"
-    properties = {"evitmobile.fixtures": models, "evitmobile.litert": library, **tools.jna_properties}
-    count, printed = tools.test(tests, classpath, properties)
+    report = classes / "report.json"
+    properties = {"evitmobile.fixtures": models, "evitmobile.litert": library, "evitmobile.report": report}
+    count, printed = tools.test(tests, classpath, {**properties, **tools.jna_properties})
     print(printed)
     assert count >= 16
+    read_back(report, sorted((models / "m0").glob("*.tflite")))
+
+
+def read_back(report: Path, artefacts: list[Path]) -> None:
+    """What the app's benchmark writes is what `profile` reads: the test's device counts one watt, idle or busy."""
+    out = report.with_suffix(".jsonl")
+    measured = profile(artefacts, place=f"android-report:{report}", settings=Settings(), out=out)
+    assert [item["runtime"]["name"] for item in measured["profiles"]] == ["LiteRT, CPU", "LiteRT, CPU"]
+    assert [len(item["blocks_ms"]) for item in measured["profiles"]] == [8, 8]
+    assert measured["profiles"][0]["energy"]["average_w"]["value"] == pytest.approx(1.0, abs=1e-3)
+    assert measured["ratios"][0]["value"] > 0
 
 
 def test_ui(tools: Tools, core: Path, inference: Path, ui: Path, classes: Path, models: Path) -> None:
-    """The state holder, and the screens rendered and clicked by Compose for desktops. EVIT_MOBILE_SCREENSHOTS names a folder for pictures."""
+    """The state holder, and the screens rendered and clicked; EVIT_MOBILE_SCREENSHOTS is a folder for pictures."""
     classpath = [ui, inference, core, tools.compose]
     sources = DEMO / "ui" / "src" / "jvmTest"
     tests = tools.compile([sources], classes / "ui-test", [*classpath, *tools.junit], ["compose-compiler-plugin"])

@@ -92,3 +92,35 @@ def test_reports_that_cannot_be_used(changes: dict[str, Any], message: str, pack
 def test_what_is_no_report(document: Any, package: Path) -> None:
     with pytest.raises(ArtefactError, match="cannot be read"):
         read(document, package)
+
+
+def rail(time_ms: int, uws: int) -> dict[str, Any]:
+    return {"time_ms": time_ms, "rails_uws": {"S1": uws // 4, "S2": uws - uws // 4}}
+
+
+def power(idle_w: float = 1.0, busy_w: float = 3.0) -> dict[str, Any]:
+    """Five idle seconds and five busy ones of 100 inferences each, in turn."""
+    intervals, uws = [], 0
+    for second in range(10):
+        spent = round(1e6 * (busy_w if second % 2 else idle_w))
+        before, after = rail(1000 * second, uws), rail(1000 * second + 1000, uws + spent)
+        intervals.append({"inferences": 100 * (second % 2), "before": before, "after": after})
+        uws += spent
+    return {"source": "power monitors", "intervals": intervals}
+
+
+def test_power_rails_become_energy_per_inference(package: Path) -> None:
+    energy = read(report(package, energy=power()), package, "android-report")["energy"]
+    assert energy["mj_per_inference"]["value"] == pytest.approx(20.0)
+    assert energy["mj_per_inference_with_idle"]["value"] == pytest.approx(30.0)
+    assert energy["inferences"] == 500
+
+
+def test_energy_that_cannot_be_told(package: Path) -> None:
+    without = read(report(package, energy={"unavailable": "Android 14"}), package, "android-report")
+    assert without["energy"] == {"unavailable": "Android 14"}
+    fallen = power()
+    fallen["intervals"][3]["after"]["rails_uws"]["S1"] = 0
+    assert "S1 fell" in read(report(package, energy=fallen), package, "android-report")["energy"]["unavailable"]
+    with pytest.raises(ArtefactError, match="KeyError"):
+        read(report(package, energy={"source": "x"}), package, "android-report")

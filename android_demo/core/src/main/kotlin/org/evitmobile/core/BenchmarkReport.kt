@@ -35,6 +35,8 @@ data class MeasuredEntry(
     @SerialName("thermal_before") val thermalBefore: String,
     @SerialName("thermal_after") val thermalAfter: String,
     @SerialName("peak_memory_bytes") val peakMemoryBytes: Long? = null,
+    val energy: EnergyEntry? = null,
+    val golden: GoldenCheck? = null,
 )
 
 /** The process's largest resident memory so far in bytes (VmHWM), or null where the system does not tell. */

@@ -56,8 +56,25 @@ class Golden private constructor(val bundle: GoldenBundle, private val files: Mo
     }
 }
 
+/**
+ * An artefact on this device against its golden vectors: [tensorError] is how far preprocessing is off, [logitError] how far the
+ * logits, both the largest absolute difference; [top1] counts images of [images] with the same first class as the artefact gave in Python.
+ */
+@Serializable
+data class GoldenCheck(
+    val images: Int,
+    val top1: Int,
+    @SerialName("tensor_error") val tensorError: Double,
+    @SerialName("logit_error") val logitError: Double,
+    @SerialName("logit_limit") val logitLimit: Double,
+) {
+    val passed: Boolean get() = tensorError <= TENSOR_LIMIT && logitError <= logitLimit
+}
+
 /** Largest absolute difference. */
 fun maxAbsError(found: FloatArray, expected: FloatArray): Double {
     require(found.size == expected.size) { "${found.size} values against ${expected.size}" }
     return found.indices.maxOf { abs(found[it].toDouble() - expected[it]) }
 }
+
+private const val TENSOR_LIMIT = 1e-5

@@ -72,6 +72,23 @@ class NumbersTest {
     }
 
     @Test
+    fun `energy alternates idle and busy, and a source that fails is unavailable`() {
+        var now = 0L
+        val source = object : PowerSource {
+            override val name = "rails"
+
+            override fun read() = PowerReading(now, mapOf("S1" to now * 10))
+        }
+        val entry = measureEnergy(source, latencyMs = 250.0, run = { now += 250 }, sleep = { now += it })
+        assertEquals(listOf(0, 4, 0, 4, 0, 4, 0, 4, 0, 4), entry.intervals!!.map { it.inferences })
+        assertEquals(PowerInterval(4, PowerReading(1000, mapOf("S1" to 10_000)), PowerReading(2000, mapOf("S1" to 20_000))), entry.intervals!![1])
+        val broken = object : PowerSource by source {
+            override fun read(): PowerReading = throw Failure("no rails", "some", "nothing")
+        }
+        assertEquals(EnergyEntry(unavailable = "no rails"), measureEnergy(broken, 1.0, {}, {}))
+    }
+
+    @Test
     fun `peak memory is VmHWM in bytes, or unknown`(@TempDir folder: File) {
         val status = File(folder, "status").apply { writeText("Name:\tx\nVmHWM:\t   12 kB\n") }
         assertEquals(12 * 1024L, peakMemoryBytes(status))

@@ -11,12 +11,13 @@ import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 import kotlinx.serialization.json.Json
 import org.evitmobile.core.BLOCK_RUNS
-import org.evitmobile.core.BenchmarkSubject
+import org.evitmobile.core.DeviceEntry
 import org.evitmobile.core.Failure
 import org.evitmobile.core.ModelFiles
+import org.evitmobile.core.PowerReading
+import org.evitmobile.core.PowerSource
 import org.evitmobile.core.ROUNDS
 import org.evitmobile.core.RgbImage
-import org.evitmobile.core.benchmark
 import org.evitmobile.core.directory
 import org.junit.jupiter.api.DynamicTest
 import org.junit.jupiter.api.DynamicTest.dynamicTest
@@ -133,14 +134,34 @@ class RealArtefactsTest {
         assertEquals(before + 3, CompiledModel.closed)
     }
 
+    /** A machine whose one rail counts a watt: 1000 uWs per millisecond. */
+    private val device = object : Device {
+        override val entry = DeviceEntry("JVM", "test")
+        override val powerUnavailable = ""
+        override val power = object : PowerSource {
+            override val name = "a rail of the test's"
+
+            override fun read() = (System.nanoTime() / 1_000_000).let { PowerReading(it, mapOf("S1" to it * 1000)) }
+        }
+
+        override fun thermalStatus() = "none"
+
+        override fun decode(encoded: ByteArray) = decodePng(encoded)
+    }
+
     @Test
     fun `real artefacts are measured side by side`() {
         val folder = ModelFolder.open(directory(File(fixtures, "m0")), cache, runtimes)
-        val opened = folder.choices.filter { it.accelerator == Accelerator.CPU }.map(folder::open)
-        val input = FloatArray(3 * 224 * 224)
-        val measured = benchmark(opened.map { BenchmarkSubject(it.artefact, it.runtime, 0.0) { it.logits(input) } })
-        opened.forEach { it.close() }
-        measured.forEach { assertTrue(it.latenciesMs.size == ROUNDS * BLOCK_RUNS && it.latenciesMs.all { ms -> ms > 0 }) }
+        val before = CompiledModel.closed
+        val report = runBenchmark(folder, Accelerator.GPU, device)
+        assertEquals(listOf("CPU", "CPU"), report.artefacts.map { it.computeUnits }, "there is no GPU here")
+        for (measured in report.artefacts) {
+            assertTrue(measured.latenciesMs.size == ROUNDS * BLOCK_RUNS && measured.latenciesMs.all { it > 0 })
+            assertEquals(32, measured.golden!!.top1)
+            assertEquals(10, measured.energy!!.intervals!!.size)
+        }
+        assertEquals(before + 2, CompiledModel.closed)
+        System.getProperty("evitmobile.report")?.let { File(it).writeText(report.toJson()) }
     }
 
     /** Opens m0's first artefact with [bytes] in its place and a manifest that agrees with them. */

@@ -1,18 +1,11 @@
 package org.evitmobile.inference
 
 import org.evitmobile.core.Golden
+import org.evitmobile.core.GoldenCheck
 import org.evitmobile.core.RgbImage
 import org.evitmobile.core.demand
 import org.evitmobile.core.maxAbsError
 import org.evitmobile.core.topK
-
-/**
- * A classifier on this device against the golden vectors: [tensorError] is how far preprocessing is off, [logitError] how far the
- * logits, both the largest absolute difference; [top1] counts images of [images] with the same first class as the artefact gave in Python.
- */
-data class GoldenCheck(val images: Int, val top1: Int, val tensorError: Double, val logitError: Double, val logitLimit: Double) {
-    val passed: Boolean get() = tensorError <= TENSOR_LIMIT && logitError <= logitLimit
-}
 
 /** Runs all golden images. [decode] turns an encoded PNG into an image. Throws [org.evitmobile.core.Failure]. */
 fun checkGolden(classifier: Classifier, golden: Golden, decode: (ByteArray) -> RgbImage): GoldenCheck {
@@ -30,5 +23,3 @@ fun checkGolden(classifier: Classifier, golden: Golden, decode: (ByteArray) -> R
     }
     return GoldenCheck(bundle.images.size, top1, tensorError, logitError, expected!!.maxAbsError)
 }
-
-private const val TENSOR_LIMIT = 1e-5
