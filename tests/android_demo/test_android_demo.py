@@ -15,7 +15,7 @@ import pytest
 
 from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.run import profile
-from tests.android_demo.kotlin import DEMO, TOOLS, KotlinError, Tools
+from tests.android_demo.kotlin import DEMO, STANDINS, TOOLS, KotlinError, Tools
 
 pytestmark = [
     pytest.mark.slow,
@@ -77,6 +77,45 @@ def test_ui(tools: Tools, core: Path, inference: Path, ui: Path, classes: Path, 
     count, printed = tools.test(tests, classpath, properties)
     print(printed)
     assert count >= 14
+
+
+@pytest.fixture(scope="session")
+def androidx(tools: Tools, classes: Path) -> Path:
+    classpath = [tools.compose, tools.android]
+    return tools.compile([STANDINS / "androidx"], classes / "androidx", classpath, ["compose-compiler-plugin"])
+
+
+SHELL = DEMO / "app" / "src" / "main" / "kotlin"
+
+
+def test_the_shell_agrees_with_our_standins(
+    tools: Tools, core: Path, inference: Path, ui: Path, androidx: Path, tmp_path: Path
+) -> None:
+    """Types only, against Android 6 and tests/android_demo/standins; and an error planted in it is seen."""
+    classpath = [core, inference, ui, androidx, tools.compose, tools.android]
+    plugins = ["compose-compiler-plugin"]
+    tools.compile([SHELL, STANDINS / "android"], tmp_path / "app", classpath, plugins)
+    altered = tmp_path / "altered"
+    shutil.copytree(SHELL, altered)
+    images = next(altered.rglob("Images.kt"))
+    images.write_text(images.read_text().replace("imageInfo.rotationDegrees", "imageInfo.rotation"))
+    with pytest.raises(KotlinError, match="unresolved reference 'rotation'"):
+        tools.compile([altered, STANDINS / "android"], tmp_path / "wrong", classpath, plugins)
+
+
+def test_nothing_of_a_model_is_hard_coded() -> None:
+    """No file of the app names a model, a class, a size or a tensor of the fixtures: the manifest does."""
+    words = ("efficientvit", "Sneaker", "224", "256x", "0.485", "0.229", '"logits"', '"image"')
+    sources = [path for path in DEMO.rglob("*.kt") if "main" in path.parts]
+    assert len(sources) > 20
+    found = [f"{path.name}: {word}" for path in sources for word in words if word in path.read_text()]
+    assert not found
+
+
+def test_the_core_knows_no_android() -> None:
+    sources = list((DEMO / "core").rglob("*.kt"))
+    assert sources
+    assert not [path.name for path in sources if "import android" in path.read_text()]
 
 
 def test_a_failing_test_is_seen(tools: Tools, core: Path, core_tests: Path, models: Path, tmp_path: Path) -> None:

@@ -54,5 +54,5 @@ class Preprocess(private val input: InputEntry) {
 /** Half of the margin, halves rounded to the even number as Python's round does. */
 private fun offset(resized: Int, cropped: Int): Int = Math.rint((resized - cropped) / 2.0).toInt()
 
-/** As in Python: a 1 x 10,000 strip, scaled to cover 224 x 224, would need gigabytes. */
+/** As in Python: a strip of 1 x 10,000 pixels that has to cover a square would need gigabytes. */
 private const val LARGEST_RESIZED_PIXELS = 1L shl 27

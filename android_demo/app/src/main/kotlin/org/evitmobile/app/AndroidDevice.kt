@@ -1,0 +1,45 @@
+package org.evitmobile.app
+
+import android.content.Context
+import android.os.Build
+import android.os.PowerManager
+import org.evitmobile.core.DeviceEntry
+import org.evitmobile.core.Failure
+import org.evitmobile.core.PowerSource
+import org.evitmobile.core.RgbImage
+import org.evitmobile.inference.Device
+
+/** The phone this runs on. */
+class AndroidDevice(private val context: Context) : Device {
+    override val entry = DeviceEntry("${Build.MANUFACTURER} ${Build.MODEL}", "Android ${Build.VERSION.RELEASE} (API ${Build.VERSION.SDK_INT})")
+    private val openedPower = openPower(context)
+    override val power: PowerSource? = openedPower.getOrNull()
+    override val powerUnavailable: String = openedPower.exceptionOrNull()?.message.orEmpty()
+
+    override fun thermalStatus(): String {
+        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.Q) return "unknown"
+        return when (context.getSystemService(PowerManager::class.java).currentThermalStatus) {
+            PowerManager.THERMAL_STATUS_NONE -> "none"
+            PowerManager.THERMAL_STATUS_LIGHT -> "light"
+            PowerManager.THERMAL_STATUS_MODERATE -> "moderate"
+            PowerManager.THERMAL_STATUS_SEVERE -> "severe"
+            PowerManager.THERMAL_STATUS_CRITICAL -> "critical"
+            PowerManager.THERMAL_STATUS_EMERGENCY -> "emergency"
+            PowerManager.THERMAL_STATUS_SHUTDOWN -> "shutdown"
+            else -> "unknown"
+        }
+    }
+
+    override fun decode(encoded: ByteArray): RgbImage = decodeImage(encoded)
+}
+
+private fun openPower(context: Context): Result<PowerSource> =
+    if (Build.VERSION.SDK_INT < Build.VERSION_CODES.VANILLA_ICE_CREAM) {
+        Result.failure(Failure("Android ${Build.VERSION.RELEASE}", "15 or later, which has power monitors", "measure with a battery meter"))
+    } else {
+        try {
+            Result.success(PowerMonitors.open(context))
+        } catch (failure: Failure) {
+            Result.failure(failure)
+        }
+    }

@@ -1,0 +1,7 @@
+@file:Suppress("UNUSED_PARAMETER")
+
+package androidx.activity.result
+
+abstract class ActivityResultLauncher<I> {
+    fun launch(input: I): Unit = TODO()
+}
