@@ -16,17 +16,13 @@ class AndroidDevice(private val context: Context) : Device {
     override val power: PowerSource? = openedPower.getOrNull()
     override val powerUnavailable: String = openedPower.exceptionOrNull()?.message.orEmpty()
 
-    override fun thermalStatus(): String {
-        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.Q) return "unknown"
+    override fun thermalState(): String? {
+        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.Q) return null
         return when (context.getSystemService(PowerManager::class.java).currentThermalStatus) {
-            PowerManager.THERMAL_STATUS_NONE -> "none"
-            PowerManager.THERMAL_STATUS_LIGHT -> "light"
-            PowerManager.THERMAL_STATUS_MODERATE -> "moderate"
-            PowerManager.THERMAL_STATUS_SEVERE -> "severe"
-            PowerManager.THERMAL_STATUS_CRITICAL -> "critical"
-            PowerManager.THERMAL_STATUS_EMERGENCY -> "emergency"
-            PowerManager.THERMAL_STATUS_SHUTDOWN -> "shutdown"
-            else -> "unknown"
+            PowerManager.THERMAL_STATUS_NONE -> "nominal"
+            PowerManager.THERMAL_STATUS_LIGHT, PowerManager.THERMAL_STATUS_MODERATE -> "fair"
+            PowerManager.THERMAL_STATUS_SEVERE -> "serious"
+            else -> "critical"
         }
     }
 

@@ -65,10 +65,10 @@ class NumbersTest {
 
     @Test
     fun `the report is an object with its schema`() {
-        val entry = MeasuredEntry("x.tflite", "00", "LiteRT", "CPU", 1.0, 2.0, listOf(1.5), "none", "light")
+        val entry = MeasuredEntry("x.tflite", "00", "LiteRT", "CPU", 1.0, 2.0, listOf(1.5), null, "fair")
         val text = BenchmarkReport(device = DeviceEntry("Pixel", "Android 15"), artefacts = listOf(entry)).toJson()
         assertTrue(text.startsWith("""{"schema":1,"device":{"model":"Pixel","system":"Android 15"},"artefacts":[{"name":"x.tflite""""), text)
-        assertTrue("\"compute_units\":\"CPU\"" in text && "\"latencies_ms\":[1.5]" in text, text)
+        assertTrue("\"compute_units\":\"CPU\"" in text && "\"latencies_ms\":[1.5],\"thermal_before\":null,\"thermal_after\":\"fair\"}" in text, text)
     }
 
     @Test

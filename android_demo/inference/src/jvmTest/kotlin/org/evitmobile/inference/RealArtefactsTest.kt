@@ -144,7 +144,7 @@ class RealArtefactsTest {
             override fun read() = (System.nanoTime() / 1_000_000).let { PowerReading(it, mapOf("S1" to it * 1000)) }
         }
 
-        override fun thermalStatus() = "none"
+        override fun thermalState() = null
 
         override fun decode(encoded: ByteArray) = decodePng(encoded)
     }

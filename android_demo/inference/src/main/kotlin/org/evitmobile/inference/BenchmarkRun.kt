@@ -20,8 +20,8 @@ import org.evitmobile.core.quantile
 interface Device {
     val entry: DeviceEntry
 
-    /** Android's thermal status in words, "unknown" where it has none. */
-    fun thermalStatus(): String
+    /** `nominal`, `fair`, `serious` or `critical`, as in docs/profile.md; null where the device does not tell. */
+    fun thermalState(): String?
 
     /** Energy counters, or null with the reason in [powerUnavailable]. */
     val power: PowerSource?
@@ -46,9 +46,9 @@ fun runBenchmark(folder: ModelFolder, accelerator: Accelerator, device: Device):
             val loadMs = (System.nanoTime() - start) / 1e6
             BenchmarkSubject(choice.artefact, classifier.runtime, loadMs) { classifier.logits(input) }
         }
-        val before = device.thermalStatus()
+        val before = device.thermalState()
         val measurements = benchmark(subjects)
-        val after = device.thermalStatus()
+        val after = device.thermalState()
         val artefacts = measurements.zip(opened) { measurement, classifier ->
             entry(measurement, classifier, before to after, energy(measurement, device), check(classifier, golden, device))
         }
@@ -75,7 +75,7 @@ private fun energy(measurement: Measurement, device: Device): EnergyEntry {
 private fun entry(
     measurement: Measurement,
     classifier: Classifier,
-    thermal: Pair<String, String>,
+    thermal: Pair<String?, String?>,
     energy: EnergyEntry,
     golden: GoldenCheck?,
 ) = MeasuredEntry(
