@@ -6,6 +6,7 @@ import android.util.Log
 import android.view.WindowManager
 import android.widget.TextView
 import java.io.File
+import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.concurrent.thread
 import org.evitmobile.core.Failure
 import org.evitmobile.inference.Accelerator
@@ -65,6 +66,6 @@ class BenchmarkActivity : Activity() {
 
     private companion object {
         /** Turning the phone makes a new activity; the measurement goes on and is not started twice. */
-        val running = java.util.concurrent.atomic.AtomicBoolean(false)
+        val running = AtomicBoolean(false)
     }
 }

@@ -14,6 +14,7 @@ import androidx.compose.ui.platform.LocalContext
 import androidx.compose.ui.viewinterop.AndroidView
 import androidx.core.content.ContextCompat
 import androidx.lifecycle.LifecycleOwner
+import java.util.concurrent.Executor
 import java.util.concurrent.Executors
 
 /**
@@ -36,7 +37,7 @@ fun CameraPreview(owner: LifecycleOwner, modifier: Modifier, onFrame: (ImageProx
     AndroidView(factory = { view }, modifier = modifier)
 }
 
-private fun analysis(onFrame: (ImageProxy) -> Unit, executor: java.util.concurrent.Executor): ImageAnalysis {
+private fun analysis(onFrame: (ImageProxy) -> Unit, executor: Executor): ImageAnalysis {
     val analysis = ImageAnalysis.Builder()
         .setBackpressureStrategy(ImageAnalysis.STRATEGY_KEEP_ONLY_LATEST)
         .setOutputImageFormat(ImageAnalysis.OUTPUT_IMAGE_FORMAT_RGBA_8888)

@@ -1,5 +1,7 @@
 package org.evitmobile.core
 
+import java.nio.ByteBuffer
+
 /** Colour channels of every image and every network input. */
 const val CHANNELS = 3
 
@@ -40,7 +42,7 @@ enum class Rotation(val degrees: Int) {
  * An upright image from a camera's RGBA_8888 plane of [height] x [width] pixels, whose rows start [rowStride] bytes apart.
  * [rotation] is how far the frame must be turned clockwise. Alpha is dropped.
  */
-fun uprightFromRgba(plane: java.nio.ByteBuffer, height: Int, width: Int, rowStride: Int, rotation: Rotation): RgbImage {
+fun uprightFromRgba(plane: ByteBuffer, height: Int, width: Int, rowStride: Int, rotation: Rotation): RgbImage {
     val turned = rotation == Rotation.QUARTER || rotation == Rotation.THREE_QUARTERS
     val (uprightHeight, uprightWidth) = if (turned) width to height else height to width
     val pixels = ByteArray(height * width * CHANNELS)
