@@ -29,6 +29,7 @@ from evit_mobile.quantization.corrections.choose import with_helpful_corrections
 from evit_mobile.quantization.observe import Observations
 from evit_mobile.quantization.plan import plan_from
 from evit_mobile.quantization.protection import Protection
+from evit_mobile.quantization.simulate import simulate
 from evit_mobile.reference import Reference
 from evit_mobile.rewrites import rewrite, rewrite_for_half, rewrite_for_integers
 from evit_mobile.validation.metrics import Logits
@@ -37,7 +38,7 @@ PROBE_IMAGES = 4
 INTEGER_PROBE_IMAGES = 16
 """Integer attention also takes its scales from them: b0 has 19.4 dB with 4 images, 22.3 with 16 and 22.5 with 64."""
 
-MEASURED_IMAGES = 96
+MEASURED_IMAGES = 64
 MEASURED_PIXELS = 32 * 512**2
 """The most images, and the most pixels of all together, that protection and corrections measure with."""
 
@@ -188,7 +189,7 @@ def finish(
     if plan is not None:
         program = quantize_program(program, plan)
         report("running the quantized program")
-        stages.append(("quantized", run_module(program.module(check_guards=False), held_out.batches(1))))
+        stages.append(("quantized", run_module(simulate(plain, plan), held_out.batches(1))))
     return Lowerable(program=program, plain=plain, plan=plan, protection=protection, stages=tuple(stages))
 
 
