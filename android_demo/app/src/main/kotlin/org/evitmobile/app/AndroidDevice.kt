@@ -9,10 +9,10 @@ import org.evitmobile.core.PowerSource
 import org.evitmobile.core.RgbImage
 import org.evitmobile.inference.Device
 
-/** The phone this runs on. */
-class AndroidDevice(private val context: Context) : Device {
+/** The phone this runs on. Its energy is measured only where [energy] asks for it. */
+class AndroidDevice(private val context: Context, energy: Boolean) : Device {
     override val entry = DeviceEntry("${Build.MANUFACTURER} ${Build.MODEL}", "Android ${Build.VERSION.RELEASE} (API ${Build.VERSION.SDK_INT})")
-    private val openedPower = openPower(context)
+    private val openedPower = openPower(context, energy)
     override val power: PowerSource? = openedPower.getOrNull()
     override val powerUnavailable: String = openedPower.exceptionOrNull()?.message.orEmpty()
 
@@ -29,8 +29,10 @@ class AndroidDevice(private val context: Context) : Device {
     override fun decode(encoded: ByteArray): RgbImage = decodeImage(encoded)
 }
 
-private fun openPower(context: Context): Result<PowerSource> =
-    if (Build.VERSION.SDK_INT < Build.VERSION_CODES.VANILLA_ICE_CREAM) {
+private fun openPower(context: Context, wanted: Boolean): Result<PowerSource> =
+    if (!wanted) {
+        Result.failure(Failure("a benchmark without energy", "one with --ez energy true", "start it so"))
+    } else if (Build.VERSION.SDK_INT < Build.VERSION_CODES.VANILLA_ICE_CREAM) {
         Result.failure(Failure("Android ${Build.VERSION.RELEASE}", "15 or later, which has power monitors", "measure with a battery meter"))
     } else {
         try {

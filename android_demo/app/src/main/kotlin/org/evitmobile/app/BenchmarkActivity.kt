@@ -18,7 +18,8 @@ import org.evitmobile.inference.runBenchmark
  *     adb shell am start -W -n org.evitmobile.demo/org.evitmobile.app.BenchmarkActivity --es accelerator CPU
  *     adb pull /sdcard/Android/data/org.evitmobile.demo/files/benchmark.json
  *
- * It appears under its name when it is complete; logcat's tag "evit-mobile" says when. A failure is written to benchmark.error.txt.
+ * It appears under its name when it is complete; logcat's tag "evit-mobile" says when. Energy takes minutes more per artefact:
+ * `--ez energy true` asks for it. A failure is written to benchmark.error.txt.
  */
 class BenchmarkActivity : Activity() {
     private lateinit var text: TextView
@@ -31,7 +32,7 @@ class BenchmarkActivity : Activity() {
         if (running.compareAndSet(false, true)) {
             thread(name = "benchmark") {
                 try {
-                    measure(intent.getStringExtra("accelerator") ?: Accelerator.CPU.name)
+                    measure(intent.getStringExtra("accelerator") ?: Accelerator.CPU.name, intent.getBooleanExtra("energy", false))
                 } finally {
                     running.set(false)
                 }
@@ -39,14 +40,14 @@ class BenchmarkActivity : Activity() {
         }
     }
 
-    private fun measure(wanted: String) {
+    private fun measure(wanted: String, energy: Boolean) {
         val folder = checkNotNull(getExternalFilesDir(null)) { "no external storage" }
         val (report, error) = File(folder, "benchmark.json") to File(folder, "benchmark.error.txt")
         listOf(report, error).forEach(File::delete)
         try {
             val accelerator = Accelerator.entries.find { it.name == wanted }
                 ?: throw Failure("accelerator $wanted", Accelerator.entries.joinToString(), "pass --es accelerator CPU")
-            writeWhole(report, runBenchmark(openModelFolder(this), accelerator, AndroidDevice(this)).toJson())
+            writeWhole(report, runBenchmark(openModelFolder(this), accelerator, AndroidDevice(this, energy)).toJson())
             show("Wrote $report")
         } catch (failure: Failure) {
             writeWhole(error, failure.message.orEmpty())

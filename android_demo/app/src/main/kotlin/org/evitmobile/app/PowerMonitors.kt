@@ -15,9 +15,13 @@ import org.evitmobile.core.Failure
 import org.evitmobile.core.PowerReading
 import org.evitmobile.core.PowerSource
 
-/** The power rails that Android 15 and later tell apps about, where the phone has meters on them. */
+/**
+ * The power rails that Android 15 and later tell apps about, where the phone has meters on them. Android answers with the same reading for
+ * 30 s, and takes some noise off it, so that apps cannot watch each other (services/core/.../PowerStatsService.java).
+ */
 @RequiresApi(Build.VERSION_CODES.VANILLA_ICE_CREAM)
 class PowerMonitors private constructor(private val health: SystemHealthManager, private val rails: List<PowerMonitor>) : PowerSource {
+    override val refreshMs = 31_000L
     override val name = "power monitors: ${rails.joinToString { it.name }}"
 
     /** Blocks until the system answers. Throws [Failure] when it does not. */

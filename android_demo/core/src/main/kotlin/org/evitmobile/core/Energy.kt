@@ -1,5 +1,6 @@
 package org.evitmobile.core
 
+import kotlin.math.abs
 import kotlinx.serialization.SerialName
 import kotlinx.serialization.Serializable
 
@@ -15,33 +16,58 @@ data class PowerInterval(val inferences: Int, val before: PowerReading, val afte
 @Serializable
 data class EnergyEntry(val source: String? = null, val intervals: List<PowerInterval>? = null, val unavailable: String? = null)
 
-/** Something that counts energy. Throws [Failure] when it cannot. */
+/** Something that counts energy. */
 interface PowerSource {
     val name: String
 
+    /** Milliseconds after which a reading is a new one. */
+    val refreshMs: Long
+
+    /** Throws [Failure] when nothing can be read. */
     fun read(): PowerReading
 }
 
 /**
- * Idle and busy repetitions of about a second, one after the other, as `evit-mobile profile` does on a host. Nothing else may run
- * meanwhile: all that the device spends beyond idling counts for the inferences.
+ * Idle and busy repetitions of one refresh of the source, in turn, as `evit-mobile profile` does on a host. Nothing else may run
+ * meanwhile: all that the device spends beyond idling counts for the inferences. A source may answer with an old reading, so one
+ * refresh passes first, and repetitions whose readings span another time than they took are left out.
  *
- * @param latencyMs of one [run], which tells how many fill a repetition.
+ * @param nanoTime a clock in nanoseconds that never goes back.
  */
-fun measureEnergy(source: PowerSource, latencyMs: Double, run: () -> Unit, sleep: (Long) -> Unit = Thread::sleep): EnergyEntry {
-    val count = maxOf(1, Math.round(REPETITION_MS / latencyMs).toInt())
-    fun interval(inferences: Int, work: () -> Unit): PowerInterval {
-        val before = source.read()
-        work()
-        return PowerInterval(inferences, before, source.read())
+fun measureEnergy(
+    source: PowerSource,
+    run: () -> Unit,
+    sleep: (Long) -> Unit = Thread::sleep,
+    nanoTime: () -> Long = System::nanoTime,
+): EnergyEntry {
+    fun elapsedMs(since: Long) = (nanoTime() - since) / 1_000_000
+
+    fun busy(): Int {
+        val start = nanoTime()
+        var inferences = 0
+        while (elapsedMs(start) < source.refreshMs) run().also { inferences++ }
+        return inferences
+    }
+
+    fun idle(): Int {
+        sleep(source.refreshMs)
+        return 0
+    }
+
+    fun interval(work: () -> Int): PowerInterval? {
+        val (start, before) = nanoTime() to source.read()
+        val interval = PowerInterval(work(), before, source.read())
+        val (spanMs, tookMs) = interval.after.timeMs - before.timeMs to elapsedMs(start)
+        return interval.takeIf { abs(spanMs - tookMs) <= SPAN_TOLERANCE * tookMs }
     }
     return try {
-        val intervals = List(REPETITIONS) { listOf(interval(0) { sleep(REPETITION_MS) }, interval(count) { repeat(count) { run() } }) }
-        EnergyEntry(source.name, intervals.flatten())
+        source.read()
+        idle()
+        EnergyEntry(source.name, List(REPETITIONS) { listOfNotNull(interval(::idle), interval(::busy)) }.flatten())
     } catch (failure: Failure) {
         EnergyEntry(unavailable = failure.got)
     }
 }
 
-private const val REPETITIONS = 5
-private const val REPETITION_MS = 1000L
+private const val REPETITIONS = 3
+private const val SPAN_TOLERANCE = 0.05

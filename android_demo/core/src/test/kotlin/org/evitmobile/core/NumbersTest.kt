@@ -71,21 +71,49 @@ class NumbersTest {
         assertTrue("\"compute_units\":\"CPU\"" in text && "\"latencies_ms\":[1.5],\"thermal_before\":null,\"thermal_after\":\"fair\"}" in text, text)
     }
 
-    @Test
-    fun `energy alternates idle and busy, and a source that fails is unavailable`() {
-        var now = 0L
-        val source = object : PowerSource {
-            override val name = "rails"
+    /** A rail of one watt, whose readings are refreshed every [refreshMs]; time passes only where the tests say so. */
+    private class Rail(override val refreshMs: Long = 1000, var nowMs: Long = 0) : PowerSource {
+        override val name = "rail"
+        private var cached = PowerReading(-refreshMs, emptyMap())
 
-            override fun read() = PowerReading(now, mapOf("S1" to now * 10))
+        override fun read(): PowerReading {
+            if (nowMs - cached.timeMs >= refreshMs) cached = PowerReading(nowMs, mapOf("S1" to nowMs * 1000))
+            return cached
         }
-        val entry = measureEnergy(source, latencyMs = 250.0, run = { now += 250 }, sleep = { now += it })
-        assertEquals(listOf(0, 4, 0, 4, 0, 4, 0, 4, 0, 4), entry.intervals!!.map { it.inferences })
-        assertEquals(PowerInterval(4, PowerReading(1000, mapOf("S1" to 10_000)), PowerReading(2000, mapOf("S1" to 20_000))), entry.intervals!![1])
-        val broken = object : PowerSource by source {
+    }
+
+    private fun measured(rail: Rail) = measureEnergy(rail, { rail.nowMs += 250 }, { rail.nowMs += it }, { rail.nowMs * 1_000_000 })
+
+    @Test
+    fun `energy alternates idle and busy`() {
+        val intervals = measured(Rail()).intervals!!
+        assertEquals(listOf(0, 4, 0, 4, 0, 4), intervals.map { it.inferences })
+        assertEquals(PowerInterval(0, PowerReading(1000, mapOf("S1" to 1_000_000)), PowerReading(2000, mapOf("S1" to 2_000_000))), intervals[0])
+    }
+
+    @Test
+    fun `a reading that was old before the first refresh spoils nothing`() {
+        val rail = Rail()
+        rail.read()
+        rail.nowMs = 700
+        assertEquals(6, measured(rail).intervals!!.size)
+    }
+
+    @Test
+    fun `repetitions that the readings do not span are left out`() {
+        val slow = Rail(refreshMs = 1000)
+        val stale = object : PowerSource by slow {
+            override fun read() = PowerReading(0, mapOf("S1" to 0L))
+        }
+        assertEquals(emptyList(), measureEnergy(stale, { slow.nowMs += 250 }, { slow.nowMs += it }) { slow.nowMs * 1_000_000 }.intervals)
+    }
+
+    @Test
+    fun `a source that fails is unavailable`() {
+        val broken = object : PowerSource by Rail() {
             override fun read(): PowerReading = throw Failure("no rails", "some", "nothing")
         }
-        assertEquals(EnergyEntry(unavailable = "no rails"), measureEnergy(broken, 1.0, {}, {}))
+        assertEquals(EnergyEntry(unavailable = "no rails"), measureEnergy(broken, {}, {}))
     }
 
     @Test

@@ -140,6 +140,7 @@ class RealArtefactsTest {
         override val powerUnavailable = ""
         override val power = object : PowerSource {
             override val name = "a rail of the test's"
+            override val refreshMs = 600L
 
             override fun read() = (System.nanoTime() / 1_000_000).let { PowerReading(it, mapOf("S1" to it * 1000)) }
         }
@@ -158,7 +159,7 @@ class RealArtefactsTest {
         for (measured in report.artefacts) {
             assertTrue(measured.latenciesMs.size == ROUNDS * BLOCK_RUNS && measured.latenciesMs.all { it > 0 })
             assertEquals(32, measured.golden!!.top1)
-            assertEquals(10, measured.energy!!.intervals!!.size)
+            assertTrue(measured.energy!!.intervals!!.size in 4..6, "${measured.energy}")
         }
         assertEquals(before + 2, CompiledModel.closed)
         System.getProperty("evitmobile.report")?.let { File(it).writeText(report.toJson()) }

@@ -14,7 +14,6 @@ import org.evitmobile.core.RgbImage
 import org.evitmobile.core.benchmark
 import org.evitmobile.core.measureEnergy
 import org.evitmobile.core.peakMemoryBytes
-import org.evitmobile.core.quantile
 
 /** What a benchmark asks of the device it runs on. */
 interface Device {
@@ -69,7 +68,7 @@ private fun check(classifier: Classifier, golden: Golden?, device: Device): Gold
 
 private fun energy(measurement: Measurement, device: Device): EnergyEntry {
     val source = device.power ?: return EnergyEntry(unavailable = device.powerUnavailable)
-    return measureEnergy(source, quantile(measurement.latenciesMs, 0.5), measurement.subject.run)
+    return measureEnergy(source, measurement.subject.run)
 }
 
 private fun entry(
