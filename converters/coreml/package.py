@@ -110,7 +110,36 @@ def load_function(path: Path) -> Any:
         ) from error
     if FUNCTION not in program.functions:
         raise _damaged(path, f"a program of {sorted(program.functions)}", f"a function {FUNCTION!r}")
+    _check_interface(members)
     return program.functions[FUNCTION]
+
+
+def _check_interface(members: Package) -> None:
+    """Compares what the description promises with what the program takes and gives. Raises ArtefactError."""
+    description = members.specification.description
+    function = members.specification.mlProgram.functions[FUNCTION]
+    block = function.block_specializations[function.opset]
+    made = {output.name: output.type for operation in block.operations for output in operation.outputs}
+    taken = {feature.name: feature.type for feature in function.inputs}
+    given = {name: made[name] for name in block.outputs if name in made}
+    for promised, actual in ((description.input, taken), (description.output, given)):
+        names = [feature.name for feature in promised]
+        if sorted(names) != sorted(actual):
+            raise _damaged(members.path, f"a description of {names}", f"{sorted(actual)}, as in the program")
+        for feature in promised:
+            _check_array(members.path, feature, actual[feature.name].tensorType)
+
+
+def _check_array(path: Path, feature: Any, tensor: Any) -> None:
+    """Compares a described array's type and shape, where it has one, with the program's. Raises ArtefactError."""
+    if feature.type.WhichOneof("Type") != "multiArrayType":
+        return
+    array = feature.type.multiArrayType
+    promised = array.ArrayDataType.Name(array.dataType), tuple(array.shape)
+    dtype = toolchain.load("coremltools").proto.MIL_pb2.DataType.Name(tensor.dataType)
+    actual = dtype, tuple(dimension.constant.size for dimension in tensor.dimensions)
+    if promised[0] != actual[0] or (promised[1] and promised[1] != actual[1]):
+        raise _damaged(path, f"{feature.name} described as {promised}", f"{actual}, as in the program")
 
 
 def normalization(path: Path) -> Normalization | None:

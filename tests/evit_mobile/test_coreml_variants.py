@@ -1,0 +1,65 @@
+"""Every variant becomes a Core ML package whose written bytes, evaluated, stay close to the reference: fp16 and int8.
+
+Weights and batch norms are random. The norms' statistics are those of the bundled calibration images, as a trained network's
+are of the images it sees: with those of noise a random network meets activations a hundred times the usual ones, which no
+arithmetic of 11 bits follows. The largest variants take minutes: EVIT_MOBILE_LARGE=1 adds them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from converters.contract import FloatType, Metadata, Precision
+from converters.registry import find_target
+from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
+from evit_mobile.preparation import prepare, silent
+from evit_mobile.reference import Reference, load_reference
+from evit_mobile.spec import CLASSIFIERS
+from evit_mobile.validation.metrics import sqnr_db
+from evit_mobile.validation.thresholds import THRESHOLDS
+
+SIZE = (96, 96)
+CALIBRATION, HELD_OUT = 64, 16
+LARGE = ("efficientvit_b3", "efficientvit_l1", "efficientvit_l2", "efficientvit_l3")
+with_large = pytest.mark.skipif("EVIT_MOBILE_LARGE" not in os.environ, reason="minutes; EVIT_MOBILE_LARGE=1 runs it")
+VARIANTS = [pytest.param(name, marks=with_large if name in LARGE else ()) for name in CLASSIFIERS]
+
+
+@torch.no_grad()
+def settle(module: nn.Module, images: Images) -> None:
+    """Gives the norms of feature maps the statistics of `images`."""
+    norms = [child for child in module.modules() if isinstance(child, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average over the one batch below
+        norm.train()
+    module(torch.from_numpy(images.first(len(images))))
+    module.eval()
+
+
+def random_reference(name: str) -> tuple[Reference, Images, Images]:
+    """A variant with random weights, images to calibrate and images to judge it with."""
+    reference = load_reference(name, weights="random", size=SIZE)
+    preprocess = preprocess_for(reference.spec, bundled=True)
+    calibration = calibration_images(None, preprocess, 0, CALIBRATION)
+    settle(reference.module, calibration)
+    return reference, calibration, held_out_images(None, calibration, preprocess, 0, HELD_OUT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VARIANTS)
+def test_written_packages_follow_the_reference(name: str, tmp_path: Path) -> None:
+    reference, calibration, held_out = random_reference(name)
+    target = find_target("coreml")
+    for precision in (Precision.FP16, Precision.INT8):
+        prepared = prepare(reference, calibration, held_out, precision, [target], silent, cache=False)
+        lowerable, path = prepared[FloatType.FP16], tmp_path / f"{precision}.mlpackage"
+        target.lower(lowerable.program, precision, path, Metadata(description=name))
+        achieved = sqnr_db(target.load(path)(held_out.first(HELD_OUT)), lowerable.stages[0][1])
+        print(f"{name} {precision}: {achieved:.1f} dB")
+        assert achieved >= THRESHOLDS[precision].min_sqnr_db
