@@ -19,6 +19,8 @@ from converters.coreml.package import load_function
 from converters.errors import ArtefactError, ToolchainError
 
 HALF, CLASSIFY = "fp16", "classify"
+BATCH = 8
+"""Images that run together. More would no longer fit the processor's caches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,9 @@ class Step:
 
 
 class Evaluator:
-    """A loaded program. Calling it runs images one by one, as a program of batch 1 states."""
+    """A loaded program of batch 1. Calling it runs images in batches, each by itself: what one gives depends on no other, up to
+    the order of sums in float32.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises ArtefactError for a damaged package, ToolchainError for an operation that it cannot run."""
@@ -74,11 +78,13 @@ class Evaluator:
         (self.scores,) = scores
         self.outputs = tuple(var.name for var in function.outputs)
         constants = _constants(function)
-        self.steps = tuple(_steps(function, constants))
+        steps = tuple(_steps(function, constants))
+        self.naming = next((step for step in steps if step.operation == CLASSIFY), None)
+        self.steps = tuple(step for step in steps if step is not self.naming)
         listed = {name for step in self.steps for name in step.listed()}
         self.residents = {name: _tensor(constants[name]) for name in listed & constants.keys()}
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """float32 (B, C, H, W) -> float32 (B, ...), any B of at least 1.
 
@@ -90,29 +96,36 @@ class Evaluator:
                 allowed=f"(B, {', '.join(str(size) for size in self.shape[1:])}) for {self.path}",
                 do="resize and crop as the manifest's input section says",
             )
-        batch = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
-        results = [self.run(image) for image in torch.split(batch, 1)]
-        if len(self.outputs) > 1:
-            for result in results:
-                _check_class(result, self.scores, self.path)
-        return torch.cat([result[self.scores] for result in results]).numpy()
+        batch = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32)).unsqueeze(1)
+        results = [torch.vmap(self._tensors)(part) for part in torch.split(batch, BATCH)]
+        values = {name: torch.cat([result[name] for result in results]) for name in results[0]}
+        scores = values[self.scores].squeeze(1)
+        if self.naming is not None:
+            _check_probabilities(values[str(self.naming.operands["probabilities"])], scores, self.path)
+        return scores.numpy()
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def run(self, image: Tensor) -> dict[str, Any]:
         """One image (1, C, H, W) through every operation: the outputs by name. Raises ToolchainError naming the one that fails."""
+        values: dict[str, Any] = self._tensors(image)
+        if self.naming is not None:
+            self.naming.run(values)
+        return {name: values[name] for name in self.outputs}
+
+    def _tensors(self, image: Tensor) -> dict[str, Tensor]:
+        """What is left when every operation on tensors ran: the scores, and the probabilities that classes are named by."""
         values: dict[str, Any] = {**self.residents, self.input: image}
         for step in self.steps:
             try:
                 step.run(values)
             except (NotImplementedError, RuntimeError, TypeError, KeyError) as error:
                 raise _unsupported(step.operation, step.results[0], str(error)) from error
-        return {name: values[name] for name in self.outputs}
+        return {name: value for name, value in values.items() if name not in self.residents}
 
 
-def _check_class(outputs: dict[str, Any], scores: str, path: Path) -> None:
+def _check_probabilities(probabilities: Tensor, scores: Tensor, path: Path) -> None:
     """Raises ArtefactError unless the probabilities are the softmax of the scores; the label follows from them."""
-    (probabilities,) = (value for value in outputs.values() if isinstance(value, dict))
-    if not torch.allclose(torch.tensor(list(probabilities.values())), outputs[scores].flatten().softmax(0), atol=1e-6):
+    if not torch.allclose(probabilities.flatten(1), scores.flatten(1).softmax(1), atol=1e-6):
         raise ArtefactError(
             got=f"class probabilities in {path} that are not the softmax of its scores",
             allowed="scores and probabilities that agree",

@@ -189,6 +189,11 @@ def scores_not_transposed(w: Written) -> None:
     flag(w, w.operations("matmul")[1], "transpose_y")
 
 
+def later_slice(w: Written) -> None:
+    integers(w, w.operation("slice_by_index"), "begin", [0, 0, 0, 1])
+    integers(w, w.operation("slice_by_index"), "end", [1, WIDTH, 8, 9])
+
+
 FAULTS: dict[str, tuple[Precision, Callable[[Written], None]]] = {
     "a weight's exponent bit": (Precision.FP16, weight_bit),
     "a weight's sign bit": (Precision.FP16, sign_bit),
@@ -216,16 +221,7 @@ FAULTS: dict[str, tuple[Precision, Callable[[Written], None]]] = {
     "another axis of a softmax": (Precision.FP16, lambda w: integers(w, w.operation("softmax"), "axis", [-2])),
     "another axis of a concatenation": (Precision.FP16, lambda w: integers(w, w.operation("concat"), "axis", [2])),
     "another axis of a mean": (Precision.FP16, lambda w: integers(w, w.operation("reduce_mean"), "axes", [1, 2])),
-    "a slice that begins elsewhere": (
-        Precision.FP16,
-        lambda w: (
-            (
-                integers(w, w.operation("slice_by_index"), "begin", [0, 0, 0, 1]),
-                integers(w, w.operation("slice_by_index"), "end", [1, WIDTH, 8, 9]),
-            )
-            and None
-        ),
-    ),
+    "a slice that begins elsewhere": (Precision.FP16, later_slice),
     "another epsilon": (Precision.FP16, lambda w: half(w, w.operation("layer_norm"), "epsilon", 1.0)),
     "another slope": (Precision.FP16, lambda w: half(w, w.operation("sigmoid_hard"), "alpha", 0.2)),
 }
