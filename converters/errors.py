@@ -5,6 +5,7 @@ ConverterError          (never raised itself)
 |- UnknownTargetError   exit 2: no such format (registry.py)
 |- OptionError          exit 2: an option of one format that it does not take (coreml/options.py)
 `- ToolchainError       exit 3: a converter or runtime is missing, or failed
+   `- NoRuntimeError    the same: nothing here can run such a file; as a verdict, `not_run`
 """
 
 from __future__ import annotations
@@ -28,3 +29,7 @@ class ArtefactError(ConverterError):
 
 class ToolchainError(ConverterError):
     exit_code = 3
+
+
+class NoRuntimeError(ToolchainError):
+    """Nothing on this machine can run an artefact that was written all the same."""

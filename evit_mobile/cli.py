@@ -107,6 +107,12 @@ def convert(
             "--ios", help="Core ML: oldest iOS to run on, 16, 17 or 18.", show_default="what the precision needs"
         ),
     ] = None,
+    delegate: Annotated[
+        str | None,
+        typer.Option(
+            "--delegate", help="ExecuTorch: what the file calls, xnnpack, coreml or vulkan.", show_default="xnnpack"
+        ),
+    ] = None,
     relu_attention: Annotated[
         bool, typer.Option("--relu-attention", help="M: ReLU linear attention, another function, recovered.")
     ] = False,
@@ -148,6 +154,7 @@ def convert(
             recovery_steps=recovery_steps,
             cache=cache,
             interface=Interface(image_input=image_input, class_output=class_output, ios=ios),
+            delegate=delegate,
             golden=golden,
             report=report,
         )

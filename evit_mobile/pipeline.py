@@ -12,8 +12,8 @@ from torch import nn
 
 import evit_mobile
 from converters.contract import Artefact, Metadata, Precision, Target
-from converters.errors import ConverterError
-from converters.registry import TARGETS, find_installed_target, find_target
+from converters.errors import ConverterError, NoRuntimeError
+from converters.registry import DELEGATES, TARGETS, find_installed_target, find_target
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images, preprocess_for
 from evit_mobile.document import class_names, compose, known_labels
 from evit_mobile.errors import UsageError
@@ -29,7 +29,7 @@ from evit_mobile.speed import against_fp32
 from evit_mobile.validation import golden as golden_vectors
 from evit_mobile.validation.metrics import Logits
 from evit_mobile.validation.thresholds import MIN_IMAGES
-from evit_mobile.validation.verdict import Validation, Verdict, judge
+from evit_mobile.validation.verdict import Validation, Verdict, judge, not_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,7 @@ def convert(
     recovery_steps: int | None = None,
     cache: bool = True,
     interface: Interface = TENSORS,
+    delegate: str | None = None,
     golden: int = 8,
     report: Report = silent,
 ) -> Conversion:
@@ -74,13 +75,15 @@ def convert(
     gives an int8-full artefact float input and output. With a `variation` the model's function changes: it is recovered from
     the original, in `recovery_steps` steps, on images that do not judge, and its weights are written beside the artefacts,
     which are proven against them. With `cache`, a calibration that was done before is not repeated. `interface` is that
-    of the Core ML package. `golden` is the number of golden vectors to write for apps (docs/golden.md); only classifiers have them.
+    of the Core ML package; `delegate` is what an ExecuTorch file calls, XNNPACK by default. `golden` is the number of golden
+    vectors to write for apps (docs/golden.md); only classifiers have them.
     Raises the errors of `evit_mobile.errors`, calib and converters; a failed validation is not an error but a
     verdict in the manifest.
     """
     precision, folder = Precision(precision), Path(out)
     require_int8(max_drop, precision)
-    targets = [usable_target(name, precision) for name in dict.fromkeys(formats or formats_with(precision))]
+    names = with_delegate(formats or formats_with(precision), delegate)
+    targets = [usable_target(name, precision) for name in dict.fromkeys(names)]
     check_interface(interface, targets, precision)
     prepare_folder(folder)
     report("loading weights")
@@ -117,6 +120,20 @@ def convert(
 def formats_with(precision: Precision) -> list[str]:
     """Every format that has the precision."""
     return [name for name in TARGETS if precision in find_target(name).precisions]
+
+
+def with_delegate(formats: Sequence[str], delegate: str | None) -> list[str]:
+    """`formats`, the one that has several delegates being that of `delegate`. Raises UsageError where none has it."""
+    if delegate is None:
+        return list(formats)
+    chosen = [DELEGATES.get(name, {}).get(delegate, name) for name in formats]
+    if delegate not in {known for name in formats for known in DELEGATES.get(name, {})}:
+        raise UsageError(
+            got=f"--delegate {delegate} for {', '.join(formats)}",
+            allowed="; ".join(f"{', '.join(known)} for {name}" for name, known in DELEGATES.items()),
+            do="choose one of these, and add its --format",
+        )
+    return chosen
 
 
 def usable_target(name: str, precision: Precision) -> Target:
@@ -276,7 +293,11 @@ def prove(
     """Runs the written file on the held-out images and judges it against every stage before it; `max_drop` is the user's own limit,
     in points.
     """
-    compared = [*stages, (artefact.format, run_artefact(target, artefact.path, held_out))]
+    try:
+        logits = run_artefact(target, artefact.path, held_out)
+    except NoRuntimeError as error:
+        return not_run(target.runtime, str(error))
+    compared = [*stages, (artefact.format, logits)]
     labels = known_labels(reference, held_out)
     return judge(
         compared, labels, artefact.precision, target.runtime, reference.recovery, max_drop, task=reference.spec.task

@@ -10,9 +10,9 @@ from typing import Any
 from calib.errors import DataError
 from calib.preprocess import Preprocess
 from converters.contract import Inspection, Precision, Target
-from converters.errors import ArtefactError, ToolchainError
+from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
 from converters.files import sha256
-from converters.registry import SUFFIXES, find_installed_target, find_target
+from converters.registry import SUFFIXES, find_installed_target, find_target, target_of
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, everything, held_out_images
 from evit_mobile.document import known_labels
 from evit_mobile.errors import UsageError
@@ -131,6 +131,8 @@ def judge_again(
         return result(not_run(target.runtime, missing))
     try:
         logits = run_artefact(target, path, held_out)
+    except NoRuntimeError as error:
+        return result(not_run(target.runtime, str(error)))
     except (ArtefactError, ToolchainError) as error:
         return result(failed(target.runtime, str(error)))
     stages = [("reference", expected), (entry["format"], logits)]
@@ -218,11 +220,12 @@ def listed_artefacts(path: Path) -> tuple[Path, dict[str, Any], list[dict[str, A
 
 def installed_target(path: Path) -> Target:
     """The target of an artefact by its suffix. Raises ArtefactError for another file, ToolchainError when not installed."""
-    if path.suffix not in SUFFIXES:
+    name = target_of(path)
+    if name is None:
         raise ArtefactError(got=f"{path}", allowed=f"a file ending in {', '.join(SUFFIXES)}", do="name an artefact")
     if not path.exists():
         raise ArtefactError(got=f"{path}, which does not exist", allowed="a written artefact", do="correct the path")
-    return find_installed_target(SUFFIXES[path.suffix])
+    return find_installed_target(name)
 
 
 def manifest_reference(folder: Path, manifest: dict[str, Any], weights: str | None) -> Reference:

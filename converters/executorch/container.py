@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from executorch.exir import schema
 from executorch.exir._serialize._flatbuffer_program import _flatbuffer_to_program
 from executorch.exir._serialize._named_data_store import NamedDataStore
 from executorch.exir._serialize._program import PTEFile, _get_extended_header, serialize_pte_binary
+from executorch.exir.backend.compile_spec_schema import CompileSpec
 
 from converters.contract import Metadata
 from converters.errors import ArtefactError
@@ -42,15 +44,19 @@ ONE_RESULT = f"[1, {ONE_TENSOR}]"
 """PyTorch's text for a result that is one value."""
 
 
-def write_container(graph: Graph, blob: Blob, metadata: Metadata) -> bytes:
-    """The .pte file whose method `forward` runs the delegate, and whose method `metadata` returns `metadata` as JSON text."""
+def write_container(
+    graph: Graph, blob: Blob, metadata: Metadata, backend: str = XNNPACK, specs: Mapping[str, bytes] | None = None
+) -> bytes:
+    """The .pte file whose method `forward` runs the delegate of that `backend`, compiled with `specs`, and whose method `metadata`
+    returns `metadata` as JSON text.
+    """
     constants = NamedDataStore()
     for key, content in blob.constants.items():
         constants.add_named_data(key, content, ALIGNMENT)
     constants.add_named_data(DIGEST_KEY, UNSIGNED, ALIGNMENT)
     program = schema.Program(
         version=0,
-        execution_plan=[_forward(graph), _metadata(metadata)],
+        execution_plan=[_forward(graph, backend, specs or {}), _metadata(metadata)],
         constant_buffer=[schema.Buffer(storage=b"")],
         backend_delegate_data=[schema.BackendDelegateInlineData(data=blob.graph)],
         segments=[],
@@ -63,7 +69,7 @@ def write_container(graph: Graph, blob: Blob, metadata: Metadata) -> bytes:
     return content[:start] + structure_digest(read_container(content)) + content[end:]
 
 
-def _forward(graph: Graph) -> Any:
+def _forward(graph: Graph, backend: str, specs: Mapping[str, bytes]) -> Any:
     """The method that hands its inputs to the delegate and returns the delegate's outputs."""
     tensors, offset = [], 0
     for tensor in (*graph.inputs, *graph.outputs):
@@ -72,9 +78,9 @@ def _forward(graph: Graph) -> Any:
     count = len(graph.inputs)
     call = schema.DelegateCall(delegate_index=0, args=list(range(len(tensors))))
     delegate = schema.BackendDelegate(
-        id=XNNPACK,
+        id=backend,
         processed=schema.BackendDelegateDataReference(location=schema.DataLocation.INLINE, index=0),
-        compile_specs=[],
+        compile_specs=[CompileSpec(key, value) for key, value in specs.items()],
     )
     return schema.ExecutionPlan(
         name=METHOD,

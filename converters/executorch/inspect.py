@@ -26,7 +26,7 @@ def inspect_content(content: bytes) -> Inspection:
     """What the .pte file with these bytes contains. Raises ArtefactError."""
     container = open_container(content)
     graphs = container.graphs
-    kernels = _kernel_calls(container)
+    kernels = kernel_calls(container)
     delegated = Counter(node.kind for graph in graphs for node in graph.nodes)
     dtypes = Counter(DTYPES.get(value.dtype, value.dtype) for graph in graphs for value in graph.values.values())
     inputs, outputs = tensor_specs(container)
@@ -49,8 +49,8 @@ def inspect_content(content: bytes) -> Inspection:
     )
 
 
-def _kernel_calls(container: Container) -> Counter[str]:
-    """Operations outside every delegate, by name. A call to another backend's delegate counts as one operation."""
+def kernel_calls(container: Container, own: str = XNNPACK) -> Counter[str]:
+    """Operations outside every delegate, by name. A call of another backend's delegate than `own` counts as one operation."""
     plan = container.plan
     names: Counter[str] = Counter()
     for chain in plan.chains:
@@ -60,7 +60,7 @@ def _kernel_calls(container: Container) -> Counter[str]:
                 case "KernelCall":
                     operator = plan.operators[call.op_index]
                     names[f"{operator.name}.{operator.overload}".rstrip(".")] += 1
-                case "DelegateCall" if plan.delegates[call.delegate_index].id != XNNPACK:
+                case "DelegateCall" if plan.delegates[call.delegate_index].id != own:
                     names[plan.delegates[call.delegate_index].id] += 1
     return names
 

@@ -46,6 +46,19 @@ def quiet_toolchain() -> Iterator[None]:
         root.setLevel(level)
 
 
+@contextmanager
+def quiet_partitioner() -> Iterator[None]:
+    """Keeps executorch's partitioners from listing what they found, which a delegation report says better."""
+    root = logging.getLogger()
+    level, disabled = root.level, logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        root.setLevel(level)
+
+
 class _Without(logging.Filter):
     def __init__(self, pattern: re.Pattern[str]) -> None:
         super().__init__()

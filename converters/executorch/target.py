@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +25,7 @@ class ExecuTorchTarget:
 
     name = "executorch"
     suffix = ".pte"
-    precisions = MappingProxyType(
+    precisions: Mapping[Precision, FloatType] = MappingProxyType(
         {Precision.FP32: FloatType.FP32, Precision.FP16: FloatType.FP16, Precision.INT8: FloatType.FP32}
     )
     runtime = "ExecuTorch with XNNPACK on the CPU"

@@ -19,7 +19,7 @@ from PIL import Image
 from calib.images import Picture, open_image, upright
 from calib.preprocess import Preprocess
 from converters.contract import FloatType, Precision, Target
-from converters.errors import ArtefactError
+from converters.errors import ArtefactError, NoRuntimeError
 from converters.files import atomic_path, sha256
 from converters.registry import find_target
 from evit_mobile.data import Images
@@ -139,7 +139,10 @@ def artefact_entries(manifest: dict[str, Any], folder: Path, tensors: NDArray[np
         path, target = folder / entry["path"], find_target(entry["format"])
         if target.missing() is not None or not path.exists() or sha256(path) != entry["sha256"]:
             continue
-        logits = target.load(path)(tensors)
+        try:
+            logits = target.load(path)(tensors)
+        except NoRuntimeError:
+            continue
         if np.isfinite(logits).all():
             entries[entry["path"]] = {
                 "sha256": entry["sha256"],

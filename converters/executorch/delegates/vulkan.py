@@ -1,0 +1,126 @@
+"""A .pte file for Android's GPUs: lowered by executorch's own Vulkan partitioner, and inspected. Nothing here can run it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from converters.contract import Artefact, Delegation, Fallback, FloatType, Inspection, Metadata, Precision, Runner
+from converters.errors import NoRuntimeError, ToolchainError
+from converters.executorch.damage import damaged
+from converters.executorch.quiet import quiet_partitioner, quiet_toolchain
+from converters.executorch.target import ExecuTorchTarget
+from converters.files import sha256, size_bytes, write_bytes
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+    from converters.executorch.container import Container
+
+BACKEND = "VulkanBackend"
+DTYPES = {"FLOAT32": "float32", "FLOAT16": "float16"}
+"""numpy's names for the types of the delegate's schema, where they differ."""
+FALLBACK_REASON = "the Vulkan partitioner did not take it; it runs on executorch's portable kernels"
+
+
+class VulkanDelegateTarget(ExecuTorchTarget):
+    """The Target of .pte files for GPUs with Vulkan."""
+
+    name = "executorch-vulkan"
+    suffix = ".vulkan.pte"
+    precisions = MappingProxyType({Precision.FP32: FloatType.FP32, Precision.FP16: FloatType.FP16})
+    runtime = "ExecuTorch with Vulkan, on a GPU"
+
+    def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:  # noqa: ARG002  # the contract's signature; executorch has no room for it
+        self._require()
+        content = to_bytes(program, precision)
+        write_bytes(path, content)
+        inspection = self.inspect(path)
+        return Artefact(
+            format=self.name,
+            precision=precision,
+            path=path,
+            bytes=size_bytes(path),
+            sha256=sha256(path),
+            inputs=inspection.inputs,
+            outputs=inspection.outputs,
+            toolchain={package: version(package) for package in ("torch", "executorch")},
+        )
+
+    def load(self, path: Path) -> Runner:
+        self.inspect(path)
+        raise NoRuntimeError(
+            got=f"{path.name}, for a GPU with Vulkan",
+            allowed="a runtime with that delegate; executorch's Python package has none",
+            do="run the file on an Android phone",
+        )
+
+    def inspect(self, path: Path) -> Inspection:
+        self._require()
+        with quiet_toolchain():
+            from converters.executorch.container import open_container, read_file
+
+            return inspect_container(open_container(read_file(path)), size_bytes(path))
+
+
+def to_bytes(program: ExportedProgram, precision: Precision) -> bytes:
+    """The file's content, by executorch's own route. Raises ToolchainError."""
+    with quiet_toolchain(), quiet_partitioner():
+        from executorch.backends.vulkan.partitioner.vulkan_partitioner import VulkanPartitioner
+        from executorch.exir import to_edge_transform_and_lower
+
+        options = {"force_fp16": precision is Precision.FP16}
+        try:
+            lowered = to_edge_transform_and_lower(program, partitioner=[VulkanPartitioner(options)])
+            return bytes(lowered.to_executorch().buffer)
+        except Exception as error:  # whatever its passes run into
+            raise ToolchainError(
+                got=f"a failure of executorch's Vulkan route, {type(error).__name__}: {error}",
+                allowed="a program that it can lower",
+                do="choose another delegate",
+            ) from error
+
+
+def inspect_container(container: Container, size: int) -> Inspection:
+    """The delegation report: what Vulkan takes, in how many pieces, and what is left. Raises ArtefactError."""
+    from converters.executorch.inspect import kernel_calls, tensor_specs
+
+    graphs = [read_graph(container.blob(one)) for one in container.plan.delegates if one.id == BACKEND]
+    kernels = kernel_calls(container, BACKEND)
+    delegated = Counter(call.name for graph in graphs for call in graph.chain)
+    inputs, outputs = tensor_specs(container)
+    return Inspection(
+        inputs=inputs,
+        outputs=outputs,
+        operations=dict((delegated + kernels).most_common()),
+        dtypes=dict(Counter(name for graph in graphs for name in tensor_types(graph)).most_common()),
+        bytes=size,
+        delegation=Delegation(
+            delegate="Vulkan",
+            partitions=len(graphs),
+            delegated_ops=delegated.total(),
+            total_ops=delegated.total() + kernels.total(),
+            fallback=tuple(
+                Fallback(op=name, count=count, reason=FALLBACK_REASON) for name, count in kernels.most_common()
+            ),
+        ),
+    )
+
+
+def read_graph(blob: bytes) -> Any:
+    """The delegate's graph (`VkGraph`). Raises ArtefactError."""
+    from executorch.backends.vulkan.serialization import vulkan_graph_serialize
+
+    try:
+        return vulkan_graph_serialize.flatbuffer_to_vk_graph(vulkan_graph_serialize.extract_vk_flatbuffer(blob))
+    except Exception as error:  # whatever its parsing stumbles over
+        raise damaged(f"a Vulkan delegate that cannot be read ({type(error).__name__}: {error})") from error
+
+
+def tensor_types(graph: Any) -> list[str]:
+    """The type of every tensor of a graph."""
+    tensors = [one.value for one in graph.values if type(one.value).__name__ == "VkTensor"]
+    return [DTYPES.get(tensor.datatype.name, tensor.datatype.name.lower()) for tensor in tensors]
