@@ -91,6 +91,8 @@ def with_earlier(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     merged = {**document, "artefacts": kept + document["artefacts"]}
     if document["quant_plan"] is None:
         merged |= {key: earlier[key] for key in ("quant_plan", "protection", "calibration") if key in earlier}
+    if "activation_audit" in earlier:
+        merged["activation_audit"] = earlier["activation_audit"]
     return merged
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,8 @@ def convert(
             failures.append(error)
     first = next(iter(prepared.values()))
     document = compose(reference, calibration, held_out, first.plan, precision, first.protection, records, folder, seed)
+    audits = [asdict(lowerable.audit) for lowerable in prepared.values() if lowerable.audit is not None]
+    document["activation_audit"] = audits[0] if audits else document.get("activation_audit")
     report("writing golden vectors")
     document["golden"] = write_golden(document, folder, reference, held_out, golden)
     write_manifest(document, folder)

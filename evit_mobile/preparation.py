@@ -19,6 +19,8 @@ from torch.export import ExportedProgram
 from converters.contract import FloatType, Precision, QuantPlan, Target
 from converters.integer_io import with_integer_io
 from converters.quantized_program import quantize_program
+from evit_mobile.audit import IMAGES as AUDIT_IMAGES
+from evit_mobile.audit import ActivationAudit, audit, describe
 from evit_mobile.data import Images
 from evit_mobile.document import known_labels
 from evit_mobile.max_drop import trial_loss
@@ -64,6 +66,7 @@ class Lowerable:
     plan: QuantPlan | None
     protection: Protection | None
     stages: tuple[tuple[str, Logits], ...]
+    audit: ActivationAudit | None = None
 
 
 def prepare(
@@ -124,7 +127,13 @@ def prepare(
             form: replace(lowerable, program=with_integer_io(lowerable.program))
             for form, lowerable in lowerables.items()
         }
-    return {kind: lowerables[form] for kind, form in forms.items()}
+    prepared = {kind: lowerables[form] for kind, form in forms.items()}
+    if FloatType.FP16 in prepared:
+        half = prepared[FloatType.FP16]
+        found = audit(reference.module, half.program, images_of(calibration)[:AUDIT_IMAGES])
+        report(describe(found))
+        prepared[FloatType.FP16] = replace(half, audit=found)
+    return prepared
 
 
 def integer_form(reference: nn.Module, calibration: Images) -> nn.Module:

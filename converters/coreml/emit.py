@@ -9,6 +9,7 @@ operators of torch 2.13, and it names operations by number.
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -22,8 +23,9 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 from torch.fx import GraphModule, Interpreter, Node
 from torch.fx.node import Argument, Target
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
+from converters.contract import NEEDS_FLOAT32
 from converters.coreml import toolchain
 from converters.coreml.names import INPUT, OUTPUT, PROBABILITIES, operation_name
 from converters.coreml.options import TENSORS, Normalization, Options
@@ -159,7 +161,34 @@ class Emitter(Interpreter):
                 allowed=", ".join(sorted({str(known) for known in OPERATORS})),
                 do="rewrite the module with these, or add a translation to converters/coreml/emit.py",
             )
-        return translation(self, *args, **kwargs)
+        if self.dtype is np.float32 or not (self._needs_float32 or any(map(is_float32, tree_leaves((args, kwargs))))):
+            return translation(self, *args, **kwargs)
+        return self._island(translation, args, kwargs)
+
+    @property
+    def _needs_float32(self) -> bool:
+        return NEEDS_FLOAT32 in self.node.meta
+
+    def _island(self, translation: Translation, args: tuple[Argument, ...], kwargs: dict[str, Any]) -> Any:
+        """The current node in float32: for a result that float16 cannot hold, or from such ones."""
+        count = itertools.count()
+
+        def widened(value: Any) -> Any:
+            if not is_float(value):
+                return value
+            return self.cast(value, operation_name(self.module_path, f"{self.node.name}_wide{next(count)}"), np.float32)
+
+        def narrowed(value: Any) -> Any:
+            if not is_float32(value):
+                return value
+            return self.cast(value, operation_name(self.module_path, f"{self.node.name}_narrow{next(count)}"))
+
+        usual, self.dtype = self.dtype, np.float32
+        try:
+            result = translation(self, *tree_map(widened, args), **tree_map(widened, kwargs))
+        finally:
+            self.dtype = usual
+        return result if self._needs_float32 else tree_map(narrowed, result)
 
     def op(self, kind: str, part: str = "", **arguments: Any) -> Var:
         """Appends a MIL operation named after the current node (and `part`, where a node needs several)."""
@@ -214,6 +243,20 @@ class Emitter(Interpreter):
                 do="convert with --fp32, or scale the module's weights",
             )
         return array
+
+
+def is_float(value: Any) -> bool:
+    """Whether `value` is a float value of the MIL program."""
+    return (is_variable(value) and value.is_tensor_or_scalar_of(dtype="fp16")) or is_float32(value)
+
+
+def is_float32(value: Any) -> bool:
+    """Whether `value` is a float32 value of the MIL program."""
+    return is_variable(value) and bool(value.is_tensor_or_scalar_of(dtype="fp32"))
+
+
+def is_variable(value: Any) -> bool:
+    return isinstance(value, toolchain.load("coremltools.converters.mil.mil").Var)
 
 
 CONSTANT_TYPES = (Tensor, bool, int, float, str, torch.dtype, torch.memory_format, torch.layout, torch.device)

