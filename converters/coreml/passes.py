@@ -59,9 +59,10 @@ def _share_constants(function: Any) -> None:
 
 @_registry.register_pass(namespace="converters")
 class short_names(_graph_pass.AbstractGraphPass):  # type: ignore[name-defined,misc]  # noqa: N801  # as above
-    """Numbers what nobody looks up by name: constants, weights, quantize and dequantize.
+    """Numbers all values, and the operations that nobody looks up by name: constants, weights, quantize and dequantize.
 
-    A name is written where the value is made, and again wherever it is taken.
+    A value's name is written where the value is made, and again wherever it is taken. Other operations keep their own names,
+    which say their module.
     """
 
     def apply(self, program: Any) -> None:
@@ -69,11 +70,15 @@ class short_names(_graph_pass.AbstractGraphPass):  # type: ignore[name-defined,m
             outputs = {var.name for var in function.outputs}
             for number, operation in enumerate(function.operations):
                 letter = SHORT.get(operation.op_type.split("_")[0])
-                if letter is not None and operation.outputs[0].name not in outputs:
-                    operation.name = operation.outputs[0].name = f"{letter}{number}"
+                if len(operation.outputs) > 1 or operation.outputs[0].name in outputs:
+                    continue
+                operation.outputs[0].name = f"{letter or VALUE}{number}"
+                if letter is not None:
+                    operation.name = operation.outputs[0].name
 
 
 SHORT = {"const": "c", "constexpr": "w", "quantize": "q", "dequantize": "d"}
+VALUE = "v"
 
 
 def _identity(var: Any) -> Any:

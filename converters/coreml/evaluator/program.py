@@ -25,9 +25,10 @@ BATCH = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One operation, ready to run. `operands` names the activations that it takes, singly or as a list."""
+    """One operation, ready to run. `name` leads to its module. `operands` names the activations that it takes, singly or as a list."""
 
     operation: str
+    name: str
     kernel: Kernel
     parameters: dict[str, Any]
     operands: dict[str, str | list[str]]
@@ -119,7 +120,7 @@ class Evaluator:
             try:
                 step.run(values)
             except (NotImplementedError, RuntimeError, TypeError, KeyError) as error:
-                raise _unsupported(step.operation, step.results[0], str(error)) from error
+                raise _unsupported(step.operation, step.name, str(error)) from error
         return {name: value for name, value in values.items() if name not in self.residents}
 
 
@@ -167,6 +168,7 @@ def _steps(function: Any, constants: dict[str, Any]) -> Iterator[Step]:
         fixed = {key: name for key, name in bound.items() if isinstance(name, str) and name in constants}
         yield Step(
             operation=op.op_type,
+            name=op.name,
             kernel=OPERATORS[op.op_type],
             parameters={key: _parameter(constants[name]) for key, name in fixed.items()},
             operands={key: name for key, name in bound.items() if key not in fixed},

@@ -73,7 +73,7 @@ class Written:
 
     def operation(self, kind: str, module: str = "") -> Any:
         """The first of its kind in `module`."""
-        return next(one for one in self.operations(kind) if module in one.outputs[0].name)
+        return next(one for one in self.operations(kind) if module in named(one))
 
     def value(self, operation: Any, key: str) -> Any:
         """The protobuf of an input's constant, which others may share: `own` it before a change."""
@@ -99,6 +99,11 @@ class Written:
         offset = self.value(operation, key).blobFileValue.offset
         _, _, size, start = package.BLOB_HEADER.unpack_from(self.weights, offset)
         return np.frombuffer(self.weights, np.uint8, size, start).view(dtype)
+
+
+def named(operation: Any) -> str:
+    """Its name, which says its module."""
+    return str(operation.attributes["name"].immediateValue.tensor.strings.values[0])
 
 
 def swap(operation: Any, first: str, second: str) -> None:
@@ -136,7 +141,7 @@ def transposed_weight(w: Written) -> None:
 
 
 def transposed_position_bias(w: Written) -> None:
-    name = next(one for one in w.operations("add") if "attention" in one.outputs[0].name)
+    name = next(one for one in w.operations("add") if "attention" in named(one))
     transposed(w.stored(name, "y"), TOKENS)
 
 
