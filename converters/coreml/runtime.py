@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ON_MAC = sys.platform == "darwin"
 CORE_ML = "Core ML"
+UNITS = ("ALL", "CPU_AND_NE", "CPU_ONLY")
+"""Compute units that Core ML may be held to; validation leaves it all of them."""
 EVALUATOR = "the reference evaluator on Linux"
 LARGEST_ROUNDING = 0.01
 """How far a pixel may be from a whole number after normalisation in float32 was undone; its error is about 1e-5."""
@@ -65,13 +67,14 @@ def _evaluator(path: Path) -> Runner:
     return Evaluator(path)
 
 
-def _core_ml(path: Path, normalization: Normalization | None) -> Runner:
-    """The package in coremltools' MLModel, which compiles and runs it with the system's Core ML."""
+def _core_ml(path: Path, normalization: Normalization | None, units: str = UNITS[0]) -> Runner:
+    """The package in coremltools' MLModel, which compiles and runs it with the system's Core ML on these compute units."""
     import numpy as np
     from PIL import Image
 
     try:
-        model = toolchain.load().models.MLModel(str(path))
+        ct = toolchain.load()
+        model = ct.models.MLModel(str(path), compute_units=ct.ComputeUnit[units])
     except Exception as error:  # whatever the system's compiler reports
         raise ToolchainError(
             got=f"Core ML refusing {path} ({type(error).__name__}: {error})",

@@ -134,7 +134,8 @@ def test_releases_outside_the_table_are_refused(release: int, tmp_path: Path) ->
 class FakeModel:
     """coremltools' MLModel as documented: takes Pillow images where the specification says so."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, compute_units: Any) -> None:
+        assert compute_units.name == "ALL"
         self.specification = toolchain.load().utils.load_spec(path)
 
     def get_spec(self) -> Any:

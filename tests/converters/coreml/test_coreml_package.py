@@ -185,4 +185,5 @@ def test_images_of_another_size_are_refused(original: Path) -> None:
         with pytest.raises(ArtefactError, match=r"allowed: \(B, 6, 5, 5\)"):
             run(np.zeros(shape, np.float32))
     batch = np.random.default_rng(0).normal(size=(3, 6, 5, 5)).astype(np.float32)
-    np.testing.assert_array_equal(run(batch), np.concatenate([run(one[None]) for one in batch]))
+    alone = np.concatenate([run(one[None]) for one in batch])  # may sum in another order, and then round to a neighbour
+    np.testing.assert_allclose(run(batch), alone, rtol=2**-10)

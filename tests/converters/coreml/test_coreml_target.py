@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from coreml_programs import METADATA, FeedForward, export
+from coreml_programs import METADATA, FeedForward, export, sqnr_db
 
 from converters.contract import Precision, Target
 from converters.coreml import runtime, toolchain
+from converters.coreml.evaluator import Evaluator
 from converters.coreml.target import CoreMLTarget
 from converters.errors import ArtefactError, ToolchainError
 from converters.registry import find_target
@@ -81,7 +82,8 @@ def test_verdicts_on_linux_name_the_evaluator() -> None:
 class FakeModel:
     """coremltools' MLModel as documented: a list of feature dictionaries in, a list out."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, compute_units: Any) -> None:
+        assert compute_units.name == "ALL"
         self.specification = toolchain.load().utils.load_spec(path)
 
     def get_spec(self) -> Any:
@@ -104,11 +106,21 @@ def test_on_a_mac_core_ml_itself_runs_the_package(tmp_path: Path, monkeypatch: p
         runtime.load(path)
 
 
+@pytest.mark.skipif(not runtime.ON_MAC, reason="Core ML itself runs on macOS only")
+@pytest.mark.parametrize("units", runtime.UNITS)
+def test_core_ml_and_the_evaluator_agree(units: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.mlpackage"
+    CoreMLTarget().lower(export(FeedForward(6), X), Precision.FP16, path, METADATA)
+    images = np.random.default_rng(0).normal(size=(8, 6, 5, 5)).astype(np.float32)
+    expected = Evaluator(path)(images)
+    assert sqnr_db(expected, runtime._core_ml(path, None, units)(images)) > 50
+
+
 def test_core_ml_refusing_a_package_is_a_toolchain_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "p.mlpackage"
     CoreMLTarget().lower(export(FeedForward(6), X), Precision.FP16, path, METADATA)
 
-    def refuse(_: str) -> None:
+    def refuse(_: str, **__: Any) -> None:
         raise RuntimeError("Error compiling model")
 
     monkeypatch.setattr(runtime, "ON_MAC", True)
