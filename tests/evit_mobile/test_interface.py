@@ -62,7 +62,7 @@ def test_compressed_packages_with_image_input_pass_and_pass_again(precision: str
     assert entry["precision"] == precision
     assert entry["inputs"][0]["dtype"] == "image"
     assert conversion.proven
-    assert [result.validation.verdict for result in validate(tmp_path)] == ["passed"]
+    assert [result.validation.verdict for result in validate(tmp_path).artefacts] == ["passed"]
 
 
 @pytest.mark.slow
