@@ -70,11 +70,11 @@ def serve(folder: Path, *, port: int, node_modules: Path | None, ready: Callable
     """
     read_manifest(folder)
     with open_server(folder, port=port, node_modules=node_modules) as server:
-        ready(address(server))
         try:
+            ready(address(server))  # from here on Ctrl-C is the way to end it
             server.serve_forever()
         except KeyboardInterrupt:
-            return  # the way to end it
+            return
 
 
 def open_server(folder: Path, *, port: int = 0, node_modules: Path | None = None) -> ThreadingHTTPServer:
