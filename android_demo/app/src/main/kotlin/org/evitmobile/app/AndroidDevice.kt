@@ -11,7 +11,10 @@ import org.evitmobile.inference.Device
 
 /** The phone this runs on. Its energy is measured only where [energy] asks for it. */
 class AndroidDevice(private val context: Context, energy: Boolean) : Device {
-    override val entry = DeviceEntry("${Build.MANUFACTURER} ${Build.MODEL}", "Android ${Build.VERSION.RELEASE} (API ${Build.VERSION.SDK_INT})")
+    override val entry = DeviceEntry(
+        model = "${Build.MANUFACTURER} ${Build.MODEL}",
+        system = "Android ${Build.VERSION.RELEASE} (API ${Build.VERSION.SDK_INT})",
+    )
     private val openedPower = openPower(context, energy)
     override val power: PowerSource? = openedPower.getOrNull()
     override val powerUnavailable: String = openedPower.exceptionOrNull()?.message.orEmpty()

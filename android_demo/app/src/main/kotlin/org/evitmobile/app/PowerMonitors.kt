@@ -14,6 +14,7 @@ import java.util.concurrent.TimeoutException
 import org.evitmobile.core.Failure
 import org.evitmobile.core.PowerReading
 import org.evitmobile.core.PowerSource
+import org.evitmobile.core.demand
 
 /**
  * The power rails that Android 15 and later tell apps about, where the phone has meters on them. Android answers with the same reading for
@@ -42,7 +43,7 @@ class PowerMonitors private constructor(private val health: SystemHealthManager,
             )
         }
         val energies = rails.associate { it.name to readings.getConsumedEnergy(it) }
-        if (energies.values.any { it < 0 }) throw Failure("a power monitor without a reading", "one of each", "measure with a battery meter")
+        demand(energies.values.all { it >= 0 }, "a power monitor without a reading", "one of each") { ADVICE }
         return PowerReading(readings.getTimestampMillis(rails.first()), energies)
     }
 
@@ -50,9 +51,11 @@ class PowerMonitors private constructor(private val health: SystemHealthManager,
         /** The phone's meters. Modelled consumers are left out: only what was measured counts. Throws [Failure] when there are none. */
         fun open(context: Context): PowerMonitors {
             val health = context.getSystemService(SystemHealthManager::class.java)
-            val monitors = await { future: CompletableFuture<List<PowerMonitor>> -> health.getSupportedPowerMonitors(null, future::complete) }
+            val monitors = await { future: CompletableFuture<List<PowerMonitor>> ->
+                health.getSupportedPowerMonitors(null, future::complete)
+            }
             val rails = monitors.filter { it.type == PowerMonitor.POWER_MONITOR_TYPE_MEASUREMENT }
-            if (rails.isEmpty()) throw Failure("a phone without power meters", "one with some", "measure with a battery meter")
+            demand(rails.isNotEmpty(), "a phone without power meters", "one with some") { ADVICE }
             return PowerMonitors(health, rails)
         }
     }
@@ -64,10 +67,11 @@ private fun <T> await(ask: (CompletableFuture<T>) -> Unit): T {
     return try {
         future.get(ANSWER_S, TimeUnit.SECONDS)
     } catch (error: ExecutionException) {
-        throw Failure("power monitors that fail: ${error.cause?.message}", "readings", "measure with a battery meter", error)
+        throw Failure("power monitors that fail: ${error.cause?.message}", "readings", ADVICE, error)
     } catch (error: TimeoutException) {
-        throw Failure("power monitors that do not answer", "an answer within $ANSWER_S s", "measure with a battery meter", error)
+        throw Failure("power monitors that do not answer", "an answer within $ANSWER_S s", ADVICE, error)
     }
 }
 
 private const val ANSWER_S = 5L
+private const val ADVICE = "measure with a battery meter"

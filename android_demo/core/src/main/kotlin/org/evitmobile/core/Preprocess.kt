@@ -18,9 +18,8 @@ class Preprocess(private val input: InputEntry) {
 
     private fun crop(image: RgbImage): RgbImage {
         val (resizedHeight, resizedWidth) = resizedSize(image.height, image.width)
-        demand(resizedHeight.toLong() * resizedWidth <= LARGEST_RESIZED_PIXELS, "an image of ${image.width}x${image.height} pixels", "a less elongated one") {
-            "crop the image"
-        }
+        val affordable = resizedHeight.toLong() * resizedWidth <= LARGEST_RESIZED_PIXELS
+        demand(affordable, "an image of ${image.width}x${image.height} pixels", "a less elongated one") { "crop the image" }
         val resized = resize(image, resizedHeight, resizedWidth, input.interpolation)
         val (top, left) = offset(resizedHeight, height) to offset(resizedWidth, width)
         val pixels = ByteArray(height * width * CHANNELS)

@@ -87,7 +87,8 @@ private class Taps(source: Int, val size: Int, interpolation: Interpolation) {
                 exact[tap] = interpolation.weight((first[position] + tap - center + 0.5) * (1.0 / stretch))
                 sum += exact[tap]
             }
-            for (tap in 0 until count[position]) weights[position * window + tap] = fixedPoint(if (sum != 0.0) exact[tap] / sum else exact[tap])
+            val total = if (sum != 0.0) sum else 1.0
+            for (tap in 0 until count[position]) weights[position * window + tap] = fixedPoint(exact[tap] / total)
         }
     }
 }

@@ -43,7 +43,9 @@ class Classifier(
     override fun close() = opened.engine.close()
 }
 
-private fun unproven(artefact: ArtefactEntry): String? =
-    if (artefact.validation.verdict == "passed") null else "${artefact.path} is not proven: ${artefact.validation.verdict}, ${artefact.validation.reason}."
+private fun unproven(artefact: ArtefactEntry): String? {
+    val (verdict, reason) = artefact.validation
+    return if (verdict == "passed") null else "${artefact.path} is not proven: $verdict, $reason."
+}
 
 private const val SHOWN = 3

@@ -46,6 +46,8 @@ class ModelFolder private constructor(
         }
 
         private fun choicesOf(artefact: ArtefactEntry, runtimes: List<Runtime>): List<Choice> =
-            runtimes.filter { it.format == artefact.format }.flatMap { runtime -> runtime.accelerators.map { Choice(artefact, runtime, it) } }
+            runtimes
+                .filter { it.format == artefact.format }
+                .flatMap { runtime -> runtime.accelerators.map { Choice(artefact, runtime, it) } }
     }
 }

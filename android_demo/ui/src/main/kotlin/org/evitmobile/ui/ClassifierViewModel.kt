@@ -97,7 +97,8 @@ class ClassifierViewModel(
         val open = classifier ?: return
         val running = mutableState.value as? UiState.Running ?: return
         failing(running.choices, running.selected) { open.classify(image) }?.let {
-            mutableState.compareAndSet(running, running.copy(result = Result(it.predictions, it.preprocessMs, it.inferenceMs, dropped.get())))
+            val result = Result(it.predictions, it.preprocessMs, it.inferenceMs, dropped.get())
+            mutableState.compareAndSet(running, running.copy(result = result))
         }
     }
 
