@@ -18,7 +18,7 @@ from evit_mobile.validation.metrics import Logits, top1_agreement, top_k_accurac
 IMAGES = 1024
 """Held-out images to measure a drop with, where there are as many: one image is then a tenth of a point."""
 
-SLOW = ("coreml",)
+SLOW = ("coreml", "executorch-coreml")
 """Formats whose files are run by an evaluator here; trials are judged by another format where one is asked for."""
 
 

@@ -23,6 +23,7 @@ from evit_mobile import pipeline
 from evit_mobile.data import held_out_images
 from evit_mobile.errors import UsageError
 from evit_mobile.reference import load_reference
+from evit_mobile.speed import against_fp32
 from evit_mobile.validation.verdict import Verdict
 
 IMAGES = torch.randn(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -109,6 +110,11 @@ def test_executorch_reads_our_folders_and_writes_the_same(tmp_path: Path) -> Non
     assert sha256(tmp_path / "copy" / ROOT) == sha256(root)
     with pytest.raises(ArtefactError, match="unpacked"):
         unflatten(flatten(root)[:-9], tmp_path / "other")
+
+
+def test_what_an_evaluator_runs_is_not_timed(for_core_ml: Path) -> None:
+    program = export(model(), IMAGES[:1])
+    assert against_fp32(CoreMLDelegateTarget(), for_core_ml, program, IMAGES[:1].numpy()) is None
 
 
 def test_names_lead_to_the_delegates() -> None:
