@@ -1,11 +1,13 @@
 # demo: convert the bundled model to all three formats in int8 and print the table.   test: everything README promises.
 # test-android: fetch the Kotlin tools into .tools/android and test android_demo on the JVM (android_demo/README.md).
+# test-ios: put Debian's Swift 6 into SWIFT_ROOT (root, debootstrap) where none is on PATH, and test ios_demo on Linux (ios_demo/README.md).
 # test-web: install LiteRT.js and playwright-core into web_demo and test the browser demo in Chromium (web_demo/README.md).
 # bench: measure ours against the stock routes and other runtimes; options in BENCH, e.g. BENCH='--model efficientvit_l1'.
 PYTHON ?= python3
 BIN := .venv/bin
+SWIFT_ROOT ?= /opt/evit-mobile-swift
 
-.PHONY: demo test test-fast test-android test-web lint bench clean
+.PHONY: demo test test-fast test-android test-ios test-web lint bench clean
 
 demo: .venv/demo.stamp
 	$(BIN)/evit-mobile convert --format all --int8 --out out/demo
@@ -19,6 +21,10 @@ test-fast: .venv/test.stamp
 test-android: .venv/test.stamp
 	PYTHON=$(BIN)/python scripts/android/prepare.sh .tools/android
 	$(BIN)/python -m pytest -m slow tests/android_demo
+
+test-ios: .venv/test.stamp
+	command -v swift || scripts/ios/prepare.sh $(SWIFT_ROOT)
+	EVIT_MOBILE_SWIFT_ROOT=$(SWIFT_ROOT) $(BIN)/python -m pytest -m "slow or not slow" -rs tests/ios_demo
 
 test-web: .venv/test.stamp
 	npm ci --prefix web_demo

@@ -47,13 +47,18 @@ def cut_classes(path: Path) -> None:
 
 
 def model_folder(
-    folder: Path, model: str, weights: str, precisions: tuple[str, ...], size: tuple[int, int] | None = None
+    folder: Path,
+    model: str,
+    weights: str,
+    precisions: tuple[str, ...],
+    size: tuple[int, int] | None = None,
+    formats: tuple[str, ...] = ("tflite",),
 ) -> None:
     """Artefacts, manifest and golden bundle of one model."""
     for precision in precisions:
         evit_mobile.convert(
             model,
-            formats=["tflite"],
+            formats=formats,
             precision=precision,
             weights=weights,
             size=size,

@@ -1,0 +1,48 @@
+#if canImport(ExecuTorch)
+    import EvitKit
+    import ExecuTorch
+    import Foundation
+
+    /// ExecuTorch: what runs where is written in the file (XNNPACK, on the CPU).
+    public struct ExecuTorchRuntime: EvitKit.Runtime {
+        public let format = "executorch"
+        public let name = "ExecuTorch"
+        public let computeUnits = ["CPU"]
+
+        public init() {}
+
+        public func open(_ file: URL, _ artefact: ArtefactEntry, classes: Int, computeUnits: String) async throws -> any Engine {
+            try ExecuTorchEngine(file, artefact)
+        }
+    }
+
+    /// One opened file. An actor: a module runs one inference at a time.
+    actor ExecuTorchEngine: Engine {
+        private let module: Module
+        private let artefact: ArtefactEntry
+
+        init(_ file: URL, _ artefact: ArtefactEntry) throws {
+            module = Module(filePath: file.path)
+            self.artefact = artefact
+            do { try module.load("forward") } catch { throw translated(error, artefact) }
+        }
+
+        func run(_ input: NetworkInput) throws -> [Float] {
+            guard case .tensor(let tensor) = input else {
+                throw Failure(got: "\(artefact.path), which takes an image", allowed: "a tensor")
+            }
+            do {
+                return try Tensor<Float>(module.forward(Tensor<Float>(tensor, shape: artefact.input.shape))).scalars()
+            } catch {
+                throw translated(error, artefact)
+            }
+        }
+    }
+
+    private func translated(_ error: any Error, _ artefact: ArtefactEntry) -> Failure {
+        Failure(
+            got: "\(artefact.path), which ExecuTorch does not run: \(error.localizedDescription)",
+            allowed: "a .pte whose backends are linked into the app",
+            advice: "convert again with the ExecuTorch release named in project.yml")
+    }
+#endif

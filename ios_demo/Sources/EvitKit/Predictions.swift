@@ -1,0 +1,45 @@
+import Foundation
+
+/// A class and the share of probability that softmax gives it, 0..1.
+public struct Prediction: Sendable, Equatable {
+    public let label: String
+    public let probability: Double
+
+    public init(label: String, probability: Double) {
+        self.label = label
+        self.probability = probability
+    }
+}
+
+/// Softmax of logits, in Double, safe against overflow.
+public func softmax(_ logits: [Float]) -> [Double] {
+    let largest = Double(logits.max() ?? 0)
+    let powers = logits.map { exp(Double($0) - largest) }
+    let sum = powers.reduce(0, +)
+    return powers.map { $0 / sum }
+}
+
+/// Positions of the `count` largest values, largest first; of equals the earlier one.
+public func topK(_ values: [Float], _ count: Int) -> [Int] {
+    Array(values.indices.sorted { (-values[$0], $0) < (-values[$1], $1) }.prefix(count))
+}
+
+/// The `count` most probable classes. Classes without labels are called by their number. Throws `Failure` for logits that are no numbers.
+public func predictions(_ logits: [Float], labels: [String], count: Int) throws -> [Prediction] {
+    try demand(
+        logits.allSatisfy(\.isFinite),
+        Failure(got: "logits that are not finite", allowed: "numbers", advice: "try the CPU, or an artefact of another precision"))
+    let probabilities = softmax(logits)
+    return topK(logits, count).map { index in
+        Prediction(label: labels.indices.contains(index) ? labels[index] : "class \(index)", probability: probabilities[index])
+    }
+}
+
+/// Largest absolute difference; NaN where one is no number.
+public func maxAbsError(_ found: [Float], _ expected: [Float]) -> Double {
+    precondition(found.count == expected.count, "\(found.count) values against \(expected.count)")
+    return zip(found, expected).map { abs(Double($0) - Double($1)) }.reduce(0, larger)
+}
+
+/// The larger of two distances; NaN, of which nothing is larger, stays.
+func larger(_ a: Double, _ b: Double) -> Double { a.isNaN || b.isNaN ? .nan : max(a, b) }
