@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "ios_demo"
+STANDINS = Path(__file__).parent / "standins"
 PREPARED = Path(os.environ.get("EVIT_MOBILE_SWIFT_ROOT", "/opt/evit-mobile-swift"))
 TIMEOUT_S = 600.0
 

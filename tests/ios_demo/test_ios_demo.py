@@ -1,4 +1,4 @@
-"""ios_demo on Linux: EvitKit and the state holder compiled and tested with Swift Testing, the rest parsed.
+"""ios_demo on Linux: the package compiled and tested with Swift Testing, the rest parsed and type-checked against stand-ins.
 
 `make test-ios` prepares Swift and runs this. What no machine without Xcode can check is listed in ios_demo/README.md.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.run import profile
 from tests.ios_demo.fixtures import main as write_fixtures
-from tests.ios_demo.swift import DEMO, SWIFT, SwiftError
+from tests.ios_demo.swift import DEMO, STANDINS, SWIFT, SwiftError
 
 needs_swift = [pytest.mark.slow, pytest.mark.skipif(SWIFT.missing is not None, reason=str(SWIFT.missing))]
 
@@ -39,10 +40,8 @@ def swift_test(work: Path, models: Path, *options: str) -> str:
         "-warnings-as-errors",
         *options,
     ]
-    command += [
-        "-Xlinker",
-        "--allow-shlib-undefined",
-    ]  # libswiftObservation.so of Swift 6.0 on Linux lacks a symbol that nothing calls
+    if sys.platform == "linux":  # libswiftObservation.so of Swift 6.0 lacks a symbol that nothing calls
+        command += ["-Xlinker", "--allow-shlib-undefined"]
     variables = {"EVIT_MOBILE_FIXTURES": models, "EVIT_MOBILE_REPORT": work / "report.json"}
     return SWIFT.run(command, work, variables)
 
@@ -54,7 +53,7 @@ class TestPackage:
         printed = swift_test(work, work / "models")
         print(printed)
         (count,) = re.findall(r"Test run with (\d+) tests passed", printed)
-        assert int(count) >= 33
+        assert int(count) >= 34
         package = next((work / "models" / "m0").glob("*.mlpackage"))
         out = work / "profile.jsonl"
         measured = profile([package], place=f"ios-report:{work / 'report.json'}", settings=Settings(), out=out)
@@ -71,6 +70,101 @@ class TestPackage:
         path.write_text(json.dumps(document))
         with pytest.raises(SwiftError, match="Golden images become Python's tensors\" failed"):
             swift_test(work, altered, "--filter", "PreprocessTests")
+
+
+class TestSyntax:
+    """The parser reads what is guarded by canImport too; it knows no types."""
+
+    pytestmark = needs_swift
+
+    def test_every_file_parses(self, tmp_path: Path) -> None:
+        sources = sources_of("Sources", "App", "Tests")
+        assert len(sources) > 35
+        for path in sources:
+            SWIFT.run(
+                ["swiftc", "-frontend", "-parse", "-swift-version", "6", "-parse-as-library", str(path)], tmp_path
+            )
+
+    def test_a_syntax_error_is_seen(self, tmp_path: Path) -> None:
+        altered = tmp_path / "Camera.swift"
+        altered.write_text(
+            (DEMO / "App" / "Sources" / "Camera.swift").read_text().replace("guard let buffer", "guard buffer let")
+        )
+        with pytest.raises(SwiftError, match="expected"):
+            SWIFT.run(["swiftc", "-frontend", "-parse", "-parse-as-library", str(altered)], tmp_path)
+
+
+FRAMEWORKS = (
+    "CoreGraphics",
+    "ImageIO",
+    "CoreVideo",
+    "CoreML",
+    "ExecuTorch",
+    "MetricKit",
+    "AVFoundation",
+    "SwiftUI",
+    "PhotosUI",
+)
+"""The stand-ins, in the order in which they import each other."""
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-ins, and the package's modules compiled against them."""
+    folder = tmp_path_factory.mktemp("modules")
+    for name in FRAMEWORKS:
+        emit_module(name, [STANDINS / f"{name}.swift"], folder)
+    for name in ("EvitKit", "EvitCoreML", "EvitUI"):
+        emit_module(name, sources_of(f"Sources/{name}"), folder)
+    return folder
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="Apple's own frameworks are here: build the app")
+class TestTypes:
+    """Types and isolation only, against tests/ios_demo/standins: what passes agrees with these, no more."""
+
+    pytestmark = needs_swift
+
+    def test_the_app_agrees_with_our_standins(self, modules: Path) -> None:
+        check_app(modules, sources_of("App", "Sources/EvitExecuTorch"))
+
+    @pytest.mark.parametrize(
+        ("file", "old", "new", "message"),
+        [
+            ("Camera.swift", "connection.videoRotationAngle", "connection.rotation", "no member 'rotation'"),
+            ("Camera.swift", "@unchecked Sendable {", "Sendable {", "'Camera'"),
+            (
+                "ExecuTorchRuntime.swift",
+                "shape: artefact.input.shape",
+                "artefact.input.shape",
+                "missing argument label",
+            ),
+        ],
+    )
+    def test_an_error_is_seen(self, modules: Path, file: str, old: str, new: str, message: str) -> None:
+        altered = modules / "altered"
+        shutil.rmtree(altered, ignore_errors=True)
+        altered.mkdir()
+        for source in sources_of("App", "Sources/EvitExecuTorch"):
+            text = source.read_text()
+            assert source.name != file or old in text
+            (altered / source.name).write_text(text.replace(old, new) if source.name == file else text)
+        with pytest.raises(SwiftError, match=message):
+            check_app(modules, sorted(altered.glob("*.swift")))
+
+
+def emit_module(name: str, sources: list[Path], folder: Path) -> None:
+    compile_swift("-emit-module", "-o", str(folder / f"{name}.swiftmodule"), name=name, sources=sources, folder=folder)
+
+
+def check_app(modules: Path, sources: list[Path]) -> None:
+    compile_swift("-typecheck", name="EvitDemo", sources=[*sources, STANDINS / "Darwin.swift"], folder=modules)
+
+
+def compile_swift(*options: str, name: str, sources: list[Path], folder: Path) -> None:
+    """With the modules in `folder`. Raises SwiftError, also for warnings."""
+    command = ["swiftc", "-swift-version", "6", "-parse-as-library", "-warnings-as-errors", "-module-name", name]
+    SWIFT.run([*command, "-I", str(folder), *options, *map(str, sources)], folder)
 
 
 def test_nothing_of_a_model_is_hard_coded() -> None:

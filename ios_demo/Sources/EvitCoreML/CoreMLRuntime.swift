@@ -16,14 +16,7 @@
             guard let units = ComputeUnits(rawValue: computeUnits), let output = artefact.logits(classes: classes) else {
                 throw Failure(got: "\(computeUnits) for \(artefact.path)", allowed: self.computeUnits.joined(separator: ", "))
             }
-            let configuration = MLModelConfiguration()
-            configuration.computeUnits = units.value
-            return try await translating(artefact) {
-                let compiled = try await MLModel.compileModel(at: file)
-                defer { try? FileManager.default.removeItem(at: compiled) }
-                let model = try await MLModel.load(contentsOf: compiled, configuration: configuration)
-                return CoreMLEngine(model, artefact, output: output.name)
-            }
+            return try await CoreMLEngine(file, artefact, units.value, output: output.name)
         }
     }
 
@@ -50,44 +43,48 @@
         private let artefact: ArtefactEntry
         private let output: String
 
-        init(_ model: sending MLModel, _ artefact: ArtefactEntry, output: String) {
-            (self.model, self.artefact, self.output) = (model, artefact, output)
+        /// Compiles and opens a package. Throws `Failure`.
+        init(_ file: URL, _ artefact: ArtefactEntry, _ units: MLComputeUnits, output: String) async throws {
+            model = try await load(file, artefact, units)
+            (self.artefact, self.output) = (artefact, output)
         }
 
         func run(_ input: NetworkInput) throws -> [Float] {
-            try translatingNow(artefact) {
+            do {
                 let features = try MLDictionaryFeatureProvider(dictionary: [artefact.input.name: try feature(input)])
                 guard let logits = try model.prediction(from: features).featureValue(for: output)?.multiArrayValue else {
                     throw Failure(got: "\(artefact.path) without an output \(output)", allowed: "what its manifest says")
                 }
-                return logits.withUnsafeBufferPointer(ofType: Float.self) { Array($0) }
+                return MLShapedArray<Float>(converting: logits).scalars
+            } catch {
+                throw translated(error, artefact)
             }
         }
 
         private func feature(_ input: NetworkInput) throws -> MLFeatureValue {
             switch input {
             case .tensor(let tensor):
-                let array = try MLMultiArray(shape: artefact.input.shape.map { NSNumber(value: $0) }, dataType: .float32)
-                array.withUnsafeMutableBufferPointer(ofType: Float.self) { buffer, strides in
-                    precondition(buffer.count == tensor.count)  // a fresh array has no padding
-                    _ = buffer.update(fromContentsOf: tensor)
-                }
-                return MLFeatureValue(multiArray: array)
+                return MLFeatureValue(multiArray: MLMultiArray(MLShapedArray(scalars: tensor, shape: artefact.input.shape)))
             case .pixels(let image):
                 return MLFeatureValue(pixelBuffer: try pixelBuffer(image))
             }
         }
     }
 
-    /// Runs `body`; Core ML's errors become a `Failure`.
-    private func translating<T>(_ artefact: ArtefactEntry, _ body: () async throws -> T) async throws -> T {
-        do { return try await body() } catch { throw translated(error, artefact) }
+    /// A compiled and loaded package, nobody else's. Throws `Failure`.
+    private func load(_ file: URL, _ artefact: ArtefactEntry, _ units: MLComputeUnits) async throws -> sending MLModel {
+        let configuration = MLModelConfiguration()
+        configuration.computeUnits = units
+        do {
+            let compiled = try await MLModel.compileModel(at: file)
+            defer { try? FileManager.default.removeItem(at: compiled) }
+            return try await MLModel.load(contentsOf: compiled, configuration: configuration)
+        } catch {
+            throw translated(error, artefact)
+        }
     }
 
-    private func translatingNow<T>(_ artefact: ArtefactEntry, _ body: () throws -> T) throws -> T {
-        do { return try body() } catch { throw translated(error, artefact) }
-    }
-
+    /// Core ML's errors become a `Failure`.
     private func translated(_ error: any Error, _ artefact: ArtefactEntry) -> Failure {
         error as? Failure
             ?? Failure(

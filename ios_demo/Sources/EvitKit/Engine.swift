@@ -18,7 +18,7 @@ public protocol Runtime: Sendable {
     var format: String { get }
     var name: String { get }
 
-    /// Where this runtime can put work, in its own words; the first is what an artefact was proven on or closest to it.
+    /// Where this runtime can put work, in its own words; the first is used until another is chosen.
     var computeUnits: [String] { get }
 
     /// Opens a file whose bytes were checked; `classes` is how many logits it must give. Throws `Failure` when it does not run on

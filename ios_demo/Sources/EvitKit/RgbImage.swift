@@ -34,6 +34,37 @@ public struct RgbImage: Sendable, Equatable {
         self.init(height: height, width: width, pixels: pixels)
     }
 
+    /// Turned and mirrored from how a camera stored it to how it is seen. `exifOrientation` is 1 to 8; others count as 1, upright.
+    public func upright(exifOrientation: Int) -> RgbImage {
+        guard (2...8).contains(exifOrientation) else { return self }
+        let isTurned = exifOrientation >= 5
+        let (newHeight, newWidth) = isTurned ? (width, height) : (height, width)
+        var turned: [UInt8] = []
+        turned.reserveCapacity(pixels.count)
+        for row in 0..<newHeight {
+            for column in 0..<newWidth {
+                let (y, x) = stored(row, column, exifOrientation)
+                let source = (y * width + x) * channelCount
+                turned += pixels[source..<source + channelCount]
+            }
+        }
+        return RgbImage(height: newHeight, width: newWidth, pixels: turned)
+    }
+
+    /// Where the pixel lies that is seen at (row, column).
+    private func stored(_ row: Int, _ column: Int, _ exifOrientation: Int) -> (row: Int, column: Int) {
+        switch exifOrientation {
+        case 2: (row, width - 1 - column)
+        case 3: (height - 1 - row, width - 1 - column)
+        case 4: (height - 1 - row, column)
+        case 5: (column, row)
+        case 6: (height - 1 - column, row)
+        case 7: (height - 1 - column, width - 1 - row)
+        case 8: (column, width - 1 - row)
+        default: (row, column)
+        }
+    }
+
     /// Where R, G and B lie in a pixel of four bytes.
     public enum ByteOrder: Sendable {
         case rgba

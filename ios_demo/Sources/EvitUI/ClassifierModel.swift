@@ -1,4 +1,5 @@
 import EvitKit
+import Foundation
 import Observation
 
 /// Owns the model folder and the open classifier.
@@ -67,7 +68,9 @@ public final class ClassifierModel {
             let report = try await EvitKit.runBenchmark(folder, computeUnits: units, device: device) { share in
                 await MainActor.run { self.benchmarkState = .measuring(share) }
             }
-            benchmarkState = .done(report: String(decoding: try report.json(), as: UTF8.self), lines: report.artefacts.map(line))
+            let file = FileManager.default.temporaryDirectory.appendingPathComponent("benchmark.json")
+            try report.json().write(to: file, options: .atomic)
+            benchmarkState = .done(report: file, lines: report.artefacts.map(line))
         } catch {
             benchmarkState = .failed(failure(error))
         }

@@ -1,4 +1,5 @@
 import EvitKit
+import Foundation
 
 /// All that the screen shows of the classifier.
 public enum UiState: Sendable, Equatable {
@@ -34,8 +35,8 @@ public enum BenchmarkState: Sendable, Equatable {
     /// The share of the rounds that is done.
     case measuring(Double)
 
-    /// The report, JSON, and a line per artefact to read.
-    case done(report: String, lines: [String])
+    /// The file of the report, and a line per artefact to read.
+    case done(report: URL, lines: [String])
 
     case failed(Failure)
 }

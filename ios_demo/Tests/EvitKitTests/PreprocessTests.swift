@@ -30,6 +30,23 @@ import Testing
         #expect(found.got.contains("1x20000"))
     }
 
+    /// An image as Pillow wrote it.
+    private struct Stored: Decodable {
+        let height: Int
+        let width: Int
+        let pixels: [UInt8]
+
+        var image: RgbImage { RgbImage(height: height, width: width, pixels: pixels) }
+    }
+
+    @Test("Photos are turned as Pillow turns them")
+    func orientations() throws {
+        let data = try Data(contentsOf: Fixtures.folder.appendingPathComponent("turned.json"))
+        let images = try JSONDecoder().decode([Stored].self, from: data).map(\.image)
+        #expect((1...8).map { images[0].upright(exifOrientation: $0) } == Array(images.dropFirst()))
+        #expect(images[0].upright(exifOrientation: 9) == images[0])
+    }
+
     @Test("Buffers of four bytes a pixel become RGB")
     func buffers() {
         let bytes: [UInt8] = [1, 2, 3, 255, 4, 5, 6, 255, 0, 0, 0, 0, 7, 8, 9, 255, 10, 11, 12, 255, 0, 0, 0, 0]

@@ -81,7 +81,8 @@ import Testing
         let (model, _) = try await started(ReplayEngine(logits))
         await model.runBenchmark()
         guard case .done(let report, let lines) = model.benchmarkState else { throw NotRunning(state: "\(model.benchmarkState)") }
-        #expect(report.contains("\"latencies_ms\"") && lines.count == 1 && lines[0].contains("p50"))
+        let text = try String(contentsOf: report, encoding: .utf8)
+        #expect(text.contains("\"latencies_ms\"") && lines.count == 1 && lines[0].contains("p50"))
         model.closeBenchmark()
         #expect(model.benchmarkState == .idle)
     }
