@@ -5,7 +5,7 @@ import Foundation
 final class AppleDevice: Device {
     static let shared = AppleDevice()
 
-    let entry = DeviceEntry(model: machine(), system: "iOS \(ProcessInfo.processInfo.operatingSystemVersionString)")
+    let entry = DeviceEntry(model: machine(), system: "iOS \(release())")
     private let metrics = MetricKitArchive()
 
     func thermalState() -> String? {
@@ -33,4 +33,10 @@ private func machine() -> String {
     var system = utsname()
     uname(&system)
     return withUnsafeBytes(of: &system.machine) { raw in String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self) }
+}
+
+/// Such as 18.1.0.
+private func release() -> String {
+    let version = ProcessInfo.processInfo.operatingSystemVersion
+    return "\(version.majorVersion).\(version.minorVersion).\(version.patchVersion)"
 }

@@ -43,7 +43,7 @@ private struct PhotoTab: View {
     private func classify(_ chosen: PhotosPickerItem) async {
         do {
             guard let data = try await chosen.loadTransferable(type: Data.self) else { throw unreadablePhoto }
-            let image = try decodeImage(data)
+            let image = try await Task.detached { try decodeImage(data) }.value
             photo = UIImage(data: data).map { Image(uiImage: $0) }
             await model.classify(image)
         } catch let failure as Failure {

@@ -39,7 +39,7 @@
         }
     }
 
-    private func translated(_ error: any Error, _ artefact: ArtefactEntry) -> Failure {
+    private func translated(_ error: any Swift.Error, _ artefact: ArtefactEntry) -> Failure {
         Failure(
             got: "\(artefact.path), which ExecuTorch does not run: \(error.localizedDescription)",
             allowed: "a .pte whose backends are linked into the app",

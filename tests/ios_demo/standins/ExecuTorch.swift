@@ -1,5 +1,6 @@
 @_exported import Foundation
 
+public struct Error: Swift.Error {}
 public protocol Scalar {}
 extension Float: Scalar {}
 public class Value: NSObject {}
