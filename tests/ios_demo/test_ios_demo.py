@@ -85,6 +85,15 @@ class TestSyntax:
                 ["swiftc", "-frontend", "-parse", "-swift-version", "6", "-parse-as-library", str(path)], tmp_path
             )
 
+    @pytest.mark.skipif(SWIFT.root is None, reason="swift-format's rules differ between releases")
+    def test_every_file_is_formatted(self, tmp_path: Path) -> None:
+        command = ["swift", "format", "lint", "--strict", "--configuration", str(DEMO / ".swift-format")]
+        SWIFT.run([*command, *map(str, sources_of("Sources", "App", "Tests"))], tmp_path)
+        crooked = tmp_path / "crooked.swift"
+        crooked.write_text("let  number=1;\n")
+        with pytest.raises(SwiftError, match="DoNotUseSemicolons"):
+            SWIFT.run([*command, str(crooked)], tmp_path)
+
     def test_a_syntax_error_is_seen(self, tmp_path: Path) -> None:
         altered = tmp_path / "Camera.swift"
         altered.write_text(
