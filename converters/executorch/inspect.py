@@ -26,26 +26,50 @@ def inspect_content(content: bytes) -> Inspection:
     """What the .pte file with these bytes contains. Raises ArtefactError."""
     container = open_container(content)
     graphs = container.graphs
-    kernels = kernel_calls(container)
-    delegated = Counter(node.kind for graph in graphs for node in graph.nodes)
-    dtypes = Counter(DTYPES.get(value.dtype, value.dtype) for graph in graphs for value in graph.values.values())
+    return inspection_of(
+        container,
+        len(content),
+        delegate="XNNPACK",
+        backend=XNNPACK,
+        partitions=len(graphs),
+        delegated=Counter(node.kind for graph in graphs for node in graph.nodes),
+        dtypes=Counter(DTYPES.get(value.dtype, value.dtype) for graph in graphs for value in graph.values.values()),
+        reason=FALLBACK_REASON,
+        notes=_notes(graphs),
+    )
+
+
+def inspection_of(
+    container: Container,
+    size: int,
+    *,
+    delegate: str,
+    backend: str,
+    partitions: int,
+    delegated: Counter[str],
+    dtypes: Counter[str],
+    reason: str,
+    notes: tuple[str, ...] = (),
+) -> Inspection:
+    """The report of a file of `size` bytes whose delegate `backend`, in words `delegate`, takes the operations `delegated` in so many
+    partitions; `reason` is why it left the others. Raises ArtefactError.
+    """
+    kernels = kernel_calls(container, backend)
     inputs, outputs = tensor_specs(container)
     return Inspection(
         inputs=inputs,
         outputs=outputs,
         operations=dict((delegated + kernels).most_common()),
         dtypes=dict(dtypes.most_common()),
-        bytes=len(content),
+        bytes=size,
         delegation=Delegation(
-            delegate="XNNPACK",
-            partitions=len(graphs),
+            delegate=delegate,
+            partitions=partitions,
             delegated_ops=delegated.total(),
             total_ops=delegated.total() + kernels.total(),
-            fallback=tuple(
-                Fallback(op=name, count=count, reason=FALLBACK_REASON) for name, count in kernels.most_common()
-            ),
+            fallback=tuple(Fallback(op=name, count=count, reason=reason) for name, count in kernels.most_common()),
         ),
-        notes=_notes(graphs),
+        notes=notes,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from converters.contract import Artefact, Delegation, Fallback, FloatType, Inspection, Metadata, Precision, Runner
+from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
 from converters.errors import NoRuntimeError, ToolchainError
 from converters.executorch.damage import damaged
 from converters.executorch.quiet import quiet_partitioner, quiet_toolchain
@@ -86,27 +86,18 @@ def to_bytes(program: ExportedProgram, precision: Precision) -> bytes:
 
 def inspect_container(container: Container, size: int) -> Inspection:
     """The delegation report: what Vulkan takes, in how many pieces, and what is left. Raises ArtefactError."""
-    from converters.executorch.inspect import kernel_calls, tensor_specs
+    from converters.executorch.inspect import inspection_of
 
     graphs = [read_graph(container.blob(one)) for one in container.plan.delegates if one.id == BACKEND]
-    kernels = kernel_calls(container, BACKEND)
-    delegated = Counter(call.name for graph in graphs for call in graph.chain)
-    inputs, outputs = tensor_specs(container)
-    return Inspection(
-        inputs=inputs,
-        outputs=outputs,
-        operations=dict((delegated + kernels).most_common()),
-        dtypes=dict(Counter(name for graph in graphs for name in tensor_types(graph)).most_common()),
-        bytes=size,
-        delegation=Delegation(
-            delegate="Vulkan",
-            partitions=len(graphs),
-            delegated_ops=delegated.total(),
-            total_ops=delegated.total() + kernels.total(),
-            fallback=tuple(
-                Fallback(op=name, count=count, reason=FALLBACK_REASON) for name, count in kernels.most_common()
-            ),
-        ),
+    return inspection_of(
+        container,
+        size,
+        delegate="Vulkan",
+        backend=BACKEND,
+        partitions=len(graphs),
+        delegated=Counter(call.name for graph in graphs for call in graph.chain),
+        dtypes=Counter(name for graph in graphs for name in tensor_types(graph)),
+        reason=FALLBACK_REASON,
     )
 
 
