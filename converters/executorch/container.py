@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -32,6 +33,7 @@ METHOD = "forward"
 METADATA_METHOD = "metadata"
 XNNPACK = "XnnpackBackend"
 DIGEST_KEY = "structure.sha256"
+MODULES_KEY = "modules.json.zlib"
 UNSIGNED = b"0" * (2 * hashlib.sha256().digest_size)
 ALIGNMENT = 16
 """Bytes; what executorch aligns tensors and constants to."""
@@ -54,6 +56,9 @@ def write_container(
     for key, content in blob.constants.items():
         constants.add_named_data(key, content, ALIGNMENT)
     constants.add_named_data(DIGEST_KEY, UNSIGNED, ALIGNMENT)
+    if graph.operations:
+        modules = json.dumps([operation.module for operation in graph.operations])
+        constants.add_named_data(MODULES_KEY, zlib.compress(modules.encode()), ALIGNMENT)
     program = schema.Program(
         version=0,
         execution_plan=[_forward(graph, backend, specs or {}), _metadata(metadata)],
@@ -170,6 +175,15 @@ class Container:
     def constants(self) -> dict[str, bytes]:
         """The named constants, which delegates refer to."""
         return {key: self.content[start:end] for key, (start, end) in self.constant_ranges.items()}
+
+    @property
+    def modules(self) -> list[str]:
+        """The path of the module that each operation of the delegate comes from; [] in files of other writers. Raises ArtefactError."""
+        stored = self.constants.get(MODULES_KEY)
+        try:
+            return [] if stored is None else [str(path) for path in json.loads(zlib.decompress(stored))]
+        except (zlib.error, ValueError, TypeError) as error:
+            raise damaged(f"a list of modules that cannot be read ({error})") from error
 
     @property
     def signed(self) -> bool:

@@ -76,7 +76,9 @@ class Emitter(BaseEmitter[Tensor]):
                 allowed=f"at most {MAX_RANK} dimensions",
                 do="write the model with fewer",
             )
-        operation = Operation(kind=kind, inputs=inputs, output=output, fields={"flags": 0, **fields}, clamp=clamp)
+        operation = Operation(
+            kind=kind, inputs=inputs, output=output, fields={"flags": 0, **fields}, clamp=clamp, module=self.module
+        )
         self.graph.operations.append(operation)
 
     def constant(self, array: Array, dtype: DataType, quantization: Quantization | None = None) -> Tensor:

@@ -55,13 +55,15 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation. `inputs` goes from the schema's field to the tensor, None for an absent optional one."""
+    """One operation. `inputs` goes from the schema's field to the tensor, None for an absent optional one; `module` is the path of
+    the model's module that it comes from."""
 
     kind: str
     inputs: dict[str, Tensor | None]
     output: Tensor
     fields: dict[str, Any]
     clamp: Clamp | None = None
+    module: str = ""
 
 
 @dataclass(slots=True)

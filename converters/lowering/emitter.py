@@ -32,6 +32,7 @@ class BaseEmitter(ABC, Generic[T]):
     def __init__(self) -> None:
         self.values: dict[Node, Value[T] | Constant] = {}
         self.absorbed: set[Node] = set()
+        self.module = ""  # path of the module that is being written
         self._shared: dict[tuple[Any, ...], T] = {}
 
     # What a runtime says

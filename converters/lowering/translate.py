@@ -17,6 +17,7 @@ from converters.lowering.program import (
     arguments,
     evaluate,
     live_nodes,
+    module_path,
     operator_name,
     stored_tensors,
     tensor_quantization,
@@ -37,6 +38,7 @@ def translate(
     for node in live_nodes(program):
         if node in emitter.values or node in emitter.absorbed:
             continue
+        emitter.module = module_path(node)
         if node.op == "placeholder" and node.name in constants:
             known[node] = constants[node.name]
             emitter.bind(node, Constant(known[node]))

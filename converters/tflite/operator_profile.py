@@ -1,30 +1,22 @@
 """Times every operator of a .tflite file with LiteRT's own profiler, XNNPACK's operators included.
 
-    python operator_profile.py ARTEFACT THREADS RUNS
-
-Stand-alone: imports nothing of ours, and prints one JSON object. LiteRT's Python classes do not offer the profiler, its C interface
-does (litert/c/litert_profiler.h, litert_profiler_event.h). XNNPACK's profiler counts whole microseconds and rounds each
-operator down, so up to 1 us per operator and run is missing from its times.
+Imports nothing of ours: evit_mobile/profiling/operator_worker.py loads it in a child process. LiteRT's Python classes do not offer the
+profiler, its C interface does (litert/c/litert_profiler.h, litert_profiler_event.h). It counts whole microseconds and rounds
+each operator down.
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
-import os
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 CPU = 1
 """LiteRT's bit for the CPU accelerator."""
 
-OPTIONS = {"runtime_options_string": b"enable_profiling = true\n", "xnnpack": b"num_threads = %d\n"}
 OPERATOR, DELEGATED_OPERATOR = 2, 8
 """Kinds of events: an operator that LiteRT ran itself, and one inside a delegate."""
 
-WARM_UP_RUNS = 10
 TENSOR_TYPE_BYTES = 512
 """More than LiteRT's description of a tensor takes."""
 
@@ -50,14 +42,18 @@ class Event(ctypes.Structure):
 
 
 class ProfiledModel:
-    """A compiled model with its profiler. Never freed: the process ends after it."""
+    """A compiled model, with LiteRT's profiler if `profiled`. Never freed: the process ends after it."""
 
-    def __init__(self, library: ctypes.CDLL, artefact: str, threads: int) -> None:
-        self._library = library
+    def __init__(self, artefact: str, threads: int, *, profiled: bool, clock: ctypes.CDLL | None) -> None:  # noqa: ARG002  # the other runtime needs it
+        import ai_edge_litert
+
+        self._library = ctypes.CDLL(str(Path(ai_edge_litert.__file__).parent / "libLiteRt.so"))
         environment = self._new("LiteRtCreateEnvironment", 0, None)
         model = self._new("LiteRtCreateModelFromFile", environment, artefact.encode())
-        self._model = self._new("LiteRtCreateCompiledModel", environment, model, self._options(threads))
-        self._profiler = self._new("LiteRtCompiledModelGetProfiler", self._model)
+        self._model = self._new(
+            "LiteRtCreateCompiledModel", environment, model, self._options(threads, profiled=profiled)
+        )
+        self._profiler = self._new("LiteRtCompiledModelGetProfiler", self._model) if profiled else None
         signature = self._new("LiteRtGetModelSignature", model, ctypes.c_size_t(0))
         self._inputs, self._outputs = (
             (Handle * 1)(self._buffer(environment, signature, kind)) for kind in ("Input", "Output")
@@ -73,13 +69,16 @@ class ProfiledModel:
         self._call(name, *arguments, ctypes.byref(handle))
         return handle
 
-    def _options(self, threads: int) -> Handle:
+    def _options(self, threads: int, *, profiled: bool) -> Handle:
         options = self._new("LiteRtCreateOptions")
         self._call("LiteRtSetOptionsHardwareAccelerators", options, CPU)
         c_library = ctypes.CDLL(None)
         c_library.strdup.restype = Handle
-        for identifier, text in OPTIONS.items():
-            payload = c_library.strdup(text % threads if b"%d" in text else text)
+        texts = {"xnnpack": f"num_threads = {threads}\n"}
+        if profiled:
+            texts["runtime_options_string"] = "enable_profiling = true\n"
+        for identifier, text in texts.items():
+            payload = c_library.strdup(text.encode())
             release = ctypes.cast(c_library.free, Handle)
             opaque = self._new("LiteRtCreateOpaqueOptions", identifier.encode(), Handle(payload), release)
             self._call("LiteRtAddOpaqueOptions", options, opaque)
@@ -94,63 +93,26 @@ class ProfiledModel:
         requirements = self._new(f"LiteRtGetCompiledModel{kind}BufferRequirements", self._model, first, first)
         return self._new("LiteRtCreateManagedTensorBufferFromRequirements", environment, tensor_type, requirements)
 
-    def run(self) -> float:
-        """One inference; how long it took, in us."""
-        one, start = ctypes.c_size_t(1), time.perf_counter_ns()
+    def run(self) -> None:
+        """One inference."""
+        one = ctypes.c_size_t(1)
         self._call("LiteRtRunCompiledModel", self._model, ctypes.c_size_t(0), one, self._inputs, one, self._outputs)
-        return (time.perf_counter_ns() - start) / 1e3
 
-    def profile(self) -> tuple[float, list[tuple[str, bool, int]]]:
-        """One profiled inference: its time in us, and name, whether delegated and time in us of each operator in order."""
+    def start(self) -> None:
+        """What follows is profiled, until `operators` is called."""
         self._call("LiteRtResetProfiler", self._profiler)
         self._call("LiteRtStartProfiler", self._profiler)
-        whole_us = self.run()
+
+    def operators(self) -> list[tuple[str, bool, int]]:
+        """Name, whether delegated, and time on the profiler's clock of each operator since `start`, in order."""
         self._call("LiteRtStopProfiler", self._profiler)
         count = ctypes.c_int()
         self._call("LiteRtGetNumProfilerEvents", self._profiler, ctypes.byref(count))
         events = (Event * count.value)()
         self._call("LiteRtGetProfilerEvents", self._profiler, count, events)
         kinds = (OPERATOR, DELEGATED_OPERATOR)
-        return whole_us, [
+        return [
             (event.tag.decode(), event.kind == DELEGATED_OPERATOR, event.elapsed_us)
             for event in events
             if event.kind in kinds
         ]
-
-
-def profile(artefact: str, threads: int, runs: int) -> dict[str, Any]:
-    """Times of `runs` inferences: the whole of each, and every operator's in each, in us."""
-    import ai_edge_litert
-
-    library = ctypes.CDLL(str(Path(ai_edge_litert.__file__).parent / "libLiteRt.so"))
-    model = ProfiledModel(library, artefact, threads)
-    for _ in range(WARM_UP_RUNS):
-        model.run()
-    unprofiled_us = [model.run() for _ in range(runs)]
-    profiles = [model.profile() for _ in range(runs)]
-    names = [(name, delegated) for name, delegated, _ in profiles[0][1]]
-    if any([(name, delegated) for name, delegated, _ in events] != names for _, events in profiles):
-        raise RuntimeError("the profiler reported different operators from one run to the next")
-    return {
-        "unprofiled_us": unprofiled_us,
-        "whole_us": [whole for whole, _ in profiles],
-        "operators": [
-            {"name": name, "delegated": delegated, "us": [events[position][2] for _, events in profiles]}
-            for position, (name, delegated) in enumerate(names)
-        ],
-    }
-
-
-def main(artefact: str, threads: str, runs: str) -> None:
-    """Prints the profile on stdout, or an error; whatever native code prints goes to stderr."""
-    with os.fdopen(os.dup(1), "w") as out:
-        os.dup2(2, 1)
-        try:
-            result = profile(artefact, int(threads), int(runs))
-        except Exception as error:
-            result = {"error": f"{type(error).__name__}: {error}"}
-        out.write(json.dumps(result) + "\n")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -12,6 +12,7 @@ from typing import Any
 
 import converters
 from evit_mobile.profiling.channel import WORKER, Worker
+from evit_mobile.profiling.fine_clock import fine_clock
 from evit_mobile.profiling.operators import operator_table
 from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.records import Subject, unavailable
@@ -20,13 +21,10 @@ CONVERTERS = Path(converters.__file__).parent
 PYTHON = (sys.executable, "-P")
 """Without the script's folder on the path, where our modules would hide those of the standard library."""
 
+OPERATOR_WORKER = Path(__file__).with_name("operator_worker.py")
 OPERATOR_RUNS = 200
 OPERATOR_TIMEOUT_S = 300
-NO_OPERATORS = {
-    "executorch": "executorch's Python package is built without its event tracer (EXECUTORCH_ENABLE_EVENT_TRACER), so its ETDump is"
-    " empty; the whole graph is one XNNPACK delegate",
-    "coreml": "Core ML's compute plan is not read yet",
-}
+NO_OPERATORS = {"coreml": "Core ML's compute plan is not read yet"}
 
 
 def session_file(format: str) -> Path:
@@ -52,14 +50,19 @@ def operators(item: Subject, settings: Settings) -> dict[str, Any]:
     if item.format in NO_OPERATORS:
         return unavailable(NO_OPERATORS[item.format])
     script = CONVERTERS / item.format / "operator_profile.py"
-    command = [*PYTHON, script, item.path, settings.threads, OPERATOR_RUNS]
+    command = [*PYTHON, OPERATOR_WORKER, script, item.path, settings.threads, OPERATOR_RUNS]
     try:
-        done = subprocess.run(
-            [str(part) for part in command], capture_output=True, timeout=OPERATOR_TIMEOUT_S, check=False
-        )
+        with fine_clock() as environment:
+            done = subprocess.run(
+                [str(part) for part in command],
+                capture_output=True,
+                timeout=OPERATOR_TIMEOUT_S,
+                check=False,
+                env=environment,
+            )
         profile = json.loads(done.stdout)
     except (subprocess.TimeoutExpired, ValueError) as error:
-        return unavailable(f"LiteRT's profiler gave no answer ({error})")
+        return unavailable(f"the profiler gave no answer ({error})")
     if "error" in profile:
-        return unavailable(f"LiteRT's profiler failed: {profile['error']}")
-    return operator_table(item.path, profile)
+        return unavailable(f"the profiler failed: {profile['error']}")
+    return operator_table(item, profile)

@@ -3,56 +3,62 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-SOURCE = "LiteRT's profiler with XNNPACK's operators; whole microseconds, each operator rounded down"
-RESOLUTION_MS = 1e-3
+from evit_mobile.profiling.records import Subject
+
+SOURCES = {
+    "tflite": "LiteRT's profiler, with XNNPACK's operators",
+    "executorch": "XNNPACK's profiler; what ExecuTorch runs outside it is not seen",
+}
+COARSE = "; in whole microseconds, each operator rounded down"
 
 
-def operator_table(path: Path, profile: dict[str, Any]) -> dict[str, Any]:
-    """The "operators" of a record, from what converters/tflite/operator_profile.py printed.
+def operator_table(item: Subject, profile: dict[str, Any]) -> dict[str, Any]:
+    """The "operators" of a record, from what operator_worker.py printed.
 
-    Means over the faster half of the runs, as a disturbed run says nothing about operators. `whole_ms` is the same mean over the
-    faster half of as many runs without the profiler, in the same process. What the operators do not add up to is `unattributed_ms`;
-    up to `rounding_ms` of it can be the profiler's rounding. Raises ArtefactError.
+    Means over the faster half of the runs, as a disturbed run says nothing about operators. `whole_ms` is the same mean of as many
+    runs without a profiler, which took turns with the profiled ones (`profiled_ms`). What the operators do not add up to is
+    `unattributed_ms`; up to `rounding_ms` of it can be the profiler's rounding. Raises ArtefactError.
     """
-    from converters.tflite.operator_names import origins
+    from converters.xnnpack_names import origins
 
-    kept = faster_half(np.asarray(profile["whole_us"]))
+    profiled, kept = faster_half(profile["whole_us"])
     times_ms = np.array([np.asarray(entry["us"])[kept].mean() / 1e3 for entry in profile["operators"]])
-    unprofiled = np.asarray(profile["unprofiled_us"])
-    whole_ms = float(unprofiled[faster_half(unprofiled)].mean()) / 1e3
-    rows = []
-    found = origins(path, [entry["name"] for entry in profile["operators"]])
-    for entry, origin, time_ms in zip(profile["operators"], found, times_ms, strict=True):
-        rows.append(
-            {
-                "operator": entry["name"],
-                "kind": origin.kind if origin else None,
-                "module": origin.module if origin else None,
-                "delegated": entry["delegated"],
-                "ms": round(float(time_ms), 6),
-            }
-        )
+    whole_ms = faster_half(profile["unprofiled_us"])[0] / 1e3
+    names = [entry["name"] for entry in profile["operators"]]
+    found = origins(names, *import_module(f"converters.{item.format}.operator_names").operator_names(item.path))
+    rows = [
+        {
+            "operator": entry["name"],
+            "kind": origin.kind if origin else None,
+            "module": origin.module if origin else None,
+            "delegated": entry["delegated"],
+            "ms": round(float(time_ms), 6),
+        }
+        for entry, origin, time_ms in zip(profile["operators"], found, times_ms, strict=True)
+    ]
     total_ms = float(times_ms.sum())
     return {
-        "source": SOURCE,
+        "source": SOURCES[item.format] + ("" if profile["resolution_us"] < 1 else COARSE),
         "runs": len(kept),
         "whole_ms": whole_ms,
+        "profiled_ms": profiled / 1e3,
         "sum_ms": total_ms,
         "share": total_ms / whole_ms,
         "unattributed_ms": whole_ms - total_ms,
-        "rounding_ms": len(rows) * RESOLUTION_MS,
+        "rounding_ms": len(rows) * profile["resolution_us"] / 1e3,
         "rows": rows,
     }
 
 
-def faster_half(times: Any) -> Any:
-    """Positions of the faster half of the runs (at least one)."""
-    return np.argsort(times, kind="stable")[: max(1, len(times) // 2)]
+def faster_half(times: Any) -> tuple[float, Any]:
+    """The mean of the faster half of the runs (at least one), and their positions."""
+    kept = np.argsort(times, kind="stable")[: max(1, len(times) // 2)]
+    return float(np.asarray(times)[kept].mean()), kept
 
 
 def by_module(rows: list[dict[str, Any]], depth: int) -> list[tuple[str, float]]:

@@ -92,10 +92,11 @@ def operator_plots(item: dict[str, Any], markup: Any) -> dict[str, Any] | None:
     if "unavailable" in operators:
         return None
     kinds = [(f"{count} x {kind}", ms) for kind, count, ms in by_kind(operators["rows"])][:MAXIMUM_BARS]
+    outside = [("outside operators", operators["unattributed_ms"])]
     modules = by_module(operators["rows"], MODULE_DEPTH)[:MAXIMUM_BARS]
     return {
-        "kinds": markup(bars(kinds, "ms", f"Time of {name} by kind of operator")),
-        "modules": markup(bars(modules, "ms", f"Time of {name} by module")),
+        "kinds": markup(bars(kinds + outside, "ms", f"Time of {name} by kind of operator")),
+        "modules": markup(bars(modules + outside, "ms", f"Time of {name} by module")),
         "sum": sum_line(operators),
     }
 

@@ -85,14 +85,18 @@ def operator_tables(item: dict[str, Any]) -> list[RenderableType]:
             *([""] * 4 if not left else []),
             *(cells for module, ms in right for cells in (module, f"{ms:.3f}", f"{100 * ms / whole:.0f} %")),
         )
+    outside = operators["unattributed_ms"]
+    table.add_row("outside operators", "", f"{outside:.3f}", f"{100 * outside / whole:.0f} %", *([""] * 3))
     return [table, Text(sum_line(operators), style="dim")]
 
 
 def sum_line(operators: dict[str, Any]) -> str:
-    """How much of the whole the operators add up to, and how much of the rest can be rounding."""
+    """How much of the whole the operators add up to, how much of the rest can be rounding, and what profiling itself costs."""
+    profiled = operators.get("profiled_ms")
+    cost = "" if profiled is None else f", profiling adds {100 * (profiled / operators['whole_ms'] - 1):.0f} %"
     return (
         f"sum {operators['sum_ms']:.3f} ms of {operators['whole_ms']:.3f} ms ({100 * operators['share']:.0f} %);"
-        f" unattributed {operators['unattributed_ms']:.3f} ms, rounding hides up to {operators['rounding_ms']:.3f} ms"
+        f" unattributed {operators['unattributed_ms']:.3f} ms, rounding hides up to {operators['rounding_ms']:.3f} ms{cost}"
         f" ({operators['source']})"
     )
 

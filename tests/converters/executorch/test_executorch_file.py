@@ -19,7 +19,7 @@ from converters.executorch.target import ExecuTorchTarget
 
 with quiet_toolchain():
     from converters.executorch import runtime
-    from converters.executorch.container import DIGEST_KEY, METADATA_METHOD, open_container, read_container
+    from converters.executorch.container import DIGEST_KEY, METADATA_METHOD, MODULES_KEY, open_container, read_container
     from converters.executorch.lower import to_bytes
     from converters.executorch.runtime import load_method, load_program
 
@@ -210,3 +210,14 @@ def test_a_file_that_hides_its_digest_is_refused(small: bytes, tmp_path: Path) -
     assert not read_container(hidden).signed
     with pytest.raises(ArtefactError, match="digest"):
         TARGET.load(write(tmp_path, hidden))
+
+
+def test_the_file_tells_which_module_each_operation_comes_from(small: bytes) -> None:
+    container = open_container(small)
+    (graph,) = container.graphs
+    found = dict(zip([node.kind for node in graph.nodes], container.modules, strict=True))
+    assert (found["DepthwiseConv2d"], found["FullyConnected"], found["Add"]) == ("mix", "head", "")
+    start, end = container.constant_ranges[MODULES_KEY]
+    damaged = open_container(small[:start] + b"?" * (end - start) + small[end:])
+    with pytest.raises(ArtefactError, match="list of modules"):
+        _ = damaged.modules

@@ -12,11 +12,11 @@ import pytest
 from converters.errors import ArtefactError
 from evit_mobile import cli
 from evit_mobile.errors import DeviceError, UsageError
-from evit_mobile.profiling import worker
+from evit_mobile.profiling import fine_clock, host, worker
 from evit_mobile.profiling.channel import WORKER, Worker
 from evit_mobile.profiling.host import CONVERTERS, session_file
 from evit_mobile.profiling.protocol import Settings
-from evit_mobile.profiling.records import read
+from evit_mobile.profiling.records import read, subject
 from evit_mobile.profiling.run import profile
 
 QUICK = Settings(bound=0.5, budget_s=1.0)
@@ -38,7 +38,12 @@ def test_both_runtimes_side_by_side(artefacts: dict[str, Path], tmp_path: Path) 
         assert item["device"]["after"]["process_threads"] >= 1
     assert lite["run"] == torch["run"]
     assert document["ratios"][0]["artefact"] == "small.pte"
-    assert "event tracer" in torch["operators"]["unavailable"]
+    for item in (lite, torch):
+        named = [(row["kind"], row["module"]) for row in item["operators"]["rows"] if row["kind"]]
+        assert [module for kind, module in named if "onv" in kind.lower() and "Convert" not in kind] == [
+            "block.expand",
+            "block.reduce",
+        ]
 
 
 def test_operators_are_those_of_the_file_and_add_up(artefacts: dict[str, Path], tmp_path: Path) -> None:
@@ -52,6 +57,17 @@ def test_operators_are_those_of_the_file_and_add_up(artefacts: dict[str, Path], 
     assert ("FULLY_CONNECTED", "head") in found
     assert operators["sum_ms"] == pytest.approx(sum(row["ms"] for row in operators["rows"]), abs=1e-3)
     assert operators["whole_ms"] == pytest.approx(operators["sum_ms"] + operators["unattributed_ms"])
+    assert operators["rounding_ms"] == pytest.approx(1e-6 * len(operators["rows"]))
+
+
+def test_without_a_compiler_operators_are_coarse_or_unavailable(
+    artefacts: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fine_clock.shutil, "which", lambda _name: None)
+    lite, torch = (host.operators(subject(artefacts[name]), QUICK) for name in ("tflite", "executorch"))
+    assert "C compiler" in torch["unavailable"]
+    assert lite["rounding_ms"] == pytest.approx(1e-3 * len(lite["rows"]))
+    assert "whole microseconds" in lite["source"]
 
 
 def test_a_second_profile_is_added_and_compared(
@@ -78,9 +94,10 @@ def test_the_tables_are_printed(artefacts: dict[str, Path], tmp_path: Path, caps
     for expected in (
         "small.tflite",
         "CONV_2D",
-        "unattributed",
+        "Conv2d",
+        "outside operators",
+        "profiling adds",
         "times as long as",
-        "operators unavailable",
         "energy unavailable",
     ):
         assert expected in text
@@ -128,7 +145,12 @@ def test_workers_that_fail(body: str, message: str) -> None:
 
 def test_the_worker_and_what_it_loads_stand_alone(tmp_path: Path) -> None:
     """They are copied to machines that have nothing of ours."""
-    for file in (WORKER, *CONVERTERS.glob("*/session.py"), CONVERTERS / "tflite" / "operator_profile.py"):
+    for file in (
+        WORKER,
+        host.OPERATOR_WORKER,
+        *CONVERTERS.glob("*/session.py"),
+        *CONVERTERS.glob("*/operator_profile.py"),
+    ):
         source = file.read_text()
         assert not any(
             f"{word} {name}" in source for word in ("import", "from") for name in ("evit_mobile", "converters", "calib")

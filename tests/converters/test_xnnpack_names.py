@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from converters.tflite.operator_names import align
+from converters.xnnpack_names import align
 
 CONVOLUTION = "Convolution (NHWC, F32) IGEMM"
 
