@@ -26,7 +26,7 @@ class App:
 
 APPS = {
     "android": App(folder="android_demo", model="app/src/main/assets/model", formats=("tflite", "executorch")),
-    "ios": App(folder="ios_demo", model="App/Resources/Model", formats=("coreml", "executorch")),
+    "ios": App(folder="ios_demo", model="App/Resources/Model", formats=("coreml", "executorch", "executorch-coreml")),
     "web": App(folder="web_demo", model="model", formats=("tflite",)),
 }
 
@@ -34,9 +34,9 @@ APPS = {
 def export_app(name: str, source: Path, out: Path | None = None, *, force: bool = False) -> dict[str, Any]:
     """Replaces the model of the app `name` by what `source` holds for it; returns what went where.
 
-    The app's manifest lists only the artefacts that the app runs. `out` is the app's folder, by default the one of the
-    checkout that the current folder is in. Only artefacts that passed go out, unless `force`. Raises UsageError, and
-    ArtefactError for a folder that is not as `convert` wrote it.
+    The app's manifest lists only the artefacts that the app runs; the others are named under "left_out". `out` is the app's
+    folder, by default the one of the checkout that the current folder is in. Only artefacts that passed go out, unless
+    `force`. Raises UsageError, and ArtefactError for a folder that is not as `convert` wrote it.
     """
     app = find_app(name)
     place = app_folder(app, out) / app.model
@@ -59,6 +59,7 @@ def export_app(name: str, source: Path, out: Path | None = None, *, force: bool 
         "folder": str(place),
         "model": manifest["model"]["name"],
         "artefacts": [entry["path"] for entry in entries],
+        "left_out": [entry["path"] for entry in manifest["artefacts"] if entry["format"] not in app.formats],
         "golden": 0 if golden is None else len(golden.tensors),
         "bytes": size_bytes(place),
     }

@@ -269,6 +269,8 @@ def export_table(document: dict[str, Any]) -> RenderableType:
     facts = Table(show_header=False, title=f"{document['model']} for {document['app']}")
     facts.add_row("folder", document["folder"])
     facts.add_row("artefacts", "\n".join(document["artefacts"]))
+    if document["left_out"]:
+        facts.add_row("left out", "\n".join(f"{path}, which this app does not run" for path in document["left_out"]))
     facts.add_row("golden vectors", f"{document['golden']} images")
     facts.add_row("bytes", f"{document['bytes']:,}")
     return facts

@@ -19,7 +19,7 @@ private func openModelFolder() throws -> ModelFolder {
     guard let resources = Bundle.main.resourceURL else { preconditionFailure("an app has resources") }
     var runtimes: [any EvitKit.Runtime] = [CoreMLRuntime()]
     #if canImport(ExecuTorch)
-        runtimes.append(ExecuTorchRuntime())
+        runtimes += [ExecuTorchRuntime.xnnpack, ExecuTorchRuntime.coreML]
     #endif
     return try ModelFolder(ModelFiles(folder: resources.appendingPathComponent("Model")), runtimes: runtimes)
 }

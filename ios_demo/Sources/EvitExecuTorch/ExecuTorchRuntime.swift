@@ -3,13 +3,18 @@
     import ExecuTorch
     import Foundation
 
-    /// ExecuTorch: what runs where is written in the file (XNNPACK, on the CPU).
+    /// ExecuTorch: what runs where is written in the file, so there is nothing to choose.
     public struct ExecuTorchRuntime: EvitKit.Runtime {
-        public let format = "executorch"
-        public let name = "ExecuTorch"
-        public let computeUnits = ["CPU"]
+        public let format: String
+        public let name: String
+        public let computeUnits: [String]
 
-        public init() {}
+        /// Files for XNNPACK, on the CPU.
+        public static let xnnpack = ExecuTorchRuntime(format: "executorch", name: "ExecuTorch", computeUnits: ["CPU"])
+
+        /// Files for the Core ML delegate, which call a package inside; evit-mobile writes them for all compute units.
+        public static let coreML = ExecuTorchRuntime(
+            format: "executorch-coreml", name: "ExecuTorch with Core ML", computeUnits: ["all"])
 
         public func open(_ file: URL, _ artefact: ArtefactEntry, classes: Int, computeUnits: String) async throws -> any Engine {
             try ExecuTorchEngine(file, artefact)
@@ -43,6 +48,6 @@
         Failure(
             got: "\(artefact.path), which ExecuTorch does not run: \(error.localizedDescription)",
             allowed: "a .pte whose backends are linked into the app",
-            advice: "convert again with the ExecuTorch release named in project.yml")
+            advice: "convert again with the ExecuTorch release named in project.executorch.yml")
     }
 #endif

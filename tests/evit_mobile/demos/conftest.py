@@ -19,6 +19,8 @@ ARTEFACTS = {
     "coreml": "tiny.int8.mlpackage",
     "tflite": "tiny.int8.tflite",
     "executorch": "tiny.int8.pte",
+    "executorch-coreml": "tiny.int8.coreml.pte",
+    "executorch-vulkan": "tiny.fp16.vulkan.pte",
 }
 
 
@@ -27,7 +29,7 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "release"
     (folder / ARTEFACTS["coreml"] / "Data").mkdir(parents=True)
     (folder / ARTEFACTS["coreml"] / "Data" / "weight.bin").write_bytes(b"coreml")
-    for format in ("tflite", "executorch"):
+    for format in list(ARTEFACTS)[1:]:
         (folder / ARTEFACTS[format]).write_bytes(format.encode() * 1000)
     images = everything(None, preprocess_for(find_spec("efficientvit_m0", size=(32, 32)), bundled=True), 2)
     manifest: dict[str, Any] = dict.fromkeys(FIELDS) | {

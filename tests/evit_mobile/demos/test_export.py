@@ -35,6 +35,7 @@ def test_an_app_gets_what_it_runs(name: str, release: Path, app: Path) -> None:
     assert document["folder"] == str(place)
     expected = [ARTEFACTS[format] for format in ARTEFACTS if format in APPS[name].formats]
     assert document["artefacts"] == expected
+    assert document["left_out"] == [file for file in ARTEFACTS.values() if file not in expected]
     manifest = read_manifest(place)
     assert [entry["path"] for entry in manifest["artefacts"]] == expected
     assert all(sha256(place / entry["path"]) == entry["sha256"] for entry in manifest["artefacts"])
@@ -64,6 +65,7 @@ def test_the_next_model_replaces_the_last_one(release: Path, app: Path) -> None:
         (lambda manifest: manifest.update(schema=2), "schema 2"),
         (lambda manifest: manifest["model"].update(task="segmentation"), "segmentation"),
         (lambda manifest: manifest.update(artefacts=manifest["artefacts"][:1]), "convert --format tflite"),
+        (lambda manifest: manifest.update(artefacts=manifest["artefacts"][-1:]), "executorch-vulkan"),
         (lambda manifest: manifest.update(artefacts=[]), "no artefact"),
         (lambda manifest: manifest["artefacts"][1].update(validation={"verdict": "failed"}), "--force"),
         (lambda manifest: manifest["artefacts"][1].update(validation={"verdict": "not_run"}), "not_run"),
