@@ -40,7 +40,7 @@ PROBE_IMAGES = 4
 INTEGER_PROBE_IMAGES = 16
 """Integer attention also takes its scales from them: b0 has 19.4 dB with 4 images, 22.3 with 16 and 22.5 with 64."""
 
-MEASURED_IMAGES = 64
+MEASURED_IMAGES = 96
 MEASURED_PIXELS = 32 * 512**2
 """The most images, and the most pixels of all together, that protection and corrections measure with."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.export import ExportedProgram
+from torch.fx import Node
 
 import calib.histogram
 import calib.observers
@@ -19,7 +21,16 @@ from calib.cache import ObserverCache
 from calib.observers import Method, Observer, make_observer
 from calib.ranges import Range
 from converters.quantized_program import graph_module
+from evit_mobile.quantization.placement import ATEN
 from evit_mobile.quantization.simulate import returning
+
+FLOORS: dict[object, float] = {
+    ATEN.relu.default: 0.0,
+    ATEN.relu6.default: 0.0,
+    ATEN.hardswish.default: -3.0,
+    ATEN.gelu.default: -4.0,
+}
+"""Whatever an activation function reads below this, it returns the same: 0, and GELU no less than -0.00013."""
 
 SAVE_EVERY_S = 30.0
 """The most work, in seconds, that an interruption loses."""
@@ -53,7 +64,8 @@ def observe(
     cache: ObserverCache | None = None,
     progress: Callable[[int], None] = lambda seen: None,  # noqa: ARG005  # what takes no interest
 ) -> Observations:
-    """Runs images and observes the tensors `names` of the program's graph module.
+    """Runs images and observes the tensors `names` of the program's graph module, each from the least value on that its readers tell
+    from lower ones: so no codes are spent on what becomes zero.
 
     `images(start)` gives those from position `start` on, each of the program's input shape (1, 3, H, W). What `cache` has
     already seen is not run again. `progress` gets the number of images done. Raises DataError when a tensor
@@ -64,11 +76,14 @@ def observe(
         return Observations(method=method, observers={})
     seen = 0 if cache is None else cache.load(observers)
     done, saved = seen, time.monotonic()
+    module = graph_module(program)
+    nodes = {node.name: node for node in module.graph.nodes}
+    floors = [floor_of(nodes[name]) for name in observers]
     with torch.no_grad():
-        run = returning(graph_module(program), list(observers))
+        run = returning(module, list(observers))
         for done, image in enumerate(images(seen), seen + 1):
-            for observer, value in zip(observers.values(), run(image), strict=True):
-                observer.observe(value)
+            for observer, value, floor in zip(observers.values(), run(image), floors, strict=True):
+                observer.observe(value.clamp(min=floor))
             progress(done)
             if cache is not None and time.monotonic() - saved > SAVE_EVERY_S:
                 cache.save(observers, done)
@@ -76,6 +91,11 @@ def observe(
     if cache is not None and done > seen:
         cache.save(observers, done)
     return Observations(method=method, observers=observers)
+
+
+def floor_of(node: Node) -> float:
+    """The value below which no reader of the node can tell values apart; minus infinity where one can."""
+    return min((FLOORS.get(user.target, -math.inf) for user in node.users), default=-math.inf)
 
 
 def observation_key(program: ExportedProgram, names: Iterable[str], images_digest: str, method: Method) -> str:

@@ -17,6 +17,7 @@ from evit_mobile.rewrites.half_linear_attention import rewrite_half_linear_atten
 from evit_mobile.rewrites.half_relu_attention import rewrite_half_relu_attention
 from evit_mobile.rewrites.integer_attention import rewrite_integer_attention
 from evit_mobile.rewrites.integer_layer_norm import rewrite_integer_layer_norm
+from evit_mobile.rewrites.layer_norm import rewrite_layer_norm
 from evit_mobile.rewrites.linear_attention import rewrite_linear_attention
 from evit_mobile.rewrites.relu_attention import rewrite_relu_attention
 from evit_mobile.rewrites.upsampling import rewrite_upsampling
@@ -36,7 +37,11 @@ SHARED_PASSES: Passes = (
 )
 """What every form begins with."""
 
-PASSES: Passes = (*SHARED_PASSES, ("linear_attention", rewrite_linear_attention))
+PASSES: Passes = (
+    *SHARED_PASSES,
+    ("linear_attention", rewrite_linear_attention),
+    ("layer_norm", rewrite_layer_norm),
+)
 """From a reference to the form that runtimes execute best in fp32 and int8."""
 
 HALF_PASSES: Passes = (

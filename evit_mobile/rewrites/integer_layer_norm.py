@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from evit_mobile.models.mit import ClassifierHead
+from evit_mobile.rewrites.layer_norm import centre_outputs
 
 
 def rewrite_integer_layer_norm(model: nn.Module, _probe: Tensor) -> int:
@@ -23,8 +24,7 @@ def rewrite_integer_layer_norm(model: nn.Module, _probe: Tensor) -> int:
         linear, norm = head.classifier[0], head.classifier[1]
         assert isinstance(linear, nn.Linear)
         assert isinstance(norm, nn.LayerNorm)
-        with torch.no_grad():
-            linear.weight.sub_(linear.weight.mean(0))
+        centre_outputs(linear)
         head.classifier[1] = CentredNorm(norm)
     return len(heads)
 

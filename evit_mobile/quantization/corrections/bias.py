@@ -3,6 +3,9 @@
 Rounded weights and clipped activations shift the mean of an output channel, and the shifts of earlier layers add to those of later ones.
 Layer by layer, in the order of the graph, the mean of each channel over calibration images is put back to the float model's (Nagel et
 al., "Data-Free Quantization Through Weight Equalization and Bias Correction", arXiv 1906.04721, appendix D, there per batch norm).
+
+A mean over few images is partly chance. Of a shift m with the standard error s over images only m (1 - s^2 / m^2) is taken off, nothing
+where s > |m|: what is left after the error's own variance (the positive-part James-Stein estimator for one number).
 """
 
 from __future__ import annotations
@@ -27,12 +30,12 @@ def with_corrected_biases(program: ExportedProgram, plan: QuantPlan, images: Seq
     nodes = list(module.graph.nodes)
     readers = {reader_of(nodes, weight.tensor).name: weight for weight in plan.weights}
     layers = [node for node in nodes if node.name in readers and _bias(node) is not None]
-    expected = dict(zip((node.name for node in layers), _channel_means(module, layers, images), strict=True))
+    expected = dict(zip((node.name for node in layers), _float_means(module, layers, images), strict=True))
     corrections = []
     for node, results in _in_lockstep(simulate(program, plan), images):
         if node.name not in expected:
             continue
-        shift = _mean(node, results) - expected[node.name]
+        shift = certain(_means(node, results) - expected[node.name])
         for result in results:
             result -= _along_channels(node, shift)
         values = tuple((-shift).tolist())
@@ -40,12 +43,21 @@ def with_corrected_biases(program: ExportedProgram, plan: QuantPlan, images: Seq
     return replace(plan, biases=tuple(corrections))
 
 
-def _channel_means(module: GraphModule, layers: Sequence[Node], images: Sequence[Tensor]) -> list[Tensor]:
-    """The mean of each layer's result per channel, each (channels,)."""
+def certain(differences: Tensor) -> Tensor:
+    """(images, channels) -> (channels,): the part of their mean that is not chance; the mean itself of a single image."""
+    mean = differences.mean(0)
+    if len(differences) == 1:
+        return mean
+    chance = differences.var(0) / len(differences)
+    return mean * (1 - chance / mean.square().clamp_min(torch.finfo(mean.dtype).tiny)).clamp_min(0)
+
+
+def _float_means(module: GraphModule, layers: Sequence[Node], images: Sequence[Tensor]) -> list[Tensor]:
+    """The mean of each layer's result per image and channel, each (images, channels)."""
     run = returning(module, [layer.name for layer in layers])
     with torch.no_grad():
-        per_image = [[_mean(*pair) for pair in zip(layers, ([y] for y in run(x)), strict=True)] for x in images]
-    return [torch.stack(means).mean(0) for means in zip(*per_image, strict=True)]
+        per_image = [[_means(layer, [y]) for layer, y in zip(layers, run(x), strict=True)] for x in images]
+    return [torch.cat(means) for means in zip(*per_image, strict=True)]
 
 
 def _in_lockstep(module: GraphModule, images: Sequence[Tensor]) -> Iterator[tuple[Node, list[Tensor]]]:
@@ -64,10 +76,10 @@ def _in_lockstep(module: GraphModule, images: Sequence[Tensor]) -> Iterator[tupl
                     del runner.env[source]
 
 
-def _mean(node: Node, results: Sequence[Tensor]) -> Tensor:
-    """Per channel of a convolution (1, C, H, W) or a linear layer (..., C), over images and positions: (C,)."""
+def _means(node: Node, results: Sequence[Tensor]) -> Tensor:
+    """Per channel of a convolution (1, C, H, W) or a linear layer (..., C), over positions: (images, C)."""
     axis = 1 if node.target is ATEN.conv2d.default else -1
-    return torch.stack([result.movedim(axis, 0).flatten(1).mean(1) for result in results]).mean(0)
+    return torch.stack([result.movedim(axis, 0).flatten(1).mean(1) for result in results])
 
 
 def _along_channels(node: Node, values: Tensor) -> Tensor:

@@ -10,9 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+from torch.fx import Node
 
 from calib.cache import ObserverCache
 from calib.observers import Method
+from converters.quantized_program import graph_module
 from evit_mobile.preparation import export
 from evit_mobile.quantization import observe as module_under_test
 from evit_mobile.quantization.observe import observation_key, observe
@@ -115,3 +117,42 @@ def test_a_plan_for_tensors_that_were_not_watched_is_an_error(program: ExportedP
     observations = observe(program, candidates(program), lambda start: iter(images(2)[start:]))
     with pytest.raises(KeyError):
         plan_from(program, replace(observations, observers={}))
+
+
+class Activated(nn.Module):
+    """Three convolutions: one read by hard swish alone, one by GELU alone, one by hard swish and a sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hard, self.gelu, self.both = (nn.Conv2d(3, 3, 1) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        both = self.both(x)
+        activated = nn.functional.hardswish(self.hard(x)), nn.functional.gelu(self.gelu(x))
+        out: Tensor = activated[0] + activated[1] + nn.functional.hardswish(both) + both
+        return out
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_no_codes_are_spent_below_what_an_activation_function_tells_apart(method: Method) -> None:
+    torch.manual_seed(0)
+    program = export(Activated().eval(), (8, 8))
+    large = [100 * image for image in images(4)]
+    observed = observe(program, ["conv2d", "conv2d_1", "conv2d_2"], from_position(large, []), method)
+    lows = {node.args[1].target: observed.range([node.name])[0] for node in convolutions(program)}  # type: ignore[union-attr]  # a node
+    assert -3.01 < lows["hard.weight"] < -2.5
+    assert -4.01 < lows["gelu.weight"] < -3.5
+    assert lows["both.weight"] < -20
+
+
+def convolutions(program: ExportedProgram) -> list[Node]:
+    return [node for node in graph_module(program).graph.nodes if node.target is torch.ops.aten.conv2d.default]
+
+
+@pytest.mark.parametrize(("function", "floor"), [(node, floor) for node, floor in module_under_test.FLOORS.items()])
+def test_below_its_floor_an_activation_function_is_as_good_as_zero(
+    function: Callable[[Tensor], Tensor], floor: float
+) -> None:
+    below = torch.linspace(floor - 50, floor, 1001)
+    assert float(function(below).abs().max()) < 1.3e-4
+    assert float(function(torch.tensor(floor + 0.5)).abs()) > 1.3e-4

@@ -14,7 +14,7 @@ from converters.quantized_program import WEIGHT_MAX, graph_module, quantize_prog
 from evit_mobile.preparation import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.automatic import logits_of
-from evit_mobile.quantization.corrections.bias import with_corrected_biases
+from evit_mobile.quantization.corrections.bias import certain, with_corrected_biases
 from evit_mobile.quantization.simulate import simulate
 
 
@@ -79,3 +79,15 @@ def test_the_program_is_not_changed_and_the_quantized_one_is(
     assert torch.allclose(quantized.state_dict["0.bias"], expected)
     module = quantized.module(check_guards=False)
     assert abs(logits_of(module, images) - logits_of(simulate(program, corrected), images)).max() < 1e-5
+
+
+def test_a_shift_that_may_be_chance_is_left_alone() -> None:
+    """Three channels over 100 images: noise around zero, the same with a small shift, and a sure shift."""
+    noise = torch.randn(100, 1, generator=torch.Generator().manual_seed(0))
+    noise = noise - noise.mean()
+    differences = torch.cat([noise + 0.05, noise + 0.2, noise / 100 + 1], 1)
+    nothing, part, all_of_it = certain(differences).tolist()
+    assert nothing == 0.0
+    assert 0.1 < part < 0.2
+    assert all_of_it == pytest.approx(1.0, abs=1e-3)
+    assert certain(differences[:1]).tolist() == differences[0].tolist()

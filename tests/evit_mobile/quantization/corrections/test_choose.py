@@ -76,7 +76,7 @@ def test_no_image_both_corrects_and_judges(
     monkeypatch.setattr(choose, "with_corrected_biases", correct)
     monkeypatch.setattr(choose, "logits_of", judge)
     choose.with_helpful_corrections(program, clipped, images, lambda _: None)
-    assert len(corrected) == 4
+    assert len(corrected) == 6
     assert not {id(image) for image in corrected} & {id(image) for image in judging}
 
 
