@@ -223,6 +223,9 @@ def profile(
     threads: Annotated[int, typer.Option("--threads", help="Threads of the runtime.")] = 1,
     bound: Annotated[float, typer.Option("--bound", help="Stop when the median is known within this share.")] = 0.01,
     budget: Annotated[float, typer.Option("--budget", help="Longest measurement of one artefact, seconds.")] = 20.0,
+    force_energy: Annotated[
+        bool, typer.Option("--force-energy", help="Take the battery's current even while it charges.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", help="Where results are added.", show_default="profile.jsonl beside")
     ] = None,
@@ -236,7 +239,14 @@ def profile(
     settings = Settings(threads=threads, bound=bound, budget_s=budget)
     with progress() as report:
         document = run.profile(
-            artefacts, place=on, settings=settings, python=python, runner=runner, out=out, report=report
+            artefacts,
+            place=on,
+            settings=settings,
+            python=python,
+            runner=runner,
+            out=out,
+            force_energy=force_energy,
+            report=report,
         )
     show(document, json, profiles.profile_tables)
 

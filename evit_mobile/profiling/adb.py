@@ -51,6 +51,14 @@ class Adb:
         """Copies a file. Raises DeviceError."""
         run_adb(["-s", self.serial, "push", str(source), target], self.name, COMMAND_TIMEOUT_S)
 
+    def try_shell(self, command: str) -> str:
+        """What a command prints there, whether it fails or not. Raises DeviceError when the device does not answer."""
+        return self.shell(f"({command}) 2>/dev/null; true")
+
+    def pull(self, source: str, target: Path) -> None:
+        """Copies a file from there. Raises DeviceError."""
+        run_adb(["-s", self.serial, "pull", source, str(target)], self.name, COMMAND_TIMEOUT_S)
+
     def wait(self) -> None:
         """Waits for a device that went away. Raises DeviceError."""
         run_adb(["-s", self.serial, "wait-for-device"], self.name, RETURN_TIMEOUT_S)
@@ -113,6 +121,7 @@ class AdbSession:
     """An artefact on a device. Each request for runs starts the runner anew."""
 
     def __init__(self, adb: Adb, runner: Runner, runner_path: str, artefact: str, threads: int) -> None:
+        self.device = adb
         self._adb, self._runner, self._threads = adb, runner, threads
         self._runner_path, self._artefact = runner_path, artefact
 

@@ -13,7 +13,8 @@ import numpy as np
 from evit_mobile.errors import UsageError
 from evit_mobile.preparation import Report, silent
 from evit_mobile.profiling import adb, app_report, host, ssh
-from evit_mobile.profiling.energy.measure import measure_energy
+from evit_mobile.profiling.channel import Worker
+from evit_mobile.profiling.energy.measure import android_sources, host_sources, measure_energy
 from evit_mobile.profiling.protocol import Measurement, Session, Settings, measure
 from evit_mobile.profiling.records import PROFILE_NAME, Subject, append, ratios, record, subject, unavailable
 
@@ -28,16 +29,18 @@ def profile(
     python: str = "python3",
     runner: Path | None = None,
     out: Path | None = None,
+    force_energy: bool = False,
     report: Report = silent,
 ) -> dict[str, Any]:
     """Measures the artefacts side by side and appends a record of each to `out`, or to profile.jsonl beside it.
 
     `python` is the interpreter to use on a machine behind ssh, `runner` the program to use on an Android device.
+    `force_energy` takes the battery's current even while it charges.
     Returns {"profiles": [record], "ratios": [...]}.
     Raises ArtefactError, UsageError, DeviceError.
     """
     subjects = [subject(path) for path in artefacts]
-    measured = measure_at(place, subjects, settings, python, runner, report)
+    measured = measure_at(place, subjects, settings, python, runner, report, force=force_energy)
     run, records = uuid.uuid4().hex, []
     for item, (measurement, energy) in zip(subjects, measured, strict=True):
         operators = unavailable("operators are only timed on this machine")
@@ -53,7 +56,14 @@ def profile(
 
 
 def measure_at(
-    place: str, subjects: Sequence[Subject], settings: Settings, python: str, runner: Path | None, report: Report
+    place: str,
+    subjects: Sequence[Subject],
+    settings: Settings,
+    python: str,
+    runner: Path | None,
+    report: Report,
+    *,
+    force: bool = False,
 ) -> list[tuple[Measurement, dict[str, Any]]]:
     """What was measured of each subject, and its energy. Raises UsageError, ArtefactError, DeviceError."""
     kind, _, name = place.partition(":")
@@ -62,16 +72,20 @@ def measure_at(
     report(f"preparing {place}")
     with open_sessions(place, subjects, settings, python, runner) as sessions:
         measurements = measure(sessions, settings, report)
-        energies = [energy_of(place, *pair, report) for pair in zip(sessions, measurements, strict=True)]
+        energies = [energy_of(*pair, report, force=force) for pair in zip(sessions, measurements, strict=True)]
     return list(zip(measurements, energies, strict=True))
 
 
-def energy_of(place: str, session: Session, measurement: Measurement, report: Report) -> dict[str, Any]:
-    """Energy of one session, where it can be read."""
-    if place != "host":
-        return unavailable("energy is only read on this machine so far")
+def energy_of(session: Session, measurement: Measurement, report: Report, *, force: bool) -> dict[str, Any]:
+    """Energy of one session, where it can be read. Raises DeviceError."""
+    if isinstance(session, adb.AdbSession):
+        sources = android_sources(session.device.try_shell, session.device.pull, force=force)
+    elif isinstance(session, Worker) and session.local:
+        sources = host_sources(force=force)
+    else:
+        return unavailable("energy is not read behind ssh")
     report("measuring energy")
-    return measure_energy(session, float(np.median(measurement.latencies_ms)))
+    return measure_energy(session, float(np.median(measurement.latencies_ms)), sources)
 
 
 def open_sessions(

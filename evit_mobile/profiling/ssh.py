@@ -97,7 +97,7 @@ def open_workers(remote: SshRemote, subjects: Sequence[Subject], settings: Setti
             target = f"{folder}/{file_name(item.path, position)}"
             send_checked(remote, item.path, target)
             command = f"TMPDIR={folder} {remote.python} {folder}/worker.py {folder}/session_{item.format}.py {target} {settings.threads}"
-            worker = Worker(remote.command(command), f"{item.path.name} on {remote.name}")
+            worker = Worker(remote.command(command), f"{item.path.name} on {remote.name}", local=False)
             stack.callback(worker.close)
             workers.append(worker)
         yield workers

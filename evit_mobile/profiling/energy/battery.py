@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from evit_mobile.profiling.energy.account import EnergyUnavailableError, Reading
 
@@ -16,16 +16,24 @@ MAXIMUM_GAP_S = 2.0
 
 
 class Battery:
-    """Adds up power over the calls of `read`, by trapezoids. `root` is / of the machine, another folder in tests."""
+    """Adds up power over the calls of `read`, by trapezoids. `root` is / of the machine, another folder in tests; of another machine
+    `folder` names the battery's folder there and `read` gives a file's line."""
 
     source = SOURCE
     resolution_mj = RESOLUTION_MJ
     wrap_joules: dict[str, float] | None = None
 
     def __init__(
-        self, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic, *, force: bool = False
+        self,
+        root: Path = Path("/"),
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        force: bool = False,
+        folder: PurePath | None = None,
+        read: Callable[[PurePath], str] | None = None,
     ) -> None:
-        self._folder, self._clock, self._force = supply(root), clock, force
+        self._folder, self._text = folder or supply(root), read or text
+        self._clock, self._force = clock, force
         self._joules, self._last = 0.0, (self._clock(), self._watts())
 
     def read(self) -> Reading:
@@ -40,12 +48,16 @@ class Battery:
 
     def _watts(self) -> float:
         """Power out of the battery now. Microamperes times microvolts; devices disagree on the sign of a discharge."""
-        status = text(self._folder / "status")
+        status = self._text(self._folder / "status")
         if status != "Discharging" and not self._force:
             raise EnergyUnavailableError(
                 f"the battery is {status.lower()}: its current is not what the device takes; unplug it, or force it"
             )
-        return abs(int(text(self._folder / "current_now"))) * int(text(self._folder / "voltage_now")) / 1e12
+        try:
+            microamperes, microvolts = (int(self._text(self._folder / name)) for name in ("current_now", "voltage_now"))
+        except ValueError as error:
+            raise EnergyUnavailableError(f"the battery does not tell its current and voltage ({error})") from None
+        return abs(microamperes) * microvolts / 1e12
 
 
 def supply(root: Path) -> Path:
@@ -56,9 +68,9 @@ def supply(root: Path) -> Path:
     raise EnergyUnavailableError("no battery that tells its current")
 
 
-def text(path: Path) -> str:
+def text(path: PurePath) -> str:
     """A file's line. Raises EnergyUnavailableError."""
     try:
-        return path.read_text().strip()
+        return Path(path).read_text().strip()
     except OSError as error:
         raise EnergyUnavailableError(f"{path} cannot be read ({error})") from None

@@ -158,20 +158,19 @@ class Machine:
         return {}
 
 
-def test_the_whole_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_measurement() -> None:
     machine = Machine()
-    monkeypatch.setattr(measure, "SOURCES", (lambda: machine,))
-    result = measure.measure_energy(machine, 10.0, machine.sleep)
+    result = measure.measure_energy(machine, 10.0, (lambda: machine,), machine.sleep)
     assert result["mj_per_inference"]["value"] == pytest.approx(40)
     assert result["inferences"] == 500
 
 
-def test_every_reason_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_reason_is_given() -> None:
     def failing(reason: str) -> Callable[[], measure.Source]:
         def make() -> measure.Source:
             raise EnergyUnavailableError(reason)
 
         return make
 
-    monkeypatch.setattr(measure, "SOURCES", (failing("no counter"), failing("no battery")))
-    assert measure.measure_energy(Machine(), 10.0) == {"unavailable": "no counter; no battery"}
+    sources = (failing("no counter"), failing("no battery"))
+    assert measure.measure_energy(Machine(), 10.0, sources) == {"unavailable": "no counter; no battery"}
