@@ -13,9 +13,11 @@ from converters.errors import ArtefactError
 from converters.files import sha256
 from evit_mobile.profiling.energy.account import EnergyUnavailableError, Reading, between
 from evit_mobile.profiling.energy.account import entry as account
+from evit_mobile.profiling.metrickit import summary
 from evit_mobile.profiling.protocol import MAXIMUM_BLOCK_RUNS, Measurement, Settings
 from evit_mobile.profiling.records import Subject, unavailable
 from evit_mobile.profiling.statistics import is_precise, is_steady
+from evit_mobile.profiling.xcode_report import SUFFIX, is_xcode_report, read_xcode_report, report_file
 
 SCHEMA = 1
 PLACES = ("ios-report", "android-report", "web-report")
@@ -27,28 +29,36 @@ THERMAL_STATES = ("nominal", "fair", "serious", "critical")
 POWER_RESOLUTION_MJ = 1e-3
 """Android counts microwatt-seconds."""
 
+NO_OPERATORS = unavailable("operators are only timed on this machine")
 MINIMUM_RUNS = 2 * MAXIMUM_BLOCK_RUNS
 
 
 def read_report(
     path: Path, subjects: Sequence[Subject], settings: Settings
-) -> list[tuple[Measurement, dict[str, Any]]]:
-    """What was measured of each subject, found by its SHA-256, and its energy.
+) -> list[tuple[Measurement, dict[str, Any], dict[str, Any]]]:
+    """What was measured of each subject, found by its SHA-256, its operators and its energy. Xcode's Core ML performance reports
+    are read too (xcode_report.py).
 
     Raises ArtefactError for a damaged report or one of other artefacts.
     """
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(report_file(path).read_text())
+        if is_xcode_report(document):
+            return [read_xcode_report(document, item, settings) for item in subjects]
         if document["schema"] != SCHEMA:
             raise ValueError(f"schema {document['schema']}")
         entries = {str(entry["sha256"]): entry for entry in document["artefacts"]}
         chosen = [found(entries, item, path) for item in subjects]
-        return [(measurement(document["device"], entry, settings), energy(entry)) for entry in chosen]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        payloads = [summary(payload) for payload in document.get("metrickit", [])]
+        return [
+            (measurement(document["device"], entry, settings, payloads), NO_OPERATORS, energy(entry))
+            for entry in chosen
+        ]
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise ArtefactError(
             got=f"{path}, which cannot be read ({type(error).__name__}: {error})",
-            allowed=f"a report of a demo app, schema {SCHEMA}",
-            do="export it from the app again",
+            allowed=f"a report of a demo app, schema {SCHEMA}, or of Xcode's ({SUFFIX})",
+            do="export it from the app or from Xcode again",
         ) from None
 
 
@@ -66,7 +76,9 @@ def found(entries: dict[str, Any], item: Subject, path: Path) -> dict[str, Any]:
     return entry
 
 
-def measurement(device: dict[str, Any], entry: dict[str, Any], settings: Settings) -> Measurement:
+def measurement(
+    device: dict[str, Any], entry: dict[str, Any], settings: Settings, payloads: list[dict[str, Any]]
+) -> Measurement:
     """An entry as if we had measured it; a thermal state that the device does not tell is None. Raises ValueError, KeyError or
     TypeError for one that is not complete.
     """
@@ -93,6 +105,7 @@ def measurement(device: dict[str, Any], entry: dict[str, Any], settings: Setting
         precise=is_precise(latencies, settings.bound, len(latencies) // 4),
         before=before | {"thermal_state": states[0]},
         after=after | {"thermal_state": states[1], "peak_memory_bytes": entry.get("peak_memory_bytes")},
+        metrickit=payloads,
     )
 
 

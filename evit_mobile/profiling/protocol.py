@@ -58,7 +58,8 @@ class Session(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Measurement:
-    """What was measured of one artefact. Latencies in ms in order; `blocks` are the medians of its rounds."""
+    """What was measured of one artefact. Latencies in ms in order; `blocks` are the medians of its rounds,
+    `metrickit` what the system tells of the app's days before."""
 
     loaded: dict[str, Any]
     warm_up_ms: list[float] = field(default_factory=list)
@@ -68,6 +69,7 @@ class Measurement:
     precise: bool = False
     before: dict[str, Any] = field(default_factory=dict)
     after: dict[str, Any] = field(default_factory=dict)
+    metrickit: list[dict[str, Any]] = field(default_factory=list)
 
 
 def measure(sessions: Sequence[Session], settings: Settings, report: Report) -> list[Measurement]:

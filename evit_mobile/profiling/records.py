@@ -114,6 +114,7 @@ def record(
             "peak_bytes": after.get("peak_memory_bytes"),
             "before_load_bytes": measurement.loaded.get("memory_before_bytes"),
         },
+        **({"metrickit": measurement.metrickit} if measurement.metrickit else {}),
         "device": {"before": measurement.before, "after": after},
         "operators": operators,
         "energy": energy,

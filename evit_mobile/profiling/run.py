@@ -42,8 +42,7 @@ def profile(
     subjects = [subject(path) for path in artefacts]
     measured = measure_at(place, subjects, settings, python, runner, report, force=force_energy)
     run, records = uuid.uuid4().hex, []
-    for item, (measurement, energy) in zip(subjects, measured, strict=True):
-        operators = unavailable("operators are only timed on this machine")
+    for item, (measurement, operators, energy) in zip(subjects, measured, strict=True):
         if place == "host":
             report(f"timing the operators of {item.path.name}")
             operators = host.operators(item, settings)
@@ -64,8 +63,11 @@ def measure_at(
     report: Report,
     *,
     force: bool = False,
-) -> list[tuple[Measurement, dict[str, Any]]]:
-    """What was measured of each subject, and its energy. Raises UsageError, ArtefactError, DeviceError."""
+) -> list[tuple[Measurement, dict[str, Any], dict[str, Any]]]:
+    """What was measured of each subject, its operators where the place tells them, and its energy.
+
+    Raises UsageError, ArtefactError, DeviceError.
+    """
     kind, _, name = place.partition(":")
     if kind in app_report.PLACES and name:
         return app_report.read_report(Path(name), subjects, settings)
@@ -73,7 +75,10 @@ def measure_at(
     with open_sessions(place, subjects, settings, python, runner) as sessions:
         measurements = measure(sessions, settings, report)
         energies = [energy_of(*pair, report, force=force) for pair in zip(sessions, measurements, strict=True)]
-    return list(zip(measurements, energies, strict=True))
+    return [
+        (measurement, app_report.NO_OPERATORS, energy)
+        for measurement, energy in zip(measurements, energies, strict=True)
+    ]
 
 
 def energy_of(session: Session, measurement: Measurement, report: Report, *, force: bool) -> dict[str, Any]:

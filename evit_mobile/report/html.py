@@ -11,7 +11,7 @@ from evit_mobile.manifest import read_manifest
 from evit_mobile.profiling.operators import by_kind, by_module
 from evit_mobile.profiling.records import PROFILE_NAME, read
 from evit_mobile.report.plots import Point, bars, histogram, scatter
-from evit_mobile.report.profiles import interval, remarks, sum_line
+from evit_mobile.report.profiles import interval, load_and_first_run, remarks, sum_line
 from evit_mobile.report.tables import accuracy_cells, delegation_cell
 
 PAGE_NAME = "report.html"
@@ -68,7 +68,7 @@ def artefact_row(entry: dict[str, Any]) -> dict[str, Any]:
 def profile_row(item: dict[str, Any], markup: Any) -> dict[str, Any]:
     """A record with its numbers as text and its plots."""
     latency, name = item["latency_ms"], item["artefact"]["name"]
-    first = None if item["load_ms"] is None else item["load_ms"] + item["first_run_ms"]
+    first = load_and_first_run(item)
     processor = item["device"]["after"].get("cpu") or ""
     return {
         "name": name,
@@ -92,7 +92,7 @@ def operator_plots(item: dict[str, Any], markup: Any) -> dict[str, Any] | None:
     if "unavailable" in operators:
         return None
     kinds = [(f"{count} x {kind}", ms) for kind, count, ms in by_kind(operators["rows"])][:MAXIMUM_BARS]
-    outside = [("outside operators", operators["unattributed_ms"])]
+    outside = [] if operators.get("estimated") else [("outside operators", operators["unattributed_ms"])]
     modules = by_module(operators["rows"], MODULE_DEPTH)[:MAXIMUM_BARS]
     return {
         "kinds": markup(bars(kinds + outside, "ms", f"Time of {name} by kind of operator")),

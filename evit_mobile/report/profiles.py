@@ -40,7 +40,7 @@ def profile_tables(document: dict[str, Any]) -> RenderableType:
 def latency_cells(item: dict[str, Any]) -> list[str]:
     """One row: median with its interval, tail, load and first run, memory above the runtime's own, energy."""
     latency = item["latency_ms"]
-    first = item["load_ms"] + item["first_run_ms"] if item["load_ms"] is not None else None
+    first = load_and_first_run(item)
     peak, before = item["memory"]["peak_bytes"], item["memory"]["before_load_bytes"]
     used = None if peak is None else (peak - (before or 0)) / MEGABYTE
     energy = item["energy"].get("mj_per_inference")
@@ -54,6 +54,12 @@ def latency_cells(item: dict[str, Any]) -> list[str]:
         "-" if energy is None else interval(energy),
         str(latency["runs"]),
     ]
+
+
+def load_and_first_run(item: dict[str, Any]) -> float | None:
+    """Ms until the first result; None where the place does not tell."""
+    load_ms, first_run_ms = item["load_ms"], item["first_run_ms"]
+    return None if load_ms is None or first_run_ms is None else float(load_ms + first_run_ms)
 
 
 def interval(estimate: dict[str, float]) -> str:
@@ -86,12 +92,15 @@ def operator_tables(item: dict[str, Any]) -> list[RenderableType]:
             *(cells for module, ms in right for cells in (module, f"{ms:.3f}", f"{100 * ms / whole:.0f} %")),
         )
     outside = operators["unattributed_ms"]
-    table.add_row("outside operators", "", f"{outside:.3f}", f"{100 * outside / whole:.0f} %", *([""] * 3))
+    if not operators.get("estimated"):
+        table.add_row("outside operators", "", f"{outside:.3f}", f"{100 * outside / whole:.0f} %", *([""] * 3))
     return [table, Text(sum_line(operators), style="dim")]
 
 
 def sum_line(operators: dict[str, Any]) -> str:
     """How much of the whole the operators add up to, how much of the rest can be rounding, and what profiling itself costs."""
+    if operators.get("estimated"):
+        return str(operators["source"])
     profiled = operators.get("profiled_ms")
     cost = "" if profiled is None else f", profiling adds {100 * (profiled / operators['whole_ms'] - 1):.0f} %"
     return (
@@ -118,9 +127,20 @@ def remarks(profiles: list[dict[str, Any]]) -> list[str]:
         if not item["steady"]:
             lines.append(f"{name}: latencies were still falling when the warm-up ended")
         lines += [f"{name}: throttling: {sign}" for sign in item["throttling"]["signs"]]
+        lines += [f"{name}: {line}" for line in field_lines(item)]
         if "unavailable" in item["energy"]:
             lines.append(f"{name}: energy unavailable: {item['energy']['unavailable']}")
     return lines
+
+
+def field_lines(item: dict[str, Any]) -> list[str]:
+    """What MetricKit says of the app in use."""
+    return [
+        f"MetricKit until {payload['end']}: {post['count']} x {post['name']}"
+        + ("" if post["median_at_most_ms"] is None else f", half of them within {post['median_at_most_ms']:g} ms")
+        for payload in item.get("metrickit", [])
+        for post in payload["signposts"]
+    ]
 
 
 def comparison_table(document: dict[str, Any]) -> RenderableType:
