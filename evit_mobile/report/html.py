@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from converters.errors import ArtefactError
 from converters.files import write_bytes
 from evit_mobile.manifest import read_manifest
 from evit_mobile.profiling.operators import by_kind, by_module
@@ -15,6 +17,8 @@ from evit_mobile.report.profiles import interval, load_and_first_run, remarks, s
 from evit_mobile.report.tables import accuracy_cells, delegation_cell
 
 PAGE_NAME = "report.html"
+SENSITIVITY_NAME = "sensitivity.json"
+NEEDED = {"model", "images", "modules", "measured_sqnr_db", "predicted_sqnr_db"}
 MODULE_DEPTH = 3
 MAXIMUM_BARS = 24
 
@@ -23,8 +27,27 @@ def write_page(folder: Path, out: Path | None = None) -> Path:
     """Writes the page about `folder` to `out` or to report.html in it. Raises ArtefactError for a folder without a manifest."""
     manifest = read_manifest(folder)
     path = out or folder / PAGE_NAME
-    write_bytes(path, page(manifest, latest_profiles(folder)).encode())
+    write_bytes(path, page(manifest, latest_profiles(folder), read_sensitivity(folder)).encode())
     return path
+
+
+def read_sensitivity(folder: Path) -> dict[str, Any] | None:
+    """What `evit-mobile sensitivity --json` printed, if it is in the folder. Raises ArtefactError for something else."""
+    path = folder / SENSITIVITY_NAME
+    if not path.exists():
+        return None
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+        wrong = NEEDED - document.keys()
+    except (OSError, ValueError, AttributeError) as error:
+        document, wrong = {}, {str(error)}
+    if wrong:
+        raise ArtefactError(
+            got=f"{path} without {', '.join(sorted(wrong))}",
+            allowed="the output of `evit-mobile sensitivity --json`",
+            do="write it again, or remove it",
+        )
+    return document
 
 
 def latest_profiles(folder: Path) -> list[dict[str, Any]]:
@@ -33,7 +56,7 @@ def latest_profiles(folder: Path) -> list[dict[str, Any]]:
     return list({item["artefact"]["name"]: item for item in read(path)}.values()) if path.exists() else []
 
 
-def page(manifest: dict[str, Any], profiles: list[dict[str, Any]]) -> str:
+def page(manifest: dict[str, Any], profiles: list[dict[str, Any]], sensitivity: dict[str, Any] | None = None) -> str:
     """The page's HTML. All text is escaped; only our own plots are put in as they are."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -49,6 +72,7 @@ def page(manifest: dict[str, Any], profiles: list[dict[str, Any]]) -> str:
         artefacts=[artefact_row(entry) for entry in manifest["artefacts"]],
         scatter=Markup(plot) if plot else "",  # our own SVG, its texts escaped
         profiles=[profile_row(item, Markup) for item in profiles],
+        sensitivity=sensitivity_plot(sensitivity, Markup),
         plan=plan_summary(manifest.get("quant_plan")),
         calibration=manifest.get("calibration") or {"images": 0, "source": "nothing"},
     )
@@ -112,13 +136,13 @@ def energy_text(energy: dict[str, Any]) -> str:
 
 
 def scatter_of(manifest: dict[str, Any], profiles: list[dict[str, Any]]) -> str | None:
-    """Latency against accuracy of the artefacts that have both; None where none has."""
+    """Latency against accuracy of the artefacts that have both; None where none has. Without labels, agreement is the accuracy."""
     latency = {item["artefact"]["name"]: item["latency_ms"]["p50"]["value"] for item in profiles}
-    entries = [
-        entry
-        for entry in manifest["artefacts"]
-        if entry["path"] in latency and entry["validation"]["top1_artefact"] is not None
-    ]
+    measured = [entry for entry in manifest["artefacts"] if entry["path"] in latency]
+    field, title, unit = "top1_artefact", "top-1, %", 1.0
+    if not any(entry["validation"][field] is not None for entry in measured):
+        field, title, unit = "top1_agreement", "agreement with the reference, %", 100.0
+    entries = [entry for entry in measured if entry["validation"][field] is not None]
     if not entries:
         return None
     largest = max(entry["bytes"] for entry in entries)
@@ -126,12 +150,29 @@ def scatter_of(manifest: dict[str, Any], profiles: list[dict[str, Any]]) -> str 
         Point(
             label=f"{entry['format']} {entry['precision']}",
             x=latency[entry["path"]],
-            y=entry["validation"]["top1_artefact"],
+            y=unit * entry["validation"][field],
             size=entry["bytes"] / largest,
         )
         for entry in entries
     ]
-    return scatter(points, "median latency, ms", "top-1, %", "Latency, accuracy and size of the artefacts")
+    return scatter(points, "median latency, ms", title, "Latency, accuracy and size of the artefacts")
+
+
+def sensitivity_plot(document: dict[str, Any] | None, markup: Any) -> dict[str, Any] | None:
+    """Bars of the most harmful modules, and the whole in words; None without a ranking."""
+    if document is None:
+        return None
+    shown = document["modules"][:MAXIMUM_BARS]
+    rows = [(module["module"] or "(top)", 100 * module["share"]) for module in shown]
+    return {
+        "bars": markup(bars(rows, "%", "Share of the noise in the logits by module", digits=1)),
+        "shown": len(shown),
+        "total": len(document["modules"]),
+        "model": document["model"],
+        "images": document["images"],
+        "measured": f"{document['measured_sqnr_db']:.1f}",
+        "predicted": f"{document['predicted_sqnr_db']:.1f}",
+    }
 
 
 def plan_summary(plan: dict[str, Any] | None) -> dict[str, Any] | None:

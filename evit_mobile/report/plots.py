@@ -42,7 +42,7 @@ def text(x: float, y: float, content: str, anchor: str = "start") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(content)}</text>'
 
 
-def bars(rows: Sequence[tuple[str, float]], unit: str, title: str) -> str:
+def bars(rows: Sequence[tuple[str, float]], unit: str, title: str, digits: int = 3) -> str:
     """Horizontal bars, one row each, with their value at the end."""
     largest = max((value for _, value in rows), default=0) or 1
     body = []
@@ -50,7 +50,7 @@ def bars(rows: Sequence[tuple[str, float]], unit: str, title: str) -> str:
         y, length = number * ROW, (WIDTH - LABEL - 90) * max(value, 0) / largest
         body.append(text(LABEL - 8, y + 15, shortened(label), "end"))
         body.append(f'<rect class="bar" x="{LABEL}" y="{y + 3}" width="{length:.1f}" height="{ROW - 6}"/>')
-        body.append(text(LABEL + length + 6, y + 15, f"{value:.3f} {unit}"))
+        body.append(text(LABEL + length + 6, y + 15, f"{value:.{digits}f} {unit}"))
     return svg(len(rows) * ROW + 4, title, body)
 
 

@@ -105,6 +105,19 @@ def profile_record() -> dict[str, Any]:
     }
 
 
+SENSITIVITY: dict[str, Any] = {
+    "model": "efficientvit_m0",
+    "weights": "bundled",
+    "images": 32,
+    "predicted_sqnr_db": 24.5,
+    "measured_sqnr_db": 25.1,
+    "modules": [
+        {"module": "stages.0.conv", "output_sqnr_db": 30.0, "module_sqnr_db": 35.0, "share": 0.625},
+        {"module": "", "output_sqnr_db": 33.0, "module_sqnr_db": 40.0, "share": 0.375},
+    ],
+}
+
+
 class Checker(HTMLParser):
     """Collects what a page refers to, its ids, and tags that are not closed."""
 
@@ -131,6 +144,7 @@ class Checker(HTMLParser):
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST))
     append(tmp_path / "profile.jsonl", [profile_record()])
+    (tmp_path / "sensitivity.json").write_text(json.dumps(SENSITIVITY))
     return tmp_path
 
 
@@ -148,6 +162,9 @@ def test_the_page_says_everything(folder: Path) -> None:
         "the budget ended before",
         "unavailable: no counters",
         "3 x softmax: no int8 kernel",
+        "25.1 dB measured, 24.5 dB predicted",
+        "62.5 %",
+        "outside operators",
     ):
         assert expected in content, expected
 
@@ -171,6 +188,20 @@ def test_a_folder_without_profiles_says_so() -> None:
     content = page(plain, [])
     assert "Not measured. Run" in content
     assert "Nothing in this folder is quantized" in content
+    assert "evit-mobile sensitivity --json" in content
+
+
+def test_without_labels_the_scatter_shows_agreement() -> None:
+    manifest = copy.deepcopy(MANIFEST)
+    manifest["artefacts"][0]["validation"]["top1_artefact"] = None
+    assert "agreement with the reference, %" in page(manifest, [profile_record()])
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_a_sensitivity_that_is_none(content: str, folder: Path) -> None:
+    (folder / "sensitivity.json").write_text(content)
+    with pytest.raises(ArtefactError, match=r"sensitivity\.json"):
+        write_page(folder)
 
 
 def test_names_cannot_inject_html() -> None:
