@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -164,18 +166,72 @@ TRIXIE = os.environ.get("EVIT_MOBILE_ADBD_ROOT")
 """A Debian trixie root folder with adbd and adb in it: debootstrap --variant=minbase --include=adbd,adb trixie DIR."""
 
 
-def test_a_real_adbd_on_loopback(artefacts: dict[str, Path], runner: Path, tmp_path: Path) -> None:
-    """End to end over real adb against a Linux adbd, in a network namespace of its own. The runner is ours."""
+def over_real_adb(
+    artefacts: list[Path], runner: Path, *options: str | Path, place: str = "adb:127.0.0.1:5555", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Profiles over real adb against a Linux adbd, in a network namespace of its own. The runner is ours."""
     if TRIXIE is None or os.geteuid() != 0:
         pytest.skip("needs root and EVIT_MOBILE_ADBD_ROOT, a Debian root folder with adbd")
     script = Path(__file__).with_name("adbd_on_loopback.sh")
-    out = tmp_path / "profile.jsonl"
     command = ["unshare", "--net", "--mount", "sh", script, TRIXIE, sys.executable, "-m", "evit_mobile.cli", "profile"]
-    options = ["--on", "adb:127.0.0.1:5555", "--runner", runner, "--bound", "0.5", "--budget", "2", "--out", out]
-    done = subprocess.run(
-        [str(part) for part in (*command, *artefacts.values(), *options)], capture_output=True, text=True, check=False
+    settings = ["--on", place, "--runner", runner, "--bound", "0.5", "--budget", "2", *options]
+    return subprocess.run(
+        [str(part) for part in (*command, *artefacts, *settings)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
     )
+
+
+def test_a_real_adbd_on_loopback(artefacts: dict[str, Path], runner: Path, tmp_path: Path) -> None:
+    out = tmp_path / "profile.jsonl"
+    done = over_real_adb(list(artefacts.values()), runner, "--out", out)
     assert done.returncode == 0, done.stderr
     assert [item["artefact"]["name"] for item in read(out)] == ["small.tflite", "small.pte"]
     assert all(item["latency_ms"]["p50"]["value"] == pytest.approx(2.03, abs=0.011) for item in read(out))
-    assert list((Path(TRIXIE) / "data/local/tmp").iterdir()) == []
+    assert "left behind" not in done.stderr
+
+
+KILL_ADBD = """#!/bin/sh
+process=$$
+until grep -qx adbd /proc/$process/comm; do process=$(cut -d' ' -f4 /proc/$process/stat); done
+kill -9 "$process"
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "environment", "place", "message"),
+    [
+        ("#!/bin/sh\nkill -SEGV $$\n", {}, "adb:127.0.0.1:5555", "exit code|Segmentation"),
+        (RUNNER, {"DISK_SIZE": "4k"}, "adb:127.0.0.1:5555", "No space left on device"),
+        (RUNNER, {"TWICE": "1"}, "adb", "127.0.0.1:5555, localhost:5555 connected"),
+        (RUNNER, {}, "adb:other", "adb:other with 127.0.0.1:5555 connected"),
+    ],
+    ids=["runner crashes", "disk full", "two devices", "another device"],
+)
+def test_faults_of_a_real_adbd_end_clean(
+    body: str,
+    environment: dict[str, str],
+    place: str,
+    message: str,
+    artefacts: dict[str, Path],
+    runner: Path,
+) -> None:
+    runner.write_text(body)
+    done = over_real_adb([artefacts["tflite"]], runner, place=place, **environment)
+    assert done.returncode == 3, done.stderr
+    assert re.search(message, done.stderr)
+    assert "left behind" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_real_adbd_that_dies_says_what_is_left(artefacts: dict[str, Path], runner: Path) -> None:
+    runner.write_text(KILL_ADBD)
+    done = over_real_adb([artefacts["tflite"]], runner)
+    left = re.search(r"left behind: (evit-mobile\.\w+)", done.stderr)
+    assert left is not None, done.stderr
+    shutil.rmtree(Path(str(TRIXIE)) / "data/local/tmp" / left[1])
+    assert done.returncode == 3
+    assert "no longer answered" in done.stderr
+    assert re.search(rf"remove\s+\S*{left[1]}", done.stderr)
