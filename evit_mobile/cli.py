@@ -215,7 +215,8 @@ def profile(
         str,
         typer.Option(
             "--on",
-            help="Where: host, adb[:SERIAL], ssh:USER@HOST, ios-report:FILE, android-report:FILE, web-report:FILE.",
+            help="Where: host, adb[:SERIAL], android-app[:SERIAL], ssh:USER@HOST, ios-report:FILE, android-report:FILE,"
+            " web-report:FILE.",
         ),
     ] = "host",
     python: Annotated[str, typer.Option("--python", help="Interpreter with the runtimes behind ssh.")] = "python3",

@@ -12,13 +12,15 @@ import numpy as np
 
 from evit_mobile.errors import UsageError
 from evit_mobile.preparation import Report, silent
-from evit_mobile.profiling import adb, app_report, host, ssh
+from evit_mobile.profiling import adb, android_app, app_report, host, ssh
 from evit_mobile.profiling.channel import Worker
 from evit_mobile.profiling.energy.measure import android_sources, host_sources, measure_energy
 from evit_mobile.profiling.protocol import Measurement, Session, Settings, measure
 from evit_mobile.profiling.records import PROFILE_NAME, Subject, append, ratios, record, subject, unavailable
 
-PLACES = ", ".join(["host, adb, adb:SERIAL, ssh:USER@HOST", *(f"{name}:FILE" for name in app_report.PLACES)])
+PLACES = ", ".join(
+    ["host, adb[:SERIAL], android-app[:SERIAL], ssh:USER@HOST", *(f"{name}:FILE" for name in app_report.PLACES)]
+)
 
 
 def profile(
@@ -72,6 +74,9 @@ def measure_at(
     if kind in app_report.PLACES and name:
         return app_report.read_report(Path(name), subjects, settings)
     report(f"preparing {place}")
+    if kind == android_app.PLACE:
+        with android_app.report_of_app(name) as path:
+            return app_report.read_report(path, subjects, settings)
     with open_sessions(place, subjects, settings, python, runner) as sessions:
         measurements = measure(sessions, settings, report)
         energies = [energy_of(*pair, report, force=force) for pair in zip(sessions, measurements, strict=True)]

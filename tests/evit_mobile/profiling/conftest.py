@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,21 @@ def artefacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     paths["tflite"].write_bytes(to_tflite(program, Precision.FP32, metadata))
     paths["executorch"].write_bytes(to_pte(program, Precision.FP32, metadata))
     return paths
+
+
+DEVICES = "List of devices attached\nSERIAL1\tdevice\n\n"
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of the scripted adb, with one device."""
+    home = tmp_path / "fake"
+    (home / "device").mkdir(parents=True)
+    (home / "bin").mkdir()
+    (home / "devices").write_text(DEVICES)
+    (home / "bin" / "adb").symlink_to(Path(__file__).with_name("fake_adb.py"))
+    monkeypatch.setenv("FAKE_ADB", str(home))
+    monkeypatch.setenv("PATH", f"{home / 'bin'}:{os.environ['PATH']}")
+    yield home
+    if not (home / "away").exists():
+        assert list((home / "device").iterdir()) == [], "something was left on the device"

@@ -40,7 +40,13 @@ def main(arguments: list[str]) -> None:
         if "runner" in rest[0].split()[0] and fault in ("gone", "lost"):
             away.touch()
             fail(f"adb: device '{serial}' not found")
-        sys.exit(subprocess.run(["sh", "-c", rest[0].replace(PARENT, str(DEVICE))], check=False).returncode)
+        sys.exit(subprocess.run(["sh", "-c", on_device(rest[0])], check=False).returncode)
+    elif command == "pull":
+        shutil.copyfile(on_device(rest[0]), rest[1])
+
+
+def on_device(text: str) -> str:
+    return text.replace(PARENT, str(DEVICE)).replace("/sdcard", str(HOME / "sdcard"))
 
 
 def push(source: Path, target: Path, fault: str) -> None:

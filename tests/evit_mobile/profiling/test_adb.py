@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,6 @@ i=1
 while [ $i -lt "$2" ]; do printf '2.0%s, ' $((i % 7)); i=$((i + 1)); done
 echo '2.5]}'
 """
-DEVICES = "List of devices attached\nSERIAL1\tdevice\n\n"
 
 
 @pytest.fixture
@@ -37,21 +35,6 @@ def runner(tmp_path: Path) -> Path:
     path = tmp_path / "runner"
     path.write_text(RUNNER)
     return path
-
-
-@pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of the scripted adb, with one device."""
-    home = tmp_path / "fake"
-    (home / "device").mkdir(parents=True)
-    (home / "bin").mkdir()
-    (home / "devices").write_text(DEVICES)
-    (home / "bin" / "adb").symlink_to(Path(__file__).with_name("fake_adb.py"))
-    monkeypatch.setenv("FAKE_ADB", str(home))
-    monkeypatch.setenv("PATH", f"{home / 'bin'}:{os.environ['PATH']}")
-    yield home
-    if not (home / "away").exists():
-        assert list((home / "device").iterdir()) == [], "something was left on the device"
 
 
 @pytest.mark.usefixtures("fake")
