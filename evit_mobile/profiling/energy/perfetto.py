@@ -49,7 +49,7 @@ class PerfettoRails:
             )
         self._shell, self._pull = shell, pull
         record = f"printf %s {shlex.quote(CONFIG)} | perfetto --txt -c - -o {TRACE} --background 2>&1"
-        started = shell(f"{record}; sleep 1").split()
+        started = shell(f"{record} && sleep 1").split()
         if not started or not started[-1].isdigit():
             raise EnergyUnavailableError(f"perfetto does not record on the device ({' '.join(started)[-80:]})")
         self._process = started[-1]
