@@ -16,6 +16,9 @@ BINS = 48
 LONGEST = 2.5
 """Medians that a histogram reaches at most."""
 
+CHARACTER, LINE = 9, 17
+"""Room for a character of a label and for its line, in the larger type of a phone."""
+
 AXIS = 34
 MARGIN = 56
 
@@ -50,12 +53,13 @@ def bars(rows: Sequence[tuple[str, float]], unit: str, title: str, digits: int =
         y, length = number * ROW, (WIDTH - LABEL - 90) * max(value, 0) / largest
         body.append(text(LABEL - 8, y + 15, shortened(label), "end"))
         body.append(f'<rect class="bar" x="{LABEL}" y="{y + 3}" width="{length:.1f}" height="{ROW - 6}"/>')
-        body.append(text(LABEL + length + 6, y + 15, f"{value:.{digits}f} {unit}"))
+        # Adding zero takes the sign off a value that is rounded to none.
+        body.append(text(LABEL + length + 6, y + 15, f"{round(value, digits) + 0:.{digits}f} {unit}"))
     return svg(len(rows) * ROW + 4, title, body)
 
 
-def shortened(label: str, limit: int = 34) -> str:
-    """The end of a long module path: it tells more than its beginning."""
+def shortened(label: str, limit: int = 24) -> str:
+    """The end of a long module path: it tells more than its beginning. `limit` characters fit in the larger type of a phone."""
     return label if len(label) <= limit else "…" + label[-limit + 1 :]
 
 
@@ -84,7 +88,7 @@ def histogram(samples: Sequence[float], unit: str, title: str) -> str:
 
 
 def scatter(points: Sequence[Point], x_title: str, y_title: str, title: str) -> str:
-    """Circles over two linear axes that fit the points."""
+    """Circles over two linear axes that fit the points. Labels that would cover others move down."""
     height, top = 300, 34
     xs, ys = spread([point.x for point in points]), spread([point.y for point in points])
     body = [
@@ -98,14 +102,29 @@ def scatter(points: Sequence[Point], x_title: str, y_title: str, title: str) -> 
         anchor = {0.0: "start", 1.0: "end"}.get(share, "middle")
         body.append(text(x, height - AXIS + 15, f"{xs[0] + share * (xs[1] - xs[0]):.3g}", anchor))
         body.append(text(MARGIN - 6, y + 4, f"{ys[0] + share * (ys[1] - ys[0]):.3g}", "end"))
+    labels: list[tuple[float, float, float]] = []
     for point in points:
         x = MARGIN + (WIDTH - MARGIN - 10) * (point.x - xs[0]) / (xs[1] - xs[0])
         y = height - AXIS - (height - AXIS - top) * (point.y - ys[0]) / (ys[1] - ys[0])
         radius = 3 + 13 * math.sqrt(max(point.size, 0))
         right = x < WIDTH / 2
         body.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>')
-        body.append(text(x + (radius + 4) * (1 if right else -1), y + 4, point.label, "start" if right else "end"))
+        width = CHARACTER * len(point.label)
+        start = x + radius + 4 if right else x - radius - 4 - width
+        below = free_line(labels, start, y + 4, width)
+        labels.append((start, below, width))
+        body.append(text(start if right else start + width, below, point.label, "start" if right else "end"))
     return svg(height, title, body)
+
+
+def free_line(taken: Sequence[tuple[float, float, float]], start: float, y: float, width: float) -> float:
+    """The first height from `y` down at which a label from `start` on, `width` wide, covers none of those taken (start, y, width)."""
+    while any(
+        abs(y - other_y) < LINE and start < other + other_width and other < start + width
+        for other, other_y, other_width in taken
+    ):
+        y += 1
+    return y
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import re
 import shutil
@@ -245,6 +246,18 @@ def test_bars_are_as_long_as_their_values() -> None:
         for rect in ElementTree.fromstring(bars([("a", 4.0), ("b", 1.0)], "ms", "t")).iter("rect")
     ]
     assert lengths[0] == pytest.approx(4 * lengths[1], rel=0.01)
+
+
+def test_labels_of_a_scatter_do_not_cover_each_other() -> None:
+    points = [Point(label=f"tflite int8-{number}", x=1 + 0.01 * number, y=93, size=1) for number in range(5)]
+    points.append(Point(label="far", x=9, y=80, size=1))
+    texts = [node for node in ElementTree.fromstring(scatter(points, "x", "y", "t")).iter("text") if node.text]
+    heights = [float(node.get("y", "")) for node in texts if str(node.text).startswith("tflite")]
+    assert all(abs(first - second) >= 17 for first, second in itertools.combinations(heights, 2))
+
+
+def test_a_value_that_is_nothing_has_no_sign() -> None:
+    assert "-0.000" not in bars([("outside operators", -0.0004)], "ms", "t")
 
 
 @pytest.mark.slow
