@@ -24,7 +24,7 @@ class StreamingHistogram:
     of under 2^-126 bin widths count as zero.) The observed range fills about half of the bins or more, once it is wider
     than a point.
 
-    Of a tensor with more than `sample` values a regular subsample is counted, its stride prime to the tensor's size
+    Of more than `sample` values per run a regular subsample is counted, its stride prime to the tensor's size
     (so that it runs over all rows, columns and channels), its first value another one at each call, its counts
     multiplied by the stride. `low` and `high` are exact, over all values.
     """
@@ -44,11 +44,11 @@ class StreamingHistogram:
         """Width of a bin, in the values' unit."""
         return math.ldexp(1.0, self._exponent)
 
-    def add(self, values: NDArray[np.float32], low: float, high: float) -> None:
-        """Counts finite `values` (n,), whose extremes are `low` and `high`."""
+    def add(self, values: NDArray[np.float32], low: float, high: float, runs: int = 1) -> None:
+        """Counts finite `values` (n,) of `runs` runs, whose extremes are `low` and `high`."""
         self.low, self.high = min(self.low, low), max(self.high, high)
         self._make_room()
-        stride = _stride(values.size, self.sample)
+        stride = _stride(values.size, self.sample * runs)
         chosen = values[self._calls % stride :: stride]
         scaled = np.multiply(chosen, np.float32(math.ldexp(1.0, -self._exponent)))
         indices = np.floor(scaled, out=scaled).astype(np.int32)

@@ -53,8 +53,8 @@ class Observer(Protocol):
 
     name: str
 
-    def observe(self, tensor: Tensor | NDArray[np.floating]) -> None:
-        """Takes the values of one run. Raises DataError for NaN, infinity, or an empty tensor."""
+    def observe(self, tensor: Tensor | NDArray[np.floating], runs: int = 1) -> None:
+        """Takes the values of one run, or of several: (runs, ...). Raises DataError for NaN, infinity, or an empty tensor."""
 
     def range(self) -> Range:
         """(low, high), low <= high, not necessarily around zero. Raises DataError when nothing was observed."""
@@ -76,7 +76,7 @@ class MinMaxObserver:
         self.name = name
         self._low, self._high = math.inf, -math.inf
 
-    def observe(self, tensor: Tensor | NDArray[np.floating]) -> None:
+    def observe(self, tensor: Tensor | NDArray[np.floating], runs: int = 1) -> None:  # noqa: ARG002  # makes no difference here
         low, high = _extremes(_flat(tensor), self.name)
         self._low, self._high = min(self._low, low), max(self._high, high)
 
@@ -100,12 +100,13 @@ class MovingAverageObserver(MinMaxObserver):
         super().__init__(name)
         self.constant = constant
 
-    def observe(self, tensor: Tensor | NDArray[np.floating]) -> None:
-        low, high = _extremes(_flat(tensor), self.name)
-        if self._low > self._high:
-            self._low, self._high = low, high
-        self._low += self.constant * (low - self._low)
-        self._high += self.constant * (high - self._high)
+    def observe(self, tensor: Tensor | NDArray[np.floating], runs: int = 1) -> None:
+        for run in [tensor] if runs == 1 else tensor:
+            low, high = _extremes(_flat(run), self.name)
+            if self._low > self._high:
+                self._low, self._high = low, high
+            self._low += self.constant * (low - self._low)
+            self._high += self.constant * (high - self._high)
 
 
 class HistogramObserver:
@@ -119,10 +120,10 @@ class HistogramObserver:
         self.name = name
         self.histogram = StreamingHistogram(bins, sample)
 
-    def observe(self, tensor: Tensor | NDArray[np.floating]) -> None:
+    def observe(self, tensor: Tensor | NDArray[np.floating], runs: int = 1) -> None:
         values = _flat(tensor)
         low, high = _extremes(values, self.name)
-        self.histogram.add(values, low, high)
+        self.histogram.add(values, low, high, runs)
 
     def merge(self, other: HistogramObserver) -> None:
         self.histogram.merge(other.histogram)

@@ -25,7 +25,7 @@ from evit_mobile.data import Images
 from evit_mobile.document import known_labels
 from evit_mobile.max_drop import trial_loss
 from evit_mobile.quantization import transfer_plan
-from evit_mobile.quantization.automatic import FLOOR_IMAGES, protect_to_floor, protect_to_loss
+from evit_mobile.quantization.automatic import FLOOR_IMAGES, logits_of, protect_to_floor, protect_to_loss
 from evit_mobile.quantization.calibration import calibrate
 from evit_mobile.quantization.corrections.choose import with_helpful_corrections
 from evit_mobile.quantization.observe import Observations
@@ -198,7 +198,9 @@ def finish(
     if plan is not None:
         program = quantize_program(program, plan)
         report("running the quantized program")
-        stages.append(("quantized", run_module(simulate(plain, plan), held_out.batches(1))))
+        simulated = simulate(plain, plan)
+        batches = ([*torch.from_numpy(batch)[:, None]] for batch in held_out.batches())
+        stages.append(("quantized", np.concatenate([logits_of(simulated, batch) for batch in batches])))
     return Lowerable(program=program, plain=plain, plan=plan, protection=protection, stages=tuple(stages))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
@@ -14,7 +13,7 @@ from evit_mobile.quantization.observe import Observations
 from evit_mobile.quantization.plan import plan_from
 from evit_mobile.quantization.protection import Protection, protections
 from evit_mobile.quantization.sensitivity import measure_harms
-from evit_mobile.quantization.simulate import simulate
+from evit_mobile.quantization.simulate import run_images, simulate
 from evit_mobile.validation.metrics import Logits, sqnr_db
 from evit_mobile.validation.thresholds import THRESHOLDS
 
@@ -101,6 +100,6 @@ def protect_to_loss(
 
 
 def logits_of(module: nn.Module, images: Sequence[Tensor]) -> Logits:
-    """(images, classes), one image at a time."""
-    with torch.no_grad():
-        return np.concatenate([module(image).numpy() for image in images])
+    """(images, classes) of a program for one image."""
+    logits: Logits = run_images(module, images).flatten(0, 1).numpy()
+    return logits

@@ -34,7 +34,7 @@ def calibrate(
     interrupted one goes on. Raises DataError.
     """
     names = candidates(program, profile)
-    cache = None
+    cache, told = None, 0
     if cached and names:
         key = observation_key(program, names, images.digest, method)
         cache = ObserverCache(folder=cache_folder("evit-mobile") / "calibration", key=key)
@@ -45,7 +45,9 @@ def calibrate(
         return (torch.from_numpy(batch) for batch in images.batches(1, start))
 
     def progress(done: int) -> None:
-        if done % max(1, len(images) // REPORTS) == 0:
+        nonlocal told
+        if (part := done * REPORTS // len(images)) > told:
+            told = part
             report(f"calibrating: {done} of {len(images)} images")
 
     return observe(program, names, tensors, method, cache=cache, progress=progress)

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from calib.observers import Method, Observer, make_observer
 from calib.ranges import Range
 from converters.quantized_program import graph_module
 from evit_mobile.quantization.placement import ATEN
-from evit_mobile.quantization.simulate import returning
+from evit_mobile.quantization.simulate import BATCH, returning, run_images
 
 FLOORS: dict[object, float] = {
     ATEN.relu.default: 0.0,
@@ -34,6 +35,9 @@ FLOORS: dict[object, float] = {
 
 SAVE_EVERY_S = 30.0
 """The most work, in seconds, that an interruption loses."""
+
+WATCHED_VALUES = 2**26
+"""The most values of watched tensors, of all images that are run at once: 256 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +83,17 @@ def observe(
     module = graph_module(program)
     nodes = {node.name: node for node in module.graph.nodes}
     floors = [floor_of(nodes[name]) for name in observers]
-    with torch.no_grad():
-        run = returning(module, list(observers))
-        for done, image in enumerate(images(seen), seen + 1):
-            for observer, value, floor in zip(observers.values(), run(image), floors, strict=True):
-                observer.observe(value.clamp(min=floor))
-            progress(done)
-            if cache is not None and time.monotonic() - saved > SAVE_EVERY_S:
-                cache.save(observers, done)
-                saved = time.monotonic()
+    run = returning(module, list(observers))
+    at_once = max(1, min(BATCH, WATCHED_VALUES // sum(math.prod(nodes[name].meta["val"].shape) for name in observers)))
+    stream = iter(images(seen))
+    while taken := list(islice(stream, at_once)):
+        for observer, values, floor in zip(observers.values(), run_images(run, taken), floors, strict=True):
+            observer.observe(values if floor == -math.inf else values.clamp(min=floor), runs=len(taken))
+        done += len(taken)
+        progress(done)
+        if cache is not None and time.monotonic() - saved > SAVE_EVERY_S:
+            cache.save(observers, done)
+            saved = time.monotonic()
     if cache is not None and done > seen:
         cache.save(observers, done)
     return Observations(method=method, observers=observers)

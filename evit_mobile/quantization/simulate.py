@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
@@ -13,6 +15,10 @@ from torch.fx.graph import CodeGen
 from converters.contract import ActivationQuantization, QuantPlan, WeightQuantization
 from converters.quantized_program import INT8_MAX, INT8_MIN, correct_bias, graph_module, quantize_weight
 from evit_mobile.quantization.placement import ACTIVATIONS, MOVEMENT
+
+BATCH = 16
+BATCH_PIXELS = BATCH * 224**2
+"""The most images that are run at once, and the most pixels of all together."""
 
 
 def simulate(program: ExportedProgram, plan: QuantPlan) -> GraphModule:
@@ -44,7 +50,13 @@ def rounded(module: GraphModule, plan: QuantPlan) -> list[ActivationQuantization
 
 def round_activation(x: Tensor, quantization: ActivationQuantization) -> Tensor:
     """`x` with every value replaced by the nearest that its codes represent."""
-    return torch.fake_quantize_per_tensor_affine(x, quantization.scale, quantization.zero_point, INT8_MIN, INT8_MAX)
+    return nearest(x, quantization.scale, quantization.zero_point)
+
+
+def nearest(x: Tensor, scale: float, zero_point: int) -> Tensor:
+    """The same: torch.fake_quantize_per_tensor_affine bit by bit, but `run_images` can batch it."""
+    codes = torch.mul(x, float(1 / np.float32(scale))).round_()
+    return torch.clamp(codes, INT8_MIN - zero_point, INT8_MAX - zero_point).mul_(scale)
 
 
 def rounded_weight(weight: Tensor, quantization: WeightQuantization) -> Tensor:
@@ -70,6 +82,24 @@ def product_of(reader: Node, x: Tensor, change: Tensor) -> Tensor:
     return product
 
 
+def run_images(module: nn.Module, images: Sequence[Tensor]) -> Any:
+    """What `module`, a program for one image, gives for `images` (1, 3, H, W): its results, each (images, ...), run several at once.
+
+    A small model takes a quarter of the time that one image after the other takes.
+    """
+    chunk = affordable(images[0])
+    batched = torch.func.vmap(
+        module.forward, chunk_size=chunk if chunk < len(images) else None
+    )  # the module has no name: it is printed
+    with torch.no_grad():
+        return batched(torch.stack(list(images)))
+
+
+def affordable(image: Tensor) -> int:
+    """How many images like this are run at once."""
+    return max(1, min(BATCH, BATCH_PIXELS // image[0, 0].numel()))
+
+
 def returning(module: GraphModule, names: Iterable[str]) -> GraphModule:
     """A module that returns the tensors `names` of `module`'s graph, a tuple in that order. `module` is left as it was."""
     graph = Graph()
@@ -85,8 +115,7 @@ def returning(module: GraphModule, names: Iterable[str]) -> GraphModule:
 def _round_tensor(module: GraphModule, node: Node, quantization: ActivationQuantization) -> None:
     users = list(node.users)
     with module.graph.inserting_after(node):
-        arguments = (node, quantization.scale, quantization.zero_point, INT8_MIN, INT8_MAX)
-        new = module.graph.call_function(torch.fake_quantize_per_tensor_affine, arguments)
+        new = module.graph.call_function(nearest, (node, quantization.scale, quantization.zero_point))
     for user in users:
         user.replace_input_with(node, new)
 

@@ -253,3 +253,17 @@ def test_observing_100k_values_is_fast(method: Method) -> None:
         observer.observe(tensor)
         seconds.append(time.thread_time() - started)
     assert min(seconds) < 0.3e-3
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_several_runs_at_once_are_as_good_as_one_after_the_other(method: Method) -> None:
+    runs = torch.randn(6, 1, 8, 40, 40, generator=torch.Generator().manual_seed(0)) * torch.arange(1, 7).view(
+        6, 1, 1, 1, 1
+    )
+    together, apart = make_observer(method), make_observer(method)
+    together.observe(runs, runs=6)
+    for run in runs:
+        apart.observe(run)
+    assert together.range() == pytest.approx(apart.range(), rel=0.02)
+    if method in (Method.MIN_MAX, Method.MOVING_AVERAGE):
+        assert together.range() == apart.range()

@@ -10,18 +10,20 @@ where s > |m|: what is left after the error's own variance (the positive-part Ja
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 from torch.fx import GraphModule, Interpreter, Node
+from torch.fx.node import map_aggregate, map_arg
 
 from converters.contract import BiasCorrection, QuantPlan
 from converters.quantized_program import graph_module
 from evit_mobile.quantization.placement import ATEN
-from evit_mobile.quantization.simulate import reader_of, returning, simulate
+from evit_mobile.quantization.simulate import reader_of, simulate
 
 
 def with_corrected_biases(program: ExportedProgram, plan: QuantPlan, images: Sequence[Tensor]) -> QuantPlan:
@@ -29,15 +31,16 @@ def with_corrected_biases(program: ExportedProgram, plan: QuantPlan, images: Seq
     module = graph_module(program)
     nodes = list(module.graph.nodes)
     readers = {reader_of(nodes, weight.tensor).name: weight for weight in plan.weights}
-    layers = [node for node in nodes if node.name in readers and _bias(node) is not None]
-    expected = dict(zip((node.name for node in layers), _float_means(module, layers, images), strict=True))
+    layers = {name for name in readers if _bias(next(node for node in nodes if node.name == name)) is not None}
+    expected = {
+        node.name: _means(node, results) for node, results in in_lockstep(module, images) if node.name in layers
+    }
     corrections = []
-    for node, results in _in_lockstep(simulate(program, plan), images):
+    for node, results in in_lockstep(simulate(program, plan), images):
         if node.name not in expected:
             continue
         shift = certain(_means(node, results) - expected[node.name])
-        for result in results:
-            result -= _along_channels(node, shift)
+        results -= _along_channels(node, shift)
         values = tuple((-shift).tolist())
         corrections.append(BiasCorrection(tensor=str(_bias(node)), module=readers[node.name].module, values=values))
     return replace(plan, biases=tuple(corrections))
@@ -52,34 +55,46 @@ def certain(differences: Tensor) -> Tensor:
     return mean * (1 - chance / mean.square().clamp_min(torch.finfo(mean.dtype).tiny)).clamp_min(0)
 
 
-def _float_means(module: GraphModule, layers: Sequence[Node], images: Sequence[Tensor]) -> list[Tensor]:
-    """The mean of each layer's result per image and channel, each (images, channels)."""
-    run = returning(module, [layer.name for layer in layers])
-    with torch.no_grad():
-        per_image = [[_means(layer, [y]) for layer, y in zip(layers, run(x), strict=True)] for x in images]
-    return [torch.cat(means) for means in zip(*per_image, strict=True)]
-
-
-def _in_lockstep(module: GraphModule, images: Sequence[Tensor]) -> Iterator[tuple[Node, list[Tensor]]]:
-    """Runs the graph node by node on all images; whoever takes a node's results may change them for what comes after."""
+def in_lockstep(module: GraphModule, images: Sequence[Tensor]) -> Iterator[tuple[Node, Tensor]]:
+    """Runs the graph node by node on all images; whoever takes a node's results (images, ...) may change them for what comes after."""
     nodes = [node for node in module.graph.nodes if node.op != "output"]
     last_user = {source: node for node in nodes for source in node.all_input_nodes}
-    runners = [Interpreter(module, graph=module.graph) for _ in images]
+    runner = Interpreter(module)
+    values, per_image = runner.env, set[Node]()
     for node in nodes:
         with torch.no_grad():
-            for runner, image in zip(runners, images, strict=True):
-                runner.env[node] = image if node.op == "placeholder" else runner.run_node(node)
-        yield node, [runner.env[node] for runner in runners]
+            if node.op == "placeholder":
+                values[node] = torch.stack(list(images))
+            elif per_image.isdisjoint(node.all_input_nodes):
+                values[node] = runner.run_node(node)
+            else:
+                values[node] = _on_every_image(node, values, per_image)
+        if node.op == "placeholder" or not per_image.isdisjoint(node.all_input_nodes):
+            per_image.add(node)
+            yield node, values[node]
         for source in node.all_input_nodes:
             if last_user[source] is node:
-                for runner in runners:
-                    del runner.env[source]
+                del values[source]
 
 
-def _means(node: Node, results: Sequence[Tensor]) -> Tensor:
-    """Per channel of a convolution (1, C, H, W) or a linear layer (..., C), over positions: (images, C)."""
-    axis = 1 if node.target is ATEN.conv2d.default else -1
-    return torch.stack([result.movedim(axis, 0).flatten(1).mean(1) for result in results])
+def _on_every_image(node: Node, values: Mapping[Node, Tensor], per_image: Set[Node]) -> Tensor:
+    """The operation's results (images, ...), its operands being those of `per_image` and what is the same for all images."""
+    arguments = map_arg((node.args, node.kwargs), values.__getitem__)
+    dimensions = map_aggregate((node.args, node.kwargs), lambda value: 0 if value in per_image else None)
+    target = node.target
+    assert callable(target)
+
+    def apply(positional: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        return target(*positional, **named)
+
+    results: Tensor = torch.func.vmap(apply, in_dims=dimensions)(*arguments)
+    return results
+
+
+def _means(node: Node, results: Tensor) -> Tensor:
+    """Per channel of a convolution (images, 1, C, H, W) or a linear layer (images, ..., C), over positions: (images, C)."""
+    axis = 2 if node.target is ATEN.conv2d.default else -1
+    return results.movedim(axis, 1).flatten(2).mean(2)
 
 
 def _along_channels(node: Node, values: Tensor) -> Tensor:

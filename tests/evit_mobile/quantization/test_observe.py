@@ -58,6 +58,7 @@ def test_an_interrupted_calibration_goes_on(
     program: ExportedProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module_under_test, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(module_under_test, "BATCH", 2)
     cache, names = ObserverCache(folder=tmp_path, key="0"), candidates(program)
 
     def interrupted(done: int) -> None:
@@ -69,7 +70,7 @@ def test_an_interrupted_calibration_goes_on(
         observe(program, names, from_position(images(6), first), cache=cache, progress=interrupted)
     second: list[int] = []
     resumed = observe(program, names, from_position(images(6), second), cache=cache)
-    assert (first, second) == ([0, 1, 2, 3], [3, 4, 5])
+    assert (first, second) == ([0, 1, 2, 3], [2, 3, 4, 5])
     assert plan_from(program, resumed) == make_plan(program, images(6))
     third: list[int] = []
     assert plan_from(program, observe(program, names, from_position(images(6), third), cache=cache)) == plan_from(

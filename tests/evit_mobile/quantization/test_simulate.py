@@ -1,0 +1,56 @@
+"""Rounding is torch's own, bit by bit, and images run at once give what they give alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from converters.contract import Precision
+from evit_mobile.models import build_model
+from evit_mobile.preparation import export
+from evit_mobile.quantization import make_plan
+from evit_mobile.quantization.corrections.bias import in_lockstep
+from evit_mobile.quantization.simulate import nearest, run_images, simulate
+from evit_mobile.reference import randomise
+from evit_mobile.rewrites import rewrite, rewrite_for_integers
+from evit_mobile.spec import find_spec
+
+
+@given(st.floats(2.0**-20, 2.0**10, width=32), st.integers(-128, 127), st.integers(0, 2**31))
+def test_rounding_is_torchs(scale: float, zero_point: int, seed: int) -> None:
+    x = torch.randn(4096, generator=torch.Generator().manual_seed(seed)) * scale * 100
+    x[:512] = (torch.arange(512) - 256 + 0.5) * scale  # ties
+    assert torch.equal(
+        nearest(x, scale, zero_point), torch.fake_quantize_per_tensor_affine(x, scale, zero_point, -128, 127)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "profile"),
+    [
+        ("efficientvit_m1", Precision.INT8),
+        ("efficientvit_m1", Precision.INT8_FULL),
+        ("efficientvit_b0", Precision.INT8),
+        ("efficientvit_b0", Precision.INT8_FULL),
+        ("efficientvit_l1", Precision.INT8),
+        ("efficientvit_seg_b0_cityscapes", Precision.INT8),
+    ],
+)
+def test_images_at_once_give_what_they_give_alone(name: str, profile: Precision) -> None:
+    """In double precision, where another order of sums does not round to another code."""
+    size = (64, 96)
+    model = build_model(find_spec(name, size=size, num_classes=5))
+    randomise(model, size)
+    images = [*torch.randn(3, 1, 3, *size, generator=torch.Generator().manual_seed(0))]
+    rewritten, _ = (rewrite if profile is Precision.INT8 else rewrite_for_integers)(model, images[0])
+    program = export(rewritten, size)
+    module = simulate(program, make_plan(program, images, profile=profile)).double()
+    images = [image.double() for image in images]
+    with torch.no_grad():
+        alone = torch.stack([module(image) for image in images])
+    *_, (_, stepwise) = in_lockstep(module, images)
+    for together in (run_images(module, images), stepwise):
+        assert float((together - alone).norm() / alone.norm()) < 1e-9
+        assert float((together.flip(0) - alone).norm() / alone.norm()) > 0.1
