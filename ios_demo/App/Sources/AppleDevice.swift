@@ -1,5 +1,6 @@
 import EvitKit
 import Foundation
+import MetricKit
 
 /// The phone this runs on.
 final class AppleDevice: Device {
@@ -7,6 +8,7 @@ final class AppleDevice: Device {
 
     let entry = DeviceEntry(model: machine(), system: "iOS \(release())")
     private let metrics = MetricKitArchive()
+    private let signposts = MXMetricManager.makeLogHandle(category: "benchmark")
 
     func thermalState() -> String? {
         switch ProcessInfo.processInfo.thermalState {
@@ -22,6 +24,8 @@ final class AppleDevice: Device {
         var usage = rusage()
         return getrusage(RUSAGE_SELF, &usage) == 0 ? Int(usage.ru_maxrss) : nil  // bytes on Apple's systems
     }
+
+    func markInference(begins: Bool) { mxSignpost(begins ? .begin : .end, log: signposts, name: "inference") }
 
     func metricKitPayloads() -> [JsonValue] { metrics.payloads() }
 

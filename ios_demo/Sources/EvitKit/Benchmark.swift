@@ -20,12 +20,15 @@ public struct Measurement: Sendable, Equatable {
 /// The loop of docs/profile.md: each subject runs once, then until its latency no longer falls; then come `rounds` rounds of one
 /// block of `blockRuns` runs per subject, A B A B. The blocks of a round are pairs, so ratios between subjects are fair.
 ///
-/// `nowMs` is a clock in milliseconds that never goes back; `progress` is told the share of the rounds that is done.
+/// `nowMs` is a clock in milliseconds that never goes back; `mark` is told before and after each run; `progress` is told the share of the rounds that is done.
 public func benchmark(
     _ subjects: [BenchmarkSubject], nowMs: @Sendable () -> Double = monotonicMs,
+    mark: @Sendable (_ begins: Bool) -> Void = { _ in },
     progress: @Sendable (Double) async -> Void = { _ in }
 ) async throws -> [Measurement] {
     func timeMs(_ subject: BenchmarkSubject) async throws -> Double {
+        mark(true)
+        defer { mark(false) }
         let start = nowMs()
         try await subject.run()
         return nowMs() - start

@@ -6,7 +6,7 @@ public struct BenchmarkReport: Codable, Sendable {
     public let device: DeviceEntry
     public let artefacts: [MeasuredEntry]
 
-    /// MetricKit's payloads of the days before, as the system gives them (JSON); `profile` does not read them.
+    /// MetricKit's payloads of the days before, as the system gives them (JSON), with the signposts of its inferences.
     public let metrickit: [JsonValue]
 
     public init(device: DeviceEntry, artefacts: [MeasuredEntry], metrickit: [JsonValue] = []) {

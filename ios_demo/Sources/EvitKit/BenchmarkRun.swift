@@ -10,6 +10,9 @@ public protocol Device: Sendable {
     /// The process's largest memory so far, where the system tells.
     func peakMemoryBytes() -> Int?
 
+    /// Tells the system that an inference of the benchmark begins or ends; not part of what is timed.
+    func markInference(begins: Bool)
+
     /// MetricKit's payloads so far.
     func metricKitPayloads() -> [JsonValue]
 
@@ -34,7 +37,7 @@ public func runBenchmark(
         subjects.append(BenchmarkSubject(loadMs: loadMs) { _ = try await classifier.logits(input) })
     }
     let before = device.thermalState()
-    let measurements = try await benchmark(subjects, progress: progress)
+    let measurements = try await benchmark(subjects, mark: device.markInference(begins:), progress: progress)
     let after = device.thermalState()
     var entries: [MeasuredEntry] = []
     for (measurement, classifier) in zip(measurements, opened) {

@@ -5,15 +5,16 @@ import Testing
 @testable import EvitKit
 
 @Suite struct BenchmarkTests {
-    @Test("Subjects are measured in rounds of blocks")
+    @Test("Subjects are measured in rounds of blocks; marks around each run are not timed")
     func order() async throws {
         let clock = FakeClock()
         func subject(_ name: Character, ms: Double) -> BenchmarkSubject { BenchmarkSubject(loadMs: 1) { clock.pass(ms, name) } }
-        let found = try await benchmark([subject("A", ms: 2), subject("B", ms: 5)], nowMs: { clock.now })
+        let found = try await benchmark(
+            [subject("A", ms: 2), subject("B", ms: 5)], nowMs: { clock.now }, mark: { clock.pass(7, $0 ? "(" : ")") })
         #expect(found[0].latenciesMs == Array(repeating: 2, count: rounds * blockRuns))
         #expect(found[1].latenciesMs == Array(repeating: 5, count: rounds * blockRuns))
         #expect(found[0].firstRunMs == 2 && found[0].warmUpMs.count == 60)
-        let round = String(repeating: "A", count: blockRuns) + String(repeating: "B", count: blockRuns)
+        let round = String(repeating: "(A)", count: blockRuns) + String(repeating: "(B)", count: blockRuns)
         #expect(clock.order.hasSuffix(String(repeating: round, count: rounds)))
     }
 

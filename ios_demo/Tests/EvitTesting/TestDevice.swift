@@ -11,6 +11,8 @@ public struct TestDevice: Device {
 
     public func peakMemoryBytes() -> Int? { nil }
 
+    public func markInference(begins: Bool) {}
+
     public func metricKitPayloads() -> [JsonValue] { [.object(["appVersion": .string("1")])] }
 
     public func decode(_ encoded: Data) throws -> RgbImage { try decodePng(encoded) }

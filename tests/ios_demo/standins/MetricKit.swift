@@ -1,5 +1,12 @@
 @_exported import Foundation
 
+public final class OSLog: NSObject, Sendable {}
+public struct OSSignpostType: Sendable {
+    public static let begin = OSSignpostType()
+    public static let end = OSSignpostType()
+}
+public func mxSignpost(_ type: OSSignpostType, log: OSLog, name: StaticString) {}
+
 public class MXMetricPayload: NSObject {
     public var timeStampEnd: Date { Date() }
     public func jsonRepresentation() -> Data { Data() }
@@ -9,5 +16,6 @@ public protocol MXMetricManagerSubscriber: NSObjectProtocol {
 }
 public class MXMetricManager: NSObject {
     public class var shared: MXMetricManager { MXMetricManager() }
+    public class func makeLogHandle(category: String) -> OSLog { OSLog() }
     public func add(_ subscriber: any MXMetricManagerSubscriber) {}
 }
