@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 import converters
 from evit_mobile.profiling.channel import WORKER, Worker
+from evit_mobile.profiling.estimates import EstimatedOperation, estimated_operators
 from evit_mobile.profiling.fine_clock import fine_clock
 from evit_mobile.profiling.operators import operator_table
 from evit_mobile.profiling.protocol import Settings
@@ -24,7 +26,6 @@ PYTHON = (sys.executable, "-P")
 OPERATOR_WORKER = Path(__file__).with_name("operator_worker.py")
 OPERATOR_RUNS = 200
 OPERATOR_TIMEOUT_S = 300
-NO_OPERATORS = {"coreml": "Core ML's compute plan is not read yet"}
 
 
 def session_file(format: str) -> Path:
@@ -45,24 +46,33 @@ def open_workers(subjects: Sequence[Subject], settings: Settings) -> Iterator[li
         yield workers
 
 
-def operators(item: Subject, settings: Settings) -> dict[str, Any]:
-    """Times per operator, where the runtime tells, else `unavailable` and why."""
-    if item.format in NO_OPERATORS:
-        return unavailable(NO_OPERATORS[item.format])
-    script = CONVERTERS / item.format / "operator_profile.py"
-    command = [*PYTHON, OPERATOR_WORKER, script, item.path, settings.threads, OPERATOR_RUNS]
-    try:
-        with fine_clock() as environment:
-            done = subprocess.run(
-                [str(part) for part in command],
-                capture_output=True,
-                timeout=OPERATOR_TIMEOUT_S,
-                check=False,
-                env=environment,
-            )
-        profile = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError) as error:
-        return unavailable(f"the profiler gave no answer ({error})")
+def operators(item: Subject, settings: Settings, median_ms: float) -> dict[str, Any]:
+    """Times per operator (of Core ML estimates, shares of `median_ms`), where the runtime tells, else `unavailable` and why."""
+    folder = CONVERTERS / item.format
+    if item.format == "coreml":
+        plan = answer([folder / "compute_plan.py", item.path], dict(os.environ))
+        if "error" in plan:
+            return unavailable(f"Core ML's compute plan cannot be read: {plan['error']}")
+        return estimated_operators([EstimatedOperation(**entry) for entry in plan["operations"]], median_ms)
+    with fine_clock() as environment:
+        script = folder / "operator_profile.py"
+        profile = answer([OPERATOR_WORKER, script, item.path, settings.threads, OPERATOR_RUNS], environment)
     if "error" in profile:
         return unavailable(f"the profiler failed: {profile['error']}")
     return operator_table(item, profile)
+
+
+def answer(command: Sequence[object], environment: dict[str, str]) -> dict[str, Any]:
+    """The JSON object that a stand-alone script of ours prints, or one with an `error`."""
+    try:
+        done = subprocess.run(
+            [*PYTHON, *map(str, command)],
+            capture_output=True,
+            timeout=OPERATOR_TIMEOUT_S,
+            check=False,
+            env=environment,
+        )
+        document: dict[str, Any] = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError) as error:
+        return {"error": f"no answer ({error})"}
+    return document

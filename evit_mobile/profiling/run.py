@@ -47,7 +47,7 @@ def profile(
     for item, (measurement, operators, energy) in zip(subjects, measured, strict=True):
         if place == "host":
             report(f"timing the operators of {item.path.name}")
-            operators = host.operators(item, settings)
+            operators = host.operators(item, settings, float(np.median(measurement.latencies_ms)))
         records.append(
             record(item, measurement, run=run, place=place, settings=settings, operators=operators, energy=energy)
         )

@@ -7,13 +7,13 @@ MLComputeUnits), `modelMetadata.fileName`, and in `deviceResults` the samples of
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from evit_mobile.profiling.estimates import EstimatedOperation, estimated_operators
 from evit_mobile.profiling.protocol import MAXIMUM_BLOCK_RUNS, Measurement, Settings
 from evit_mobile.profiling.records import Subject, unavailable
 from evit_mobile.profiling.statistics import is_precise, is_steady
@@ -24,7 +24,6 @@ COMPUTE_UNITS = ("CPU", "CPU and GPU", "all", "CPU and Neural Engine")
 """MLComputeUnits, by number."""
 
 MINIMUM_RUNS = 20
-SOURCE = "Core ML's estimate of each operation's share of the median, from Xcode's report; not measured"
 
 
 def is_xcode_report(document: Any) -> bool:
@@ -79,36 +78,18 @@ def milliseconds(results: dict[str, Any], at_least: int = 1) -> list[float]:
 
 
 def operators(results: dict[str, Any], median_ms: float) -> dict[str, Any]:
-    """The "operators" of a record: each operation's estimated share of the median, and where it is meant to run."""
-    from converters.coreml.names import module_path
-
-    found = [operation for operation in operations(results.get("modelStructure") or {}) if operation.get("cost")]
-    weights = [float(operation["cost"]["weight"]) for operation in found]
-    if not found or sum(weights) <= 0:
-        return unavailable("Xcode's report estimates no operation")
-    rows = [
-        {
-            "operator": f"{operation['operatorName']} on {preferred_device(operation)}",
-            "kind": str(operation["operatorName"]).rpartition(".")[2],
-            "module": module_path(str((operation.get("outputs") or [{}])[0].get("name", ""))),
-            "delegated": preferred_device(operation) == "neuralEngine",
-            "ms": median_ms * weight / sum(weights),
-        }
-        for operation, weight in zip(found, weights, strict=True)
+    """The "operators" of a record."""
+    found = [
+        EstimatedOperation(
+            operator=str(operation["operatorName"]),
+            output=str((operation.get("outputs") or [{}])[0].get("name", "")),
+            device=preferred_device(operation),
+            weight=float(operation["cost"]["weight"]),
+        )
+        for operation in operations(results.get("modelStructure") or {})
+        if operation.get("cost")
     ]
-    devices = Counter(preferred_device(operation) for operation in found)
-    placed = ", ".join(f"{count} on {device}" for device, count in devices.most_common())
-    return {
-        "source": f"{SOURCE}; operations preferred {placed}",
-        "estimated": True,
-        "runs": 0,
-        "whole_ms": median_ms,
-        "sum_ms": median_ms,
-        "share": 1.0,
-        "unattributed_ms": 0.0,
-        "rounding_ms": 0.0,
-        "rows": rows,
-    }
+    return estimated_operators(found, median_ms)
 
 
 def operations(structure: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -239,5 +239,5 @@ def test_xcode_reports_that_cannot_be_used(document: dict[str, Any], message: st
 
 def test_an_xcode_report_without_a_structure_still_tells_latencies(package: Path) -> None:
     item = read(xcode_report(modelStructure={}, load=None), package)
-    assert "estimates no operation" in item["operators"]["unavailable"]
+    assert "Core ML estimates no operation" in item["operators"]["unavailable"]
     assert item["load_ms"] is None

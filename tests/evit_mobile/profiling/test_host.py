@@ -64,7 +64,7 @@ def test_without_a_compiler_operators_are_coarse_or_unavailable(
     artefacts: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fine_clock.shutil, "which", lambda _name: None)
-    lite, torch = (host.operators(subject(artefacts[name]), QUICK) for name in ("tflite", "executorch"))
+    lite, torch = (host.operators(subject(artefacts[name]), QUICK, 1.0) for name in ("tflite", "executorch"))
     assert "C compiler" in torch["unavailable"]
     assert lite["rounding_ms"] == pytest.approx(1e-3 * len(lite["rows"]))
     assert "whole microseconds" in lite["source"]
@@ -150,6 +150,7 @@ def test_the_worker_and_what_it_loads_stand_alone(tmp_path: Path) -> None:
         host.OPERATOR_WORKER,
         *CONVERTERS.glob("*/session.py"),
         *CONVERTERS.glob("*/operator_profile.py"),
+        CONVERTERS / "coreml" / "compute_plan.py",
     ):
         source = file.read_text()
         assert not any(
@@ -189,3 +190,56 @@ def test_facts_of_a_recorded_machine(tmp_path: Path) -> None:
     assert facts["throttle_events"] == 7
     assert facts["cpu"] == "Raspberry Pi 5"
     assert (facts["peak_memory_bytes"], facts["memory_bytes"], facts["process_threads"]) == (2097152, 1048576, 3)
+
+
+STAND_IN = """
+from types import SimpleNamespace as Record
+
+class MLNeuralEngineComputeDevice: pass
+class MLCPUComputeDevice: pass
+
+def operation(name, kind, device, weight):
+    return Record(operator_name=kind, outputs=[Record(name=name)], device=device, weight=weight)
+
+OPERATIONS = [
+    operation("const_0", "const", None, None),
+    operation("stages__0__conv__conv2d", "ios18.conv", MLNeuralEngineComputeDevice(), 0.75),
+    operation("head__linear", "ios18.linear", MLCPUComputeDevice(), 0.25),
+]
+
+class MLComputePlan:
+    model_structure = Record(program=Record(functions={"main": Record(block=Record(operations=OPERATIONS))}))
+
+    @classmethod
+    def load_from_path(cls, path, compute_units):
+        assert (path, compute_units) == ("compiled", "all")
+        return cls()
+
+    def get_estimated_cost_for_mlprogram_operation(self, operation):
+        return operation.weight and Record(weight=operation.weight)
+
+    def get_compute_device_usage_for_mlprogram_operation(self, operation):
+        return operation.device and Record(preferred_compute_device=operation.device)
+"""
+"""As much of coremltools on macOS as compute_plan.py asks for, by its documentation."""
+
+
+def test_core_mls_plan_becomes_estimates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = tmp_path / "coremltools" / "models"
+    models.mkdir(parents=True)
+    (models / "compute_plan.py").write_text(STAND_IN)
+    (models / "__init__.py").write_text(
+        "class MLModel:\n    def __init__(self, path): pass\n    def get_compiled_model_path(self): return 'compiled'\n"
+    )
+    (models.parent / "__init__.py").write_text("from coremltools import models\nclass ComputeUnit:\n    ALL = 'all'\n")
+    (tmp_path / "a.mlpackage").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    operators = host.operators(subject(tmp_path / "a.mlpackage"), QUICK, 2.0)
+    assert [(row["kind"], row["module"], row["delegated"], row["ms"]) for row in operators["rows"]] == [
+        ("conv", "stages.0.conv", True, 1.5),
+        ("linear", "head", False, 0.5),
+    ]
+    assert operators["estimated"]
+    (models.parent / "__init__.py").write_text("raise ImportError('no Mac')")
+    without = host.operators(subject(tmp_path / "a.mlpackage"), QUICK, 2.0)
+    assert "compute plan cannot be read: ImportError: no Mac" in without["unavailable"]
