@@ -136,7 +136,8 @@ def throttling(measurement: Measurement) -> tuple[Estimate, list[str]]:
     first, last = before.get("frequency_mhz"), after.get("frequency_mhz")
     if first and last and max(last) < FREQUENCY_DROP * max(first):
         signs.append(f"clock fell from {max(first):.0f} to {max(last):.0f} MHz")
-    states = before.get("thermal_state"), after.get("thermal_state")
-    if states[0] != states[1]:
-        signs.append(f"thermal state went from {states[0]} to {states[1]}")
+    for name in ("thermal_state", "thermal_status"):
+        states = before.get(name), after.get(name)
+        if states[0] != states[1]:
+            signs.append(f"{name.replace('_', ' ')} went from {states[0]} to {states[1]}")
     return change, signs

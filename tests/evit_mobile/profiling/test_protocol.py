@@ -81,8 +81,13 @@ def test_throttling_is_detected_by_latency_events_and_clock() -> None:
     measurement = Measurement(
         loaded={},
         latencies_ms=latencies,
-        before={"frequency_mhz": [2000.0, 2000.0], "throttle_events": 3},
-        after={"frequency_mhz": [1500.0, 1600.0], "throttle_events": 5, "cores": 2},
+        before={"frequency_mhz": [2000.0, 2000.0], "throttle_events": 3, "thermal_status": "Thermal Status: 0"},
+        after={
+            "frequency_mhz": [1500.0, 1600.0],
+            "throttle_events": 5,
+            "cores": 2,
+            "thermal_status": "Thermal Status: 3",
+        },
     )
     change, signs = throttling(measurement)
     assert change.value == pytest.approx(1.3, abs=0.02)
@@ -90,6 +95,7 @@ def test_throttling_is_detected_by_latency_events_and_clock() -> None:
         "latency rose by 30 % during the measurement",
         "2 thermal throttle events",
         "clock fell from 2000 to 1600 MHz",
+        "thermal status went from Thermal Status: 0 to Thermal Status: 3",
     ]
     steady = Measurement(loaded={}, latencies_ms=list(1 + 0.01 * random.standard_normal(600)))
     assert throttling(steady)[1] == []
