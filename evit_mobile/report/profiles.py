@@ -33,7 +33,21 @@ def profile_tables(document: dict[str, Any]) -> RenderableType:
         parts += operator_tables(item)
     parts += [Text(ratio_line(item)) for item in document["ratios"]]
     return Group(
-        *parts, *(Text(line, style="yellow") for line in remarks(document["profiles"])), Text(LEGEND, style="dim")
+        *parts,
+        *(Text(line, style="yellow") for line in remarks(document["profiles"])),
+        *(Text(line, style="dim") for line in reference_lines(document["profiles"])),
+        Text(LEGEND, style="dim"),
+    )
+
+
+def reference_lines(profiles: list[dict[str, Any]]) -> list[str]:
+    """What stands beside energy for reference only; nothing where no artefact's MACs are known."""
+    macs = {item["artefact"]["model"]: item["artefact"]["macs"] for item in profiles if item["artefact"].get("macs")}
+    named = ", ".join(
+        f"{count / 1e6:.0f} M multiply-accumulates per inference of {model}" for model, count in macs.items()
+    )
+    return (
+        [f"For reference only, not measured here: the 2.6 W that the project's request named; {named}."] if macs else []
     )
 
 

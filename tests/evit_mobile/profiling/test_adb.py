@@ -176,6 +176,39 @@ def test_a_real_adbd_on_loopback(artefacts: dict[str, Path], runner: Path, tmp_p
     assert "left behind" not in done.stderr
 
 
+COUNTING = RUNNER.replace("i=1\n", 'i=1\necho "$2" >> /tmp/inferences\nsleep 0.2\n', 1)
+DUMPSYS = """#!/bin/sh
+# A fake: 1 W, and 40 mJ more per inference that the runner counted.
+[ "$1" = android.hardware.power.stats.IPowerStats/default ] || exit 1
+echo '============= PowerStats HAL 2.0 energy meter =============='
+awk 'FNR == NR { milliseconds = 1000 * $1; next } { count += $1 }
+    END { printf "  [S1]:CPU   %.2f mWs\\n", milliseconds + 40 * count }' /proc/uptime /tmp/inferences
+echo '========== End of PowerStats HAL 2.0 energy meter =========='
+"""
+
+
+def test_energy_over_a_real_adbd(artefacts: dict[str, Path], runner: Path, tmp_path: Path) -> None:
+    """Rails of a fake `dumpsys` behind real adb: known joules in, the same joules out."""
+    if TRIXIE is None or os.geteuid() != 0:
+        pytest.skip("needs root and EVIT_MOBILE_ADBD_ROOT, a Debian root folder with adbd")
+    root, out = Path(TRIXIE), tmp_path / "profile.jsonl"
+    dumpsys, inferences = root / "usr/local/bin/dumpsys", root / "tmp/inferences"
+    runner.write_text(COUNTING)
+    try:
+        dumpsys.write_text(DUMPSYS)
+        dumpsys.chmod(0o755)
+        inferences.write_text("")
+        done = over_real_adb([artefacts["tflite"]], runner, "--out", out)
+        assert done.returncode == 0, done.stderr
+    finally:
+        dumpsys.unlink(missing_ok=True)
+        inferences.unlink(missing_ok=True)
+    energy = read(out)[0]["energy"]
+    assert energy["mj_per_inference"]["value"] == pytest.approx(40, abs=0.5)
+    assert energy["idle_w"]["value"] == pytest.approx(1, abs=0.02)
+    assert "ODPM" in energy["source"]
+
+
 KILL_ADBD = """#!/bin/sh
 process=$$
 until grep -qx adbd /proc/$process/comm; do process=$(cut -d' ' -f4 /proc/$process/stat); done

@@ -15,7 +15,7 @@ from converters.errors import ArtefactError
 from converters.files import sha256
 from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.run import profile
-from evit_mobile.report.profiles import profile_tables, remarks
+from evit_mobile.report.profiles import profile_tables, reference_lines, remarks
 
 
 @pytest.fixture
@@ -168,6 +168,15 @@ def test_metrickit_payloads_come_along(package: Path) -> None:
     assert any("140 x inference, half of them within 4 ms" in line for line in remarks([item]))
     with pytest.raises(ArtefactError, match="not in kB"):
         read(report(package) | {"metrickit": [{"memoryMetrics": {"peakMemoryUsage": "1 MB"}}]}, package)
+
+
+def test_the_requests_watts_and_the_models_macs_are_for_reference_only(package: Path) -> None:
+    item = read(report(package), package)
+    assert reference_lines([item]) == []
+    item["artefact"] |= {"model": "efficientvit_m0", "macs": 79_000_000}
+    (line,) = reference_lines([item])
+    assert "not measured here: the 2.6 W" in line
+    assert "79 M multiply-accumulates per inference of efficientvit_m0" in line
 
 
 def xcode_report(**changes: Any) -> dict[str, Any]:
