@@ -20,7 +20,7 @@ test-fast: .venv/test.stamp
 
 test-android: .venv/test.stamp
 	PYTHON=$(BIN)/python scripts/android/prepare.sh .tools/android
-	$(BIN)/python -m pytest -m slow tests/android_demo
+	$(BIN)/python -m pytest -m "slow or not slow" -rs tests/android_demo
 
 test-ios: .venv/test.stamp
 	command -v swift || scripts/ios/prepare.sh $(SWIFT_ROOT)

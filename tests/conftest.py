@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,3 +18,13 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def demo_models(own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001  # it is there first
+    """What tests/demo_models.py writes, once for all apps."""
+    from tests.demo_models import main
+
+    folder = tmp_path_factory.mktemp("models")
+    main(folder)
+    return folder

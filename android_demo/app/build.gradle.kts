@@ -7,6 +7,7 @@ plugins {
 android {
     namespace = "org.evitmobile.app"
     compileSdk = 36
+    buildFeatures { compose = true }
     defaultConfig {
         applicationId = "org.evitmobile.demo"
         minSdk = 26

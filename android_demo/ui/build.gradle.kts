@@ -7,6 +7,7 @@ plugins {
 android {
     namespace = "org.evitmobile.ui"
     compileSdk = 36
+    buildFeatures { compose = true }
     defaultConfig { minSdk = 26 }
 }
 

@@ -21,10 +21,10 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def models(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What fixtures.py writes."""
-    folder = tmp_path_factory.mktemp("models")
-    write_fixtures(folder)
+    folder = tmp_path_factory.mktemp("android")
+    write_fixtures(folder, demo_models)
     return folder
 
 

@@ -2,8 +2,7 @@
 
 python -m tests.android_demo.fixtures FOLDER
 
-FOLDER/m0, b0         the bundled models, fp32 and int8, 32 golden images each
-FOLDER/five           m0's checkpoint cut down to 5 classes, at 192x256
+FOLDER/m0, b0, five   what `export-app android` makes of the models of tests/demo_models.py
 FOLDER/cases/NAME     bundles without artefacts: one preprocessing each, images of awkward sizes
 """
 
@@ -11,60 +10,25 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
 
-import evit_mobile
 from calib.preprocess import Interpolation, Preprocess, Resize
-from evit_mobile.models.bundled import bundled_checkpoint
 from evit_mobile.validation.golden import write_image
+from tests import demo_models
 
-GOLDEN_IMAGES = 32
-CLASSES, SIZE = 5, (192, 256)
 SIZES = ((28, 28), (37, 101), (300, 200), (224, 224), (480, 640), (640, 200), (1, 9))
 """Heights and widths of the preprocessing cases: smaller, larger, equal, odd, tall and degenerate."""
 
 
-def main(folder: Path) -> None:
-    for name in ("m0", "b0"):
-        model_folder(folder / name, f"efficientvit_{name}", "bundled", ("fp32", "int8"))
-    checkpoint = folder / "five.safetensors"
-    cut_classes(checkpoint)
-    model_folder(folder / "five", "efficientvit_m0", str(checkpoint), ("fp32",), SIZE)
+def main(folder: Path, models: Path) -> None:
+    for name in demo_models.NAMES:
+        demo_models.exported("android", models / name, folder / name)
     write_cases(folder / "cases")
-
-
-def cut_classes(path: Path) -> None:
-    """A checkpoint of `CLASSES` classes: the bundled m0 with the others left out."""
-    tensors = load_file(bundled_checkpoint("efficientvit_m0"))
-    classifier = {name: tensor[:CLASSES] for name, tensor in tensors.items() if name.startswith("head.linear.")}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors | {name: tensor.copy() for name, tensor in classifier.items()}, path)
-
-
-def model_folder(
-    folder: Path,
-    model: str,
-    weights: str,
-    precisions: tuple[str, ...],
-    size: tuple[int, int] | None = None,
-    formats: tuple[str, ...] = ("tflite",),
-) -> None:
-    """Artefacts, manifest and golden bundle of one model."""
-    for precision in precisions:
-        evit_mobile.convert(
-            model,
-            formats=formats,
-            precision=precision,
-            weights=weights,
-            size=size,
-            out=folder,
-            golden=GOLDEN_IMAGES,
-        )
 
 
 def write_cases(folder: Path) -> None:
@@ -97,4 +61,6 @@ def picture(generator: np.random.Generator, height: int, width: int) -> NDArray[
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    with tempfile.TemporaryDirectory() as models:
+        demo_models.main(Path(models))
+        main(Path(sys.argv[1]), Path(models))

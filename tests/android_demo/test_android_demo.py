@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
@@ -17,10 +19,22 @@ from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.run import profile
 from tests.android_demo.kotlin import DEMO, STANDINS, TOOLS, KotlinError, Tools
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not TOOLS.ready, reason=f"{TOOLS.folder} is not prepared: run `make test-android`"),
-]
+Test = TypeVar("Test", bound=Callable[..., Any])
+missing = pytest.mark.skipif(not TOOLS.ready, reason=f"{TOOLS.folder} is not prepared: run `make test-android`")
+NATIVE_LIBRARY = "libLiteRt.so"
+
+
+def needs_tools(test: Test) -> Test:
+    """Marks a test that compiles or runs Kotlin."""
+    return pytest.mark.slow(missing(test))
+
+
+def litert_properties(tools: Tools) -> dict[str, object]:
+    """Where the stand-in of LiteRT finds the real C library."""
+    package = find_spec("ai_edge_litert")
+    assert package is not None
+    assert package.origin is not None
+    return {"evitmobile.litert": Path(package.origin).parent / NATIVE_LIBRARY, **tools.jna_properties}
 
 
 @pytest.fixture(scope="session")
@@ -28,25 +42,23 @@ def core_tests(tools: Tools, core: Path, classes: Path) -> Path:
     return tools.compile([DEMO / "core" / "src" / "test"], classes / "core-test", [core, tools.compose, *tools.junit])
 
 
+@needs_tools
 def test_core(tools: Tools, core: Path, core_tests: Path, models: Path) -> None:
     count, printed = tools.test(core_tests, [core, tools.compose], {"evitmobile.fixtures": models})
     print(printed)
     assert count >= 47
 
 
+@needs_tools
 def test_inference(tools: Tools, core: Path, litert: Path, inference: Path, classes: Path, models: Path) -> None:
     """The app's engine, classifier and fallback on real .tflite files, in LiteRT's C library of this machine."""
     classpath = [inference, core, litert, tools.jna, tools.compose]
     tests = tools.compile(
         [DEMO / "inference" / "src" / "jvmTest"], classes / "inference-test", [*classpath, *tools.junit]
     )
-    package = find_spec("ai_edge_litert")
-    assert package is not None
-    assert package.origin is not None
-    library = Path(package.origin).parent / "libLiteRt.so"
     report = classes / "report.json"
-    properties = {"evitmobile.fixtures": models, "evitmobile.litert": library, "evitmobile.report": report}
-    count, printed = tools.test(tests, classpath, {**properties, **tools.jna_properties})
+    properties = {"evitmobile.fixtures": models, "evitmobile.report": report}
+    count, printed = tools.test(tests, classpath, {**properties, **litert_properties(tools)})
     print(printed)
     assert count >= 16
     read_back(report, sorted((models / "m0").glob("*.tflite")))
@@ -62,21 +74,23 @@ def read_back(report: Path, artefacts: list[Path]) -> None:
     assert measured["ratios"][0]["value"] > 0
 
 
-def test_ui(tools: Tools, core: Path, inference: Path, ui: Path, classes: Path, models: Path) -> None:
+@needs_tools
+def test_ui(tools: Tools, core: Path, litert: Path, inference: Path, ui: Path, classes: Path, models: Path) -> None:
     """The state holder, and the screens rendered and clicked; EVIT_MOBILE_SCREENSHOTS is a folder for pictures."""
-    classpath = [ui, inference, core, tools.compose]
+    classpath = [ui, inference, core, litert, tools.jna, tools.compose]
     sources = DEMO / "ui" / "src" / "jvmTest"
     tests = tools.compile([sources], classes / "ui-test", [*classpath, *tools.junit], ["compose-compiler-plugin"])
     properties: dict[str, object] = {
         "evitmobile.fixtures": models,
         "java.awt.headless": "true",
         "skiko.library.path": tools.compose,
+        **litert_properties(tools),
     }
     if "EVIT_MOBILE_SCREENSHOTS" in os.environ:
         properties["evitmobile.screenshots"] = Path(os.environ["EVIT_MOBILE_SCREENSHOTS"])
     count, printed = tools.test(tests, classpath, properties)
     print(printed)
-    assert count >= 14
+    assert count >= 24
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +102,7 @@ def androidx(tools: Tools, classes: Path) -> Path:
 SHELL = DEMO / "app" / "src" / "main" / "kotlin"
 
 
+@needs_tools
 def test_the_shell_agrees_with_our_standins(
     tools: Tools, core: Path, inference: Path, ui: Path, androidx: Path, tmp_path: Path
 ) -> None:
@@ -118,6 +133,7 @@ def test_the_core_knows_no_android() -> None:
     assert not [path.name for path in sources if "import android" in path.read_text()]
 
 
+@needs_tools
 def test_a_failing_test_is_seen(tools: Tools, core: Path, core_tests: Path, models: Path, tmp_path: Path) -> None:
     """The gate of these gates: a bundle whose tensors are of another std does not pass."""
     altered = tmp_path / "models"
@@ -129,8 +145,9 @@ def test_a_failing_test_is_seen(tools: Tools, core: Path, core_tests: Path, mode
         tools.test(core_tests, [core, tools.compose], {"evitmobile.fixtures": altered})
 
 
-def test_a_type_error_is_seen(tools: Tools, tmp_path: Path) -> None:
-    source = tmp_path / "Wrong.kt"
-    source.write_text("val number: Int = unknown()\n")
-    with pytest.raises(KotlinError, match="unresolved reference"):
+@needs_tools
+def test_a_warning_is_seen(tools: Tools, tmp_path: Path) -> None:
+    source = tmp_path / "Unused.kt"
+    source.write_text("fun number(): Int { val unused = 1; return 2 }\n")
+    with pytest.raises(KotlinError, match="variable is unused"):
         tools.compile([source], tmp_path / "out", [])

@@ -2,9 +2,7 @@
 
 python -m tests.ios_demo.fixtures FOLDER
 
-FOLDER/m0, b0         the bundled models, 32 golden images each: Core ML fp16, and m0 on ExecuTorch in fp32 too
-FOLDER/five           m0's checkpoint cut down to 5 classes, at 192x256
-FOLDER/app            what `export-app ios` makes of m0, as it lies in the app
+FOLDER/m0, b0, five   what `export-app ios` makes of the models of tests/demo_models.py
 FOLDER/*/top.json     the three likeliest classes of each golden image by numpy: classes and probabilities, a list per source of logits
 FOLDER/turned.json    an image in each EXIF orientation as stored, and as Pillow turns it: height, width, pixels
 FOLDER/cases/NAME     bundles without artefacts: one preprocessing each, images of awkward sizes
@@ -14,27 +12,20 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from evit_mobile.demos.export import export_app
-from tests.android_demo.fixtures import SIZE, cut_classes, model_folder, write_cases
+from tests import demo_models
+from tests.android_demo.fixtures import write_cases
 
 
-def main(folder: Path) -> None:
-    for name in ("m0", "b0"):
-        model_folder(folder / name, f"efficientvit_{name}", "bundled", ("fp16",), formats=("coreml",))
-    model_folder(folder / "m0", "efficientvit_m0", "bundled", ("fp32",), formats=("executorch",))
-    checkpoint = folder / "five.safetensors"
-    cut_classes(checkpoint)
-    model_folder(folder / "five", "efficientvit_m0", str(checkpoint), ("fp16",), SIZE, ("coreml",))
-    for name in ("m0", "b0", "five"):
-        write_top(folder / name)
-    (folder / "app").mkdir()
-    export_app("ios", folder / "m0", folder / "app")
+def main(folder: Path, models: Path) -> None:
+    for name in demo_models.NAMES:
+        write_top(demo_models.exported("ios", models / name, folder / name))
     write_cases(folder / "cases")
     write_turned(folder / "turned.json")
 
@@ -68,4 +59,6 @@ def top(logits: list[float]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    with tempfile.TemporaryDirectory() as models:
+        demo_models.main(Path(models))
+        main(Path(sys.argv[1]), Path(models))

@@ -22,10 +22,10 @@ needs_swift = [pytest.mark.slow, pytest.mark.skipif(SWIFT.missing is not None, r
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def work(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Model folders in `models`, what Swift builds in `build`."""
     folder = tmp_path_factory.mktemp("ios")
-    write_fixtures(folder / "models")
+    write_fixtures(folder / "models", demo_models)
     return folder
 
 
@@ -53,7 +53,7 @@ class TestPackage:
         printed = swift_test(work, work / "models")
         print(printed)
         (count,) = re.findall(r"Test run with (\d+) tests passed", printed)
-        assert int(count) >= 34
+        assert int(count) >= 35
         package = next((work / "models" / "m0").glob("*.mlpackage"))
         out = work / "profile.jsonl"
         measured = profile([package], place=f"ios-report:{work / 'report.json'}", settings=Settings(), out=out)

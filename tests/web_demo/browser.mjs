@@ -17,10 +17,11 @@ let page = null;
 let messages = [];
 
 const calls = {
-  /** A fresh page, with a cold cache, in a window of this size. */
-  async open(url, { width = 1280, height = 1000, dark = false } = {}) {
+  /** A fresh page, with a cold cache, in a window of this size; `script` runs in it before anything else. */
+  async open(url, { width = 1280, height = 1000, dark = false, script = '' } = {}) {
     await page?.context().close();
     const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', acceptDownloads: true });
+    await context.addInitScript(script);
     page = await context.newPage();
     messages = [];
     page.on('console', (message) => messages.push(`${message.type()}: ${message.text()}`));

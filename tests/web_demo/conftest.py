@@ -1,4 +1,4 @@
-"""One Chromium and one converted model for all tests of the browser demo."""
+"""One Chromium, and the model folders that `export-app web` makes, for all tests of the browser demo."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from evit_mobile.pipeline import convert
+from tests.demo_models import exported
 from tests.web_demo.browser import Browser
-from tests.web_demo.demo_page import IMAGES
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +18,6 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def converted(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """efficientvit_m0 as LiteRT files in fp32 and int8."""
-    folder = tmp_path_factory.mktemp("m0")
-    for precision in ("fp32", "int8"):
-        convert(formats=["tflite"], precision=precision, golden=IMAGES, out=folder)
-    return folder
+    return exported("web", demo_models / "m0", tmp_path_factory.mktemp("web") / "m0")

@@ -17,7 +17,6 @@ from tests.web_demo.browser import Browser, missing
 BROWSER_TEST = [pytest.mark.slow, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 """Marks of every test in Chromium: `make test-web` installs the npm packages first, elsewhere they are skipped without them."""
 
-IMAGES = 32
 DONE = "document.body.getAttribute('aria-busy') === 'false'"
 PREDICTED = f"{DONE} && !document.getElementById('result').hidden"
 CHECKED = f"{DONE} && document.getElementById('agreement').className !== ''"
@@ -25,9 +24,11 @@ FAILED = f"{DONE} && !document.getElementById('failure').hidden"
 
 
 @contextmanager
-def page(browser: Browser, folder: Path, until: str, **options: Any) -> Iterator[None]:
+def page(
+    browser: Browser, folder: Path, until: str, node_modules: Path | None = None, **options: Any
+) -> Iterator[None]:
     """The demo open on `folder`, once `until` holds."""
-    with open_server(folder) as server:
+    with open_server(folder, node_modules=node_modules) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -8,19 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from calib.preprocess import Preprocess
 from converters.registry import find_target
 from evit_mobile.manifest import read_manifest
-from evit_mobile.models import build_model
-from evit_mobile.pipeline import convert
-from evit_mobile.reference import randomise
-from evit_mobile.spec import find_spec
+from tests.demo_models import GOLDEN_IMAGES as IMAGES
+from tests.demo_models import exported
 from tests.web_demo.browser import Browser
-from tests.web_demo.demo_page import BROWSER_TEST, CHECKED, IMAGES, golden_of, page
+from tests.web_demo.demo_page import BROWSER_TEST, CHECKED, golden_of, page
 
 pytestmark = BROWSER_TEST
 SOFTWARE_GPU = (
@@ -30,35 +27,6 @@ SOFTWARE_GPU = (
     "--use-vulkan=swiftshader",
     "--ignore-gpu-blocklist",
 )
-
-
-@pytest.fixture(scope="module")
-def five_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """efficientvit_b0 of five classes at 192 x 256, from a checkpoint file and a folder of photos in five sub-folders."""
-    folder = tmp_path_factory.mktemp("b0")
-    module = build_model(find_spec("efficientvit_b0", size=(192, 256), num_classes=5))
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        randomise(module, (192, 256))
-    torch.save(module.state_dict(), folder / "mine.pth")
-    random = np.random.default_rng(0)
-    for number in range(60):
-        place = folder / "photos" / f"kind {'edcba'[number % 5]}"
-        place.mkdir(parents=True, exist_ok=True)
-        height, width = [(300, 400), (700, 560), (150, 600)][number % 3]
-        coarse = random.integers(0, 256, (6, 8, 3), np.uint8)
-        Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(place / f"{number}.png")
-    convert(
-        weights=folder / "mine.pth",
-        model="efficientvit_b0",
-        num_classes=5,
-        size=(192, 256),
-        calib=folder / "photos",
-        formats=["tflite"],
-        precision="fp32",
-        out=folder / "out",
-    )
-    return folder / "out"
 
 
 COMPUTED = """(async () => {
@@ -127,11 +95,35 @@ def test_webgpu_computes_what_python_computes(converted: Path) -> None:
         assert f"Class as this file in Python\n{IMAGES} of {IMAGES} images" in browser.call("text", "#agreement-facts")
 
 
-def test_another_model_needs_no_other_code(browser: Browser, five_classes: Path) -> None:
-    manifest = read_manifest(five_classes)
+NO_GPU = "Object.defineProperty(navigator, 'gpu', {value: {requestAdapter: async () => ({})}})"
+"""An adapter that gives no device."""
+
+
+def test_where_webgpu_fails_the_cpu_runs_and_the_user_is_told(browser: Browser, converted: Path) -> None:
+    with page(browser, converted, CHECKED, script=NO_GPU):
+        assert browser.call("text", "#notice") == ""
+        browser.call("choose", "#accelerator", "webgpu")
+        browser.call("wait", f"{CHECKED} && document.getElementById('notice').textContent !== ''")
+        assert "The CPU runs it instead." in browser.call("text", "#notice")
+        assert "WebAssembly" in browser.call("text", "#runtime")
+        assert browser.call("evaluate", "document.getElementById('accelerator').value") == "wasm"
+        assert browser.call("text", "#agreement") == "This browser computes what Python computed."
+
+
+@pytest.mark.parametrize(
+    ("name", "artefact", "about"),
+    [
+        ("b0", "efficientvit_b0.int8.tflite", "10 classes, 224 x 224 pixels"),
+        ("five", "efficientvit_m0.int8.tflite", "5 classes, 192 x 256 pixels"),
+    ],
+)
+def test_another_model_needs_no_other_code(
+    name: str, artefact: str, about: str, browser: Browser, demo_models: Path, tmp_path: Path
+) -> None:
+    folder = exported("web", demo_models / name, tmp_path / "model")
+    manifest = read_manifest(folder)
     assert (manifest["input"]["resize"]["mode"], manifest["input"]["interpolation"]) == ("cover", "bicubic")
-    with page(browser, five_classes, CHECKED):
-        check_against_python(browser, five_classes, "efficientvit_b0.fp32.tflite")
-        assert "5 classes, 192 x 256 pixels" in browser.call("text", "#about")
-        labels = browser.call("text", "#predictions").split("\n")[::2]
-        assert sorted(labels) == [f"kind {letter}" for letter in "abcde"]
+    with page(browser, folder, CHECKED):
+        check_against_python(browser, folder, artefact)
+        assert about in browser.call("text", "#about")
+        assert set(browser.call("text", "#predictions").split("\n")[::2]) <= set(manifest["labels"])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from converters.files import sha256
+from evit_mobile.demos.serve import RUNTIME
 from evit_mobile.manifest import read_manifest
 from tests.web_demo.browser import Browser
 from tests.web_demo.demo_page import BROWSER_TEST, CHECKED, DONE, FAILED, golden_of, page
@@ -112,3 +113,12 @@ def test_a_folder_without_golden_vectors(browser: Browser, converted: Path, tmp_
     with page(browser, folder, DONE + " && !document.getElementById('picture').hidden"):
         assert not browser.call("visible", "#golden")
         assert not browser.call("visible", "#failure")
+
+
+def test_without_litert_js_there_is_a_screen_too(browser: Browser, converted: Path, tmp_path: Path) -> None:
+    """A host that was given the page and not node_modules."""
+    for package in RUNTIME:
+        (tmp_path / package).mkdir(parents=True)
+    with page(browser, converted, FAILED, node_modules=tmp_path):
+        assert "LiteRT.js that does not start" in browser.call("text", "#failure")
+        assert "npm ci" in browser.call("text", "#failure")

@@ -27,6 +27,7 @@ def test_what_is_on_screen(browser: Browser, converted: Path, capsys: pytest.Cap
         assert browser.call("text", "h1") == "efficientvit_m0"
         assert "10 classes, 224 x 224 pixels" in browser.call("text", "#about")
         assert browser.call("text", "#precision") == "int8"
+        assert "no WebGPU" in browser.call("text", "#notice")
         assert "LiteRT.js 2.5.3, WebAssembly with XNNPACK" in browser.call("text", "#runtime")
         assert " ms" in browser.call("text", "#latency")
         shown = browser.call("text", "#predictions").split("\n")

@@ -1,7 +1,7 @@
 /** The page: what is on screen, and what a user can do. Everything it says about the model comes from manifest.json. */
 
 import { benchmark, quantile, report } from './benchmark.js';
-import { describe, loadRuntime, PROCESSORS, Session } from './engine.js';
+import { describe, loadRuntime, openOrFallBack, PROCESSORS, Session } from './engine.js';
 import { Failure } from './failure.js';
 import { checkGolden, goldenImage } from './golden.js';
 import { fetchChecked, openFolder } from './model-folder.js';
@@ -51,11 +51,14 @@ async function openChosen() {
   const { folder } = state;
   const entry = folder.artefacts.find(({ path }) => path === element('artefact').value);
   closeSession();
-  const session = await Session.open(entry, await fetchChecked(folder.base, entry.path, entry.sha256), element('accelerator').value);
+  const bytes = await fetchChecked(folder.base, entry.path, entry.sha256);
+  const { session, accelerator, notice } = await openOrFallBack(entry, bytes, element('accelerator').value);
+  element('accelerator').value = accelerator;
+  element('notice').textContent = notice || state.runtime.notice;
   Object.assign(state, { entry, session });
   hideFailure();
   element('precision').textContent = entry.precision;
-  element('runtime').textContent = describe(state.runtime, element('accelerator').value);
+  element('runtime').textContent = describe(state.runtime, accelerator);
   if (state.image === null && folder.golden?.images.length) state.image = await goldenImage(folder, 0);
   if (state.image !== null) await classify(state.image);
 }

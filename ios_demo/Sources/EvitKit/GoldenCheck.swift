@@ -26,6 +26,7 @@ public func checkGolden(
         let image = try decode(try golden.encoded(item))
         tensorError = larger(tensorError, maxAbsError(try preprocess(image), try golden.tensor(item)))
         let logits = try await classifier.logits(try classifier.input(image))
+        try demandFinite(logits)
         logitError = larger(logitError, maxAbsError(logits, proven))
         if topK(logits, 1) == topK(proven, 1) { top1 += 1 }
     }

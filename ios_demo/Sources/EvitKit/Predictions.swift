@@ -24,11 +24,16 @@ public func topK(_ values: [Float], _ count: Int) -> [Int] {
     Array(values.indices.sorted { (-values[$0], $0) < (-values[$1], $1) }.prefix(count))
 }
 
-/// The `count` most probable classes. Classes without labels are called by their number. Throws `Failure` for logits that are no numbers.
-public func predictions(_ logits: [Float], labels: [String], count: Int) throws -> [Prediction] {
+/// Throws `Failure` for logits that are no numbers, as of arithmetic that overflowed.
+func demandFinite(_ logits: [Float]) throws {
     try demand(
         logits.allSatisfy(\.isFinite),
         Failure(got: "logits that are not finite", allowed: "numbers", advice: "try the CPU, or an artefact of another precision"))
+}
+
+/// The `count` most probable classes. Classes without labels are called by their number. Throws `Failure` for logits that are no numbers.
+public func predictions(_ logits: [Float], labels: [String], count: Int) throws -> [Prediction] {
+    try demandFinite(logits)
     let probabilities = softmax(logits)
     return topK(logits, count).map { index in
         Prediction(label: labels.indices.contains(index) ? labels[index] : "class \(index)", probability: probabilities[index])

@@ -18,7 +18,7 @@ import Testing
         let bundle = try Golden(files, try #require(manifest.golden)).bundle
         let top = try JSONDecoder().decode([[Top]].self, from: try files.read("top.json"))
         let artefacts = bundle.artefacts.sorted { $0.key < $1.key }
-        #expect(artefacts.map(\.key) == manifest.artefacts.map(\.path).sorted())
+        #expect(Set(artefacts.map(\.key)).isSuperset(of: manifest.artefacts.map(\.path)))
         let series = [bundle.images.map(\.reference)] + artefacts.map(\.value.logits)
         #expect(series.map(\.count) == top.map(\.count) && top[0].count == 32)
         for (logits, expected) in zip(series.joined(), top.joined()) {
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test("An engine is held against the golden vectors; logits of other images and NaN do not pass", arguments: ["m0", "five"])
+    @Test("An engine is held against the golden vectors; logits of other images and NaN do not pass", arguments: ["m0", "b0", "five"])
     func goldenCheck(name: String) async throws {
         let folder = try replayFolder(ModelFiles(folder: Fixtures.model(name)))
         let golden = try #require(try folder.golden())

@@ -23,6 +23,7 @@ import Testing
         let manifest = try readManifest(ModelFiles(folder: Fixtures.model("five")))
         #expect(manifest.model.numClasses == 5)
         #expect(manifest.input.height == 192 && manifest.input.width == 256)
+        #expect(manifest.artefacts.map(\.precision) == ["int8"])
     }
 
     /// What is replaced in a manifest, and a word that the message must hold.

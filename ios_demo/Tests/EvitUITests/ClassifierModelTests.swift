@@ -64,14 +64,40 @@ import Testing
         while !model.onFrame({ image }) { await Task.yield() }
     }
 
-    @Test("A damaged folder ends on the error screen in words")
-    func damaged() async throws {
+    @Test("Another model needs no other code", arguments: ["m0", "b0", "five"])
+    func otherModel(name: String) async throws {
+        let files = ModelFiles(folder: Fixtures.model(name))
+        let manifest = try readManifest(files)
+        let golden = try Golden(files, try #require(manifest.golden))
+        let path = try #require(manifest.artefacts.first { $0.format == "coreml" }).path
+        let logits = try #require(golden.bundle.artefacts[path]).logits
+        let model = model(files, ReplayEngine(logits))
+        await model.start()
+        await model.classify(try decodePng(try golden.encoded(golden.bundle.images[0])))
+        let state = try running(model)
+        #expect(state.model == manifest.model.name && path.contains(state.precision))
+        #expect(state.result?.predictions.first?.label == manifest.labels[topK(logits[0], 1)[0]])
+    }
+
+    /// What is done to a folder, and a word that the screen must show.
+    private nonisolated static let damages: [(damage: @Sendable (FolderCopy, String) throws -> Void, word: String)] = [
+        ({ copy, _ in try copy.replace("\"schema\": 1", "\"schema\": 2") }, "schema 2"),
+        ({ copy, _ in try copy.replace("\"sha256\": \"", "\"sha256\": \"00") }, "SHA-256"),
+        ({ copy, path in try copy.remove(path) }, "no readable"),
+        ({ copy, path in try copy.damage(path + "/Data/com.apple.CoreML/weights/weight.bin", at: 4711) }, "SHA-256"),
+        ({ copy, _ in try copy.remove("manifest.json") }, "manifest.json"),
+    ]
+
+    @Test("A wrong hash, a missing or damaged artefact and an unknown schema end on the error screen", arguments: damages.indices)
+    func damaged(index: Int) async throws {
         let copy = try FolderCopy(Fixtures.model("m0"))
-        try copy.edit("manifest.json") { $0.replacingOccurrences(of: "\"schema\": 1", with: "\"schema\": 2") }
+        let (damage, word) = Self.damages[index]
+        let path = try #require(try readManifest(copy.files).artefacts.first { $0.format == "coreml" }).path
+        try damage(copy, path)
         let model = model(copy.files, ReplayEngine(logits))
         await model.start()
-        guard case .failed(let failure, let choices, _) = model.state else { throw NotRunning(state: "\(model.state)") }
-        #expect(failure.got.contains("schema 2") && choices.isEmpty)
+        guard case .failed(let failure, _, _) = model.state else { throw NotRunning(state: "\(model.state)") }
+        #expect(failure.got.contains(word) && !failure.allowed.isEmpty && !failure.advice.isEmpty, "\(failure)")
     }
 
     @Test("An engine that fails is shown, and so are logits that are no numbers")
@@ -80,6 +106,10 @@ import Testing
         await model.classify(image)
         guard case .failed(let failure, _, _) = model.state else { throw NotRunning(state: "\(model.state)") }
         #expect(failure.got.contains("not finite"))
+        await model.select(0)
+        await model.runBenchmark()
+        guard case .failed(let inBenchmark) = model.benchmarkState else { throw NotRunning(state: "\(model.benchmarkState)") }
+        #expect(inBenchmark.got.contains("not finite"))
     }
 
     @Test("A benchmark ends with a report and a line per artefact")
@@ -131,5 +161,12 @@ private actor SlowEngine: Engine {
     func release() {
         released = true
         waiting?.resume()
+    }
+}
+
+extension FolderCopy {
+    /// Replaces words of the manifest.
+    fileprivate func replace(_ old: String, _ new: String) throws {
+        try edit("manifest.json") { $0.replacingOccurrences(of: old, with: new) }
     }
 }

@@ -24,3 +24,5 @@ open class ComponentActivity :
 
 inline fun <reified VM : ViewModel> ComponentActivity.viewModels(noinline factoryProducer: (() -> ViewModelProvider.Factory)? = null): Lazy<VM> =
     TODO()
+
+fun ComponentActivity.enableEdgeToEdge(): Unit = TODO()

@@ -7,5 +7,8 @@ import android.widget.FrameLayout
 import androidx.camera.core.Preview
 
 class PreviewView(context: Context) : FrameLayout(context) {
+    enum class ScaleType { FILL_CENTER, FIT_CENTER }
+
+    var scaleType: ScaleType = ScaleType.FILL_CENTER
     val surfaceProvider: Preview.SurfaceProvider get() = TODO()
 }

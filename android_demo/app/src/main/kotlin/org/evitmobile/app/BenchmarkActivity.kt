@@ -27,7 +27,10 @@ class BenchmarkActivity : Activity() {
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
-        text = TextView(this).apply { text = "Measuring: leave the phone alone." }
+        text = TextView(this).apply {
+            text = "Measuring: leave the phone alone."
+            fitsSystemWindows = true // from Android 15 on, apps draw under the system's bars
+        }
         setContentView(text)
         if (running.compareAndSet(false, true)) {
             thread(name = "benchmark") {

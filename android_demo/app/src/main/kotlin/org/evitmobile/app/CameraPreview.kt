@@ -24,14 +24,17 @@ import java.util.concurrent.Executors
 @Composable
 fun CameraPreview(owner: LifecycleOwner, modifier: Modifier, onFrame: (ImageProxy) -> Unit) {
     val context = LocalContext.current
-    val view = remember { PreviewView(context) }
+    val view = remember { PreviewView(context).apply { scaleType = PreviewView.ScaleType.FIT_CENTER } } // all that is classified
     DisposableEffect(owner) {
         val executor = Executors.newSingleThreadExecutor()
         val future = ProcessCameraProvider.getInstance(context)
         future.addListener({ bind(future.get(), owner, view, analysis(onFrame, executor)) }, ContextCompat.getMainExecutor(context))
         onDispose {
-            future.addListener({ future.get().unbindAll() }, ContextCompat.getMainExecutor(context))
-            executor.shutdown()
+            val release = {
+                future.get().unbindAll()
+                executor.shutdown()
+            }
+            future.addListener(release, ContextCompat.getMainExecutor(context))
         }
     }
     AndroidView(factory = { view }, modifier = modifier)

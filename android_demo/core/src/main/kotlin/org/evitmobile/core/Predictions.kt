@@ -16,9 +16,13 @@ fun softmax(logits: FloatArray): DoubleArray {
 /** Positions of the [count] largest values, largest first; of equals the earlier one. */
 fun topK(values: FloatArray, count: Int): List<Int> = values.indices.sortedByDescending { values[it] }.take(count)
 
+/** Throws [Failure] for logits that are no numbers, as of arithmetic that overflowed. */
+fun demandFinite(logits: FloatArray) =
+    demand(logits.all(Float::isFinite), "logits that are not finite", "numbers") { "try the CPU, or an artefact of another precision" }
+
 /** The [count] most probable classes; those without labels are called by their number. Throws [Failure] for logits that are no numbers. */
 fun predictions(logits: FloatArray, labels: List<String>, count: Int): List<Prediction> {
-    demand(logits.all(Float::isFinite), "logits that are not finite", "numbers") { "try the CPU, or an artefact of another precision" }
+    demandFinite(logits)
     val probabilities = softmax(logits)
     return topK(logits, count).map { Prediction(labels.getOrElse(it) { _ -> "class $it" }, probabilities[it]) }
 }

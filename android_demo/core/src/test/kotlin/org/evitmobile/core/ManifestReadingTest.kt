@@ -19,7 +19,7 @@ class ManifestReadingTest {
         val manifest = readManifest(files)
         assertEquals("efficientvit_m0", manifest.model.name)
         assertEquals(listOf(1, 3, 224, 224), manifest.input.shape)
-        assertEquals(listOf("fp32", "int8"), manifest.artefacts.map(ArtefactEntry::precision))
+        assertEquals(listOf("tflite fp32", "executorch fp32", "tflite int8"), manifest.artefacts.map { "${it.format} ${it.precision}" })
         assertEquals("Trouser", manifest.labels[1])
         assertEquals("passed", manifest.artefacts[1].validation.verdict)
     }

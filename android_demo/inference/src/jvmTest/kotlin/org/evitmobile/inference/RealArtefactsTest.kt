@@ -10,6 +10,7 @@ import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 import kotlinx.serialization.json.Json
+import org.evitmobile.core.ArtefactEntry
 import org.evitmobile.core.BLOCK_RUNS
 import org.evitmobile.core.DeviceEntry
 import org.evitmobile.core.Failure
@@ -37,7 +38,7 @@ class RealArtefactsTest {
     lateinit var cache: File
 
     /** Folders, and which precisions they hold. Nothing else is said about the models: the manifest says it. */
-    private val models = mapOf("m0" to listOf("fp32", "int8"), "b0" to listOf("fp32", "int8"), "five" to listOf("fp32"))
+    private val models = mapOf("m0" to listOf("fp32", "int8"), "b0" to listOf("int8"), "five" to listOf("int8"))
 
     @TestFactory
     fun `golden vectors agree with Python`() =
@@ -62,7 +63,7 @@ class RealArtefactsTest {
         folder.open(folder.choices.first()).use { classifier ->
             val found = classifier.classify(RgbImage(480, 640, ByteArray(480 * 640 * 3) { it.toByte() }))
             assertEquals(3, found.predictions.size)
-            assertTrue(found.predictions.all { it.label.startsWith("class ") && it.probability in 0.0..1.0 }, "$found")
+            assertTrue(found.predictions.all { it.label.startsWith("kind ") && it.probability in 0.0..1.0 }, "$found")
             assertTrue(found.inferenceMs > 0)
         }
     }
@@ -132,6 +133,29 @@ class RealArtefactsTest {
         val before = CompiledModel.closed
         repeat(3) { openFirst(directory(File(fixtures, "m0"))).close() }
         assertEquals(before + 3, CompiledModel.closed)
+    }
+
+    /** Gives the same logits for every image. */
+    private fun fake(vararg logits: Float) = object : Runtime {
+        override val format = "tflite"
+        override val name = "Fake"
+        override val accelerators = listOf(Accelerator.CPU)
+
+        override fun open(file: File, artefact: ArtefactEntry, accelerator: Accelerator) = object : Engine {
+            override fun run(image: FloatArray) = logits
+
+            override fun close() = Unit
+        }
+    }
+
+    @Test
+    fun `logits of another number, and those that are no numbers, are failures in words`() {
+        val engines = mapOf(fake(1f, 2f) to "2 logits of", fake(*FloatArray(10) { Float.NaN }) to "not finite")
+        for ((runtime, word) in engines) {
+            val folder = ModelFolder.open(directory(File(fixtures, "m0")), cache, listOf(runtime))
+            val failure = assertFailsWith<Failure> { runBenchmark(folder, Accelerator.CPU, device) }
+            assertTrue(word in failure.got, failure.message)
+        }
     }
 
     /** A machine whose one rail counts a watt: 1000 uWs per millisecond. */

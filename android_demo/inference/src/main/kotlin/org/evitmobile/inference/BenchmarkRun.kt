@@ -49,7 +49,8 @@ fun runBenchmark(folder: ModelFolder, accelerator: Accelerator, device: Device):
         val measurements = benchmark(subjects)
         val after = device.thermalState()
         val artefacts = measurements.zip(opened) { measurement, classifier ->
-            entry(measurement, classifier, before to after, energy(measurement, device), check(classifier, golden, device))
+            val check = check(classifier, golden, device)
+            entry(measurement, classifier, before to after, energy(measurement, device), check)
         }
         return BenchmarkReport(device = device.entry, artefacts = artefacts)
     } finally {

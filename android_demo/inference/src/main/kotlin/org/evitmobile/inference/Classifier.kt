@@ -5,6 +5,7 @@ import org.evitmobile.core.Manifest
 import org.evitmobile.core.Prediction
 import org.evitmobile.core.Preprocess
 import org.evitmobile.core.RgbImage
+import org.evitmobile.core.demand
 import org.evitmobile.core.predictions
 
 /** The most probable classes, and what preprocessing and inference took in milliseconds. */
@@ -38,7 +39,11 @@ class Classifier(
     fun input(image: RgbImage): FloatArray = preprocess(image)
 
     /** Logits (num_classes) of a preprocessed image. Throws [org.evitmobile.core.Failure]. */
-    fun logits(tensor: FloatArray): FloatArray = opened.engine.run(tensor)
+    fun logits(tensor: FloatArray): FloatArray {
+        val (logits, expected) = opened.engine.run(tensor) to manifest.model.numClasses
+        demand(logits.size == expected, "${logits.size} logits of ${artefact.path}", "$expected, as its manifest says")
+        return logits
+    }
 
     override fun close() = opened.engine.close()
 }

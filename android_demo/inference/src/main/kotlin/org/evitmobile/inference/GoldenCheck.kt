@@ -4,6 +4,7 @@ import org.evitmobile.core.Golden
 import org.evitmobile.core.GoldenCheck
 import org.evitmobile.core.RgbImage
 import org.evitmobile.core.demand
+import org.evitmobile.core.demandFinite
 import org.evitmobile.core.maxAbsError
 import org.evitmobile.core.topK
 
@@ -16,7 +17,7 @@ fun checkGolden(classifier: Classifier, golden: Golden, decode: (ByteArray) -> R
     bundle.images.forEachIndexed { index, image ->
         val tensor = classifier.input(decode(golden.encoded(image)))
         tensorError = maxOf(tensorError, maxAbsError(tensor, golden.tensor(image)))
-        val logits = classifier.logits(tensor)
+        val logits = classifier.logits(tensor).also(::demandFinite)
         val proven = expected!!.logits[index].toFloatArray()
         logitError = maxOf(logitError, maxAbsError(logits, proven))
         if (topK(logits, 1) == topK(proven, 1)) top1++

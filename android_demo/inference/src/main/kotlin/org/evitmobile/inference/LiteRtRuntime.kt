@@ -62,7 +62,7 @@ private inline fun <T> translating(artefact: ArtefactEntry, accelerator: Acceler
         throw Failure(
             got = "${artefact.path}, which LiteRT does not run on the $accelerator: ${error.message}",
             allowed = "a .tflite file that this device's LiteRT accepts",
-            advice = "try the CPU, or export the model again",
+            advice = if (accelerator == Accelerator.CPU) "export the model again" else "try the CPU",
             cause = error,
         )
     }

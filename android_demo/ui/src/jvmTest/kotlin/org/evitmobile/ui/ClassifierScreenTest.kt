@@ -28,7 +28,7 @@ class ClassifierScreenTest {
         model = "efficientvit_m0",
         choices = listOf("LiteRT fp32, CPU", "LiteRT int8, CPU", "LiteRT int8, GPU"),
         selected = 2,
-        runsOn = "LiteRT on the CPU",
+        runsOn = "LiteRT int8 on the CPU",
         notices = listOf("GPU cannot run efficientvit_m0.int8.tflite here. The CPU runs it instead."),
         result = Result(listOf(Prediction("Sneaker", 0.912), Prediction("Sandal", 0.061), Prediction("Ankle boot", 0.02)), 1.9, 0.5, 3),
     )
@@ -46,7 +46,7 @@ class ClassifierScreenTest {
     @Test
     fun `running shows classes, times and notices`() {
         show(running, "running")
-        val expected = listOf("efficientvit_m0", "LiteRT on the CPU", running.notices.single(), "Sneaker", "91.2 %", "LiteRT int8, GPU")
+        val expected = listOf("efficientvit_m0", "LiteRT int8 on the CPU", running.notices.single(), "Sneaker", "91.2 %", "LiteRT int8, GPU")
         assertTrue(screen.texts().containsAll(expected), "${screen.texts()}")
         assertTrue("1.9 ms to prepare, 0.5 ms to infer, 3 frames dropped" in screen.texts(), "${screen.texts()}")
     }

@@ -94,7 +94,7 @@ class ClassifierViewModelTest {
         model.awaitRunning()
         model.onSelect(1)
         val state = model.awaitRunning { it.selected == 1 }
-        assertEquals("Fake on the CPU", state.runsOn)
+        assertEquals("Fake fp32 on the CPU", state.runsOn)
         assertTrue(state.notices.single().startsWith("GPU cannot run"), "${state.notices}")
     }
 

@@ -1,5 +1,6 @@
 package org.evitmobile.ui
 
+import androidx.compose.foundation.isSystemInDarkTheme
 import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.Column
@@ -7,6 +8,7 @@ import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxSize
 import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.layout.safeDrawingPadding
 import androidx.compose.foundation.rememberScrollState
 import androidx.compose.foundation.verticalScroll
 import androidx.compose.material3.Button
@@ -15,6 +17,8 @@ import androidx.compose.material3.LinearProgressIndicator
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.Surface
 import androidx.compose.material3.Text
+import androidx.compose.material3.darkColorScheme
+import androidx.compose.material3.lightColorScheme
 import androidx.compose.runtime.Composable
 import androidx.compose.runtime.getValue
 import androidx.compose.ui.Alignment
@@ -34,12 +38,14 @@ fun ClassifierRoute(viewModel: ClassifierViewModel, onBenchmark: () -> Unit, pre
 /** The stateless screen. */
 @Composable
 fun ClassifierScreen(state: UiState, onSelect: (Int) -> Unit, onBenchmark: () -> Unit, preview: @Composable (Modifier) -> Unit) {
-    MaterialTheme {
+    MaterialTheme(if (isSystemInDarkTheme()) darkColorScheme() else lightColorScheme()) {
         Surface(Modifier.fillMaxSize()) {
-            when (state) {
-                UiState.Loading -> Loading()
-                is UiState.Running -> Running(state, onSelect, onBenchmark, preview)
-                is UiState.Error -> Error(state, onSelect)
+            Box(Modifier.safeDrawingPadding()) { // from Android 15 on, apps draw under the system's bars
+                when (state) {
+                    UiState.Loading -> Loading()
+                    is UiState.Running -> Running(state, onSelect, onBenchmark, preview)
+                    is UiState.Error -> Error(state, onSelect)
+                }
             }
         }
     }

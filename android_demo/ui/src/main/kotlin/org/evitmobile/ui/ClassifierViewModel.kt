@@ -88,7 +88,7 @@ class ClassifierViewModel(
             model = folder.manifest.model.name,
             choices = titles,
             selected = position,
-            runsOn = "${opened.runtime} on the ${opened.accelerator}",
+            runsOn = "${opened.runtime} ${opened.artefact.precision} on the ${opened.accelerator}",
             notices = opened.notices,
         )
     }

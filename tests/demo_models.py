@@ -1,0 +1,81 @@
+"""Writes what the tests of all three apps read, each by way of `export-app`: model folders with the same golden images in every one.
+
+python -m tests.demo_models FOLDER
+
+FOLDER/photos         100 photos of five classes, in three sizes
+FOLDER/m0             the model of `convert` without options: LiteRT fp32 and int8, ExecuTorch fp32, Core ML fp16
+FOLDER/b0             the bundled b0, calibrated with the photos: int8 for LiteRT and Core ML
+FOLDER/five           m0's checkpoint cut down to 5 classes, at 192x256, likewise
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from safetensors.numpy import load_file, save_file
+
+import evit_mobile
+from calib import Bundled, open_bundled
+from evit_mobile.demos.export import APPS, export_app
+from evit_mobile.models.bundled import bundled_checkpoint
+
+NAMES = ("m0", "b0", "five")
+GOLDEN_IMAGES = 32
+CLASSES, SIZE = 5, (192, 256)
+PHOTOS = 100
+PHOTO_SIZES = ((280, 280), (224, 224), (210, 196))
+"""Widths and heights in pixels."""
+
+
+def main(folder: Path) -> None:
+    photos = folder / "photos"
+    write_photos(photos)
+    convert(folder / "m0", "fp32", ["tflite", "executorch"])
+    convert(folder / "m0", "int8", ["tflite"])
+    convert(folder / "m0", "fp16", ["coreml"])
+    convert(folder / "b0", "int8", ["tflite", "coreml"], model="efficientvit_b0", weights="bundled", calib=photos)
+    cut_classes(folder / "five.safetensors")
+    own = {"model": "efficientvit_m0", "weights": folder / "five.safetensors", "size": SIZE}
+    convert(folder / "five", "int8", ["tflite", "coreml"], calib=photos, **own)
+
+
+def convert(folder: Path, precision: str, formats: list[str], **options: Any) -> None:
+    conversion = evit_mobile.convert(formats=formats, precision=precision, out=folder, golden=GOLDEN_IMAGES, **options)
+    assert conversion.proven, conversion.manifest["artefacts"]
+
+
+def write_photos(folder: Path) -> None:
+    """Test images of the bundled models' first classes, enlarged, in a sub-folder per class."""
+    dataset = open_bundled(Bundled.TEST)
+    assert dataset.labels is not None
+    chosen = [index for index, label in enumerate(dataset.labels) if label < CLASSES][:PHOTOS]
+    for number, index in enumerate(chosen):
+        place = folder / f"kind {dataset.labels[index]}"
+        place.mkdir(parents=True, exist_ok=True)
+        size = PHOTO_SIZES[number % len(PHOTO_SIZES)]
+        grey = Image.fromarray(np.asarray(dataset.item(index))).resize(size, Image.Resampling.BILINEAR)
+        grey.convert("RGB").save(place / f"{number:02}.png")
+
+
+def cut_classes(path: Path) -> None:
+    """A checkpoint of `CLASSES` classes: the bundled m0 with the others left out."""
+    tensors = load_file(bundled_checkpoint("efficientvit_m0"))
+    classifier = {name: tensor[:CLASSES] for name, tensor in tensors.items() if name.startswith("head.linear.")}
+    save_file(tensors | {name: tensor.copy() for name, tensor in classifier.items()}, path)
+
+
+def exported(app: str, model: Path, folder: Path) -> Path:
+    """What `export-app` makes of a model folder for an app, at `folder`."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as place:
+        export_app(app, model, Path(place))
+        return Path(place, APPS[app].model).rename(folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
