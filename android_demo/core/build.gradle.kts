@@ -16,7 +16,7 @@ dependencies {
     testRuntimeOnly(libs.junit.launcher)
 }
 
-// python -m tests.android_demo.fixtures FOLDER writes what the tests read; then ./gradlew :core:test -Pfixtures=FOLDER
+// python -m tests.android_demo.fixtures FOLDER writes what the tests read; then gradle :core:test -Pfixtures=FOLDER
 tasks.test {
     useJUnitPlatform()
     onlyIf { project.hasProperty("fixtures") }
