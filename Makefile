@@ -13,7 +13,7 @@ demo: .venv/demo.stamp
 	$(BIN)/evit-mobile convert --format all --int8 --out out/demo
 
 test: .venv/test.stamp lint
-	$(BIN)/python -m pytest -m "slow or not slow" --durations=10
+	$(BIN)/python -m pytest -m "slow or not slow" -rs --durations=10
 
 test-fast: .venv/test.stamp
 	$(BIN)/python -m pytest
