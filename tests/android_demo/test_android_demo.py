@@ -147,7 +147,7 @@ def test_a_failing_test_is_seen(tools: Tools, core: Path, core_tests: Path, mode
 
 @needs_tools
 def test_a_warning_is_seen(tools: Tools, tmp_path: Path) -> None:
-    source = tmp_path / "Unused.kt"
-    source.write_text("fun number(): Int { val unused = 1; return 2 }\n")
-    with pytest.raises(KotlinError, match="variable is unused"):
+    source = tmp_path / "Old.kt"
+    source.write_text('@Deprecated("older") fun old() = 1\n\nfun number() = old()\n')
+    with pytest.raises(KotlinError, match="is deprecated"):
         tools.compile([source], tmp_path / "out", [])
