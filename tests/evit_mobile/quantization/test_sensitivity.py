@@ -48,7 +48,7 @@ class Network(nn.Module):
 
 @pytest.fixture(scope="module")
 def images() -> list[Tensor]:
-    return list(torch.randn(16, 3, 12, 12, generator=torch.Generator().manual_seed(2)).split(1))
+    return list(torch.randn(64, 3, 12, 12, generator=torch.Generator().manual_seed(2)).split(1))
 
 
 @pytest.fixture(scope="module")
