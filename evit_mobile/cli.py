@@ -29,6 +29,12 @@ ArtefactArgument = Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A .t
 ModelOption = Annotated[str | None, typer.Option("--model", help="Variant, see `evit-mobile models`.")]
 WeightsOption = Annotated[str | None, typer.Option("--weights", help="FILE, bundled, hub, hf://OWNER/NAME, or random.")]
 SizeOption = Annotated[str | None, typer.Option("--size", help="Input pixels: N or HEIGHTxWIDTH, multiples of 32.")]
+SizesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sizes", help="Core ML, in place of --size: several, as 224,256,192x288; the first is the usual one."
+    ),
+]
 ClassesOption = Annotated[int | None, typer.Option("--num-classes", help="Expected number of classes.")]
 CalibOption = Annotated[
     Path | None,
@@ -95,6 +101,7 @@ def convert(
         typer.Option("--max-drop", help="Points of top-1 an int8 artefact may lose; modules stay float for it."),
     ] = None,
     seed: SeedOption = 0,
+    sizes: SizesOption = None,
     image_input: Annotated[
         bool, typer.Option("--image-input", help="Core ML: take an RGB image, which the model normalises itself.")
     ] = False,
@@ -144,6 +151,7 @@ def convert(
             precision=precision,
             weights=weights,
             size=parse_size(size),
+            sizes=parse_sizes(sizes),
             num_classes=num_classes,
             calib=calib,
             out=out,
@@ -425,6 +433,12 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
             got=f"size {text!r}", allowed="N or HEIGHTxWIDTH in pixels", do="pass for example --size 192x256"
         )
     return int(sides[0]), int(sides[-1])
+
+
+def parse_sizes(text: str | None) -> tuple[tuple[int, int], ...]:
+    """(height, width) of each size in a list like "224,192x256". Raises UsageError as `parse_size`."""
+    parsed = [parse_size(part.strip()) for part in text.split(",")] if text is not None else []
+    return tuple(size for size in parsed if size is not None)
 
 
 @contextmanager

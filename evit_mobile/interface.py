@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from calib.preprocess import Preprocess
 from converters.contract import Precision, Target
 from converters.coreml.options import Normalization, Options
 from converters.coreml.target import CoreMLTarget
 from evit_mobile.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +41,13 @@ def check_interface(interface: Interface, targets: Sequence[Target], precision: 
     Options(release=interface.ios).release_for(precision)
 
 
-def with_interface(target: Target, interface: Interface, preprocess: Preprocess) -> Target:
-    """`target`, where it is Core ML, writing packages with this interface for images preprocessed like that."""
-    if interface == TENSORS or not isinstance(target, CoreMLTarget):
+def with_interface(
+    target: Target, interface: Interface, preprocess: Preprocess, further: Sequence[ExportedProgram] = ()
+) -> Target:
+    """`target`, where it is Core ML, writing packages with this interface for images preprocessed like that, and with the
+    programs of `further` sizes.
+    """
+    if not isinstance(target, CoreMLTarget) or (interface == TENSORS and not further):
         return target
     pixels = Normalization(mean=preprocess.mean, std=preprocess.std) if interface.image_input else None
-    return CoreMLTarget(Options(pixels=pixels, classes=interface.class_output, release=interface.ios))
+    return CoreMLTarget(Options(pixels=pixels, classes=interface.class_output, release=interface.ios), further)

@@ -17,6 +17,7 @@ from converters.errors import ArtefactError
 from converters.files import write_bytes
 from evit_mobile.models.weights import Recovery
 from evit_mobile.speed import Speed
+from evit_mobile.validation.sizes import SizeValidation
 from evit_mobile.validation.verdict import Validation
 
 SCHEMA = 1
@@ -26,12 +27,15 @@ FIELDS = {"schema", "model", "input", "labels", "artefacts", "quant_plan", "cali
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtefactRecord:
-    """One written artefact with everything known about it. `convert_s` is the time to write it, in seconds."""
+    """One written artefact with everything known about it. `sizes` are those of a package with several, the usual one first;
+    `convert_s` is the time to write it, in seconds.
+    """
 
     artefact: Artefact
     delegation: Delegation | None
     npu: tuple[Delegation, ...] = ()
     validation: Validation
+    sizes: tuple[SizeValidation, ...] = ()
     speed: Speed | None = None
     convert_s: float
 
@@ -51,6 +55,7 @@ def artefact_entry(record: ArtefactRecord, folder: Path) -> dict[str, Any]:
         "delegation": None if record.delegation is None else dataclasses.asdict(record.delegation),
         "npu": [dataclasses.asdict(delegation) for delegation in record.npu],
         "validation": validation_entry(record.validation),
+        "sizes": [dataclasses.asdict(size) for size in record.sizes],
         "speed": None if record.speed is None else dataclasses.asdict(record.speed),
         "convert_s": round(record.convert_s, 2),
     }

@@ -12,6 +12,7 @@ from torch import nn
 
 import evit_mobile
 from converters.contract import Artefact, Metadata, Precision, Target
+from converters.coreml.target import CoreMLTarget
 from converters.errors import ConverterError, NoRuntimeError
 from converters.registry import DELEGATES, TARGETS, find_installed_target, find_target
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images, preprocess_for
@@ -21,13 +22,15 @@ from evit_mobile.interface import TENSORS, Interface, check_interface, with_inte
 from evit_mobile.manifest import FILE_NAME, ArtefactRecord, read_manifest, write_manifest
 from evit_mobile.max_drop import IMAGES as MAX_DROP_IMAGES
 from evit_mobile.max_drop import require_int8, run_artefact
-from evit_mobile.preparation import Lowerable, Report, prepare, run_module, silent
+from evit_mobile.preparation import Report, prepare, run_module, silent
 from evit_mobile.recovery import recover
 from evit_mobile.reference import Reference, load_reference
+from evit_mobile.sizes import Form, check_sizes, prepare_sizes
 from evit_mobile.spec import ModelSpec, Task, Variation
 from evit_mobile.speed import against_fp32
 from evit_mobile.validation import golden as golden_vectors
 from evit_mobile.validation.metrics import Logits
+from evit_mobile.validation.sizes import overall, size_validation
 from evit_mobile.validation.thresholds import MIN_IMAGES
 from evit_mobile.validation.verdict import Validation, Verdict, judge, not_run
 
@@ -52,6 +55,7 @@ def convert(
     precision: Precision | str = Precision.INT8,
     weights: str | Path | None = None,
     size: tuple[int, int] | None = None,
+    sizes: Sequence[tuple[int, int]] = (),
     num_classes: int | None = None,
     calib: Path | str | None = None,
     out: Path | str = "out",
@@ -69,7 +73,8 @@ def convert(
     """Writes one artefact per format into `out`, each validated by running the written file, and a manifest.
 
     `model` is a variant's name, a ModelSpec, a live module of timm's, MIT's or Microsoft's class, or None for the bundled
-    efficientvit_m0. `weights` is a file, "bundled", "hub", "hf://..." or "random". `calib` is a folder or file of images;
+    efficientvit_m0. `sizes`, in place of `size`, are all that a Core ML package takes images of; the first is everything else's.
+    `weights` is a file, "bundled", "hub", "hf://..." or "random". `calib` is a folder or file of images;
     half of its images calibrate, the others judge. `formats` None is every one that has the precision. `max_drop` is how many
     points of top-1 (of agreement, without labels) an int8 artefact may lose; modules stay float until it does not. `float_io`
     gives an int8-full artefact float input and output. With a `variation` the model's function changes: it is recovered from
@@ -85,6 +90,8 @@ def convert(
     names = with_delegate(formats or formats_with(precision), delegate)
     targets = [usable_target(name, precision) for name in dict.fromkeys(names)]
     check_interface(interface, targets, precision)
+    check_sizes(sizes, size, targets, interface, variation)
+    size = sizes[0] if sizes else size
     prepare_folder(folder)
     report("loading weights")
     reference = load_reference(model, weights=weights, size=size, num_classes=num_classes, seed=seed)
@@ -99,16 +106,23 @@ def convert(
     prepared = prepare(
         reference, calibration, held_out, precision, targets, report, max_drop=max_drop, float_io=float_io, cache=cache
     )
+    further = prepare_sizes(
+        sizes[1:], reference, calibration, held_out, precision, targets, report, max_drop=max_drop, cache=cache
+    )
     records, failures = [], []
     for target in targets:
         lowerable = prepared[target.precisions[precision]]
-        target = with_interface(target, interface, held_out.preprocess)
+        forms = [Form(lowerable=lowerable, reference=reference, held_out=held_out)]
+        forms += further if isinstance(target, CoreMLTarget) else ()
+        programs = [form.lowerable.program for form in forms[1:]]
+        target = with_interface(target, interface, held_out.preprocess, programs)
         try:
-            records.append(produce(target, lowerable, reference, held_out, precision, folder, report, max_drop))
+            records.append(produce(target, forms, precision, folder, report, max_drop))
         except ConverterError as error:
             failures.append(error)
-    first = next(iter(prepared.values()))
-    document = compose(reference, calibration, held_out, first.plan, precision, first.protection, records, folder, seed)
+    any_form = next(iter(prepared.values()))
+    plan, protection = any_form.plan, any_form.protection
+    document = compose(reference, calibration, held_out, plan, precision, protection, records, folder, seed)
     audits = [asdict(lowerable.audit) for lowerable in prepared.values() if lowerable.audit is not None]
     document["activation_audit"] = audits[0] if audits else document.get("activation_audit")
     report("writing golden vectors")
@@ -230,15 +244,14 @@ def check_images(
 
 def produce(
     target: Target,
-    lowerable: Lowerable,
-    reference: Reference,
-    held_out: Images,
+    forms: Sequence[Form],
     precision: Precision,
     folder: Path,
     report: Report,
     max_drop: float | None = None,
 ) -> ArtefactRecord:
-    """Writes, reopens and judges one artefact."""
+    """Writes, reopens and judges one artefact, at every size it has; the first form is that of its usual size."""
+    lowerable, reference, held_out = forms[0].lowerable, forms[0].reference, forms[0].held_out
     path = folder / f"{reference.spec.title}.{precision}{target.suffix}"
     report(f"writing {path.name}")
     started = time.perf_counter()
@@ -247,7 +260,13 @@ def produce(
     )
     seconds = time.perf_counter() - started
     report(f"validating {path.name}")
-    validation = prove(target, artefact, lowerable.stages, held_out, reference, max_drop)
+    sizes = [
+        size_validation(
+            form.reference.spec.size,
+            prove(target, artefact, form.lowerable.stages, form.held_out, form.reference, max_drop),
+        )
+        for form in forms
+    ]
     speed = None
     if precision in (Precision.INT8, Precision.INT8_WEIGHTS):
         report(f"timing {path.name} against fp32")
@@ -256,7 +275,8 @@ def produce(
         artefact=artefact,
         delegation=target.inspect(path).delegation,
         npu=target.compile_for_npu(path) if precision is Precision.INT8_FULL else (),
-        validation=validation,
+        validation=overall(sizes),
+        sizes=tuple(sizes) if len(sizes) > 1 else (),
         speed=speed,
         convert_s=seconds,
     )

@@ -19,10 +19,12 @@ from evit_mobile.errors import UsageError
 from evit_mobile.manifest import FILE_NAME, read_manifest
 from evit_mobile.max_drop import run_artefact
 from evit_mobile.preparation import Report, run_module, silent
-from evit_mobile.reference import Reference, reload_reference
+from evit_mobile.reference import Reference, Size, at_size, reload_reference
+from evit_mobile.sizes import images_at
 from evit_mobile.spec import Task
 from evit_mobile.validation.golden import find_faults, read_golden
 from evit_mobile.validation.metrics import Logits, top_k_accuracy
+from evit_mobile.validation.sizes import SizeValidation, overall, size_validation
 from evit_mobile.validation.thresholds import MIN_IMAGES
 from evit_mobile.validation.verdict import Validation, Verdict, failed, judge, not_run
 
@@ -35,6 +37,7 @@ class Revalidation:
     format: str
     precision: Precision
     validation: Validation
+    sizes: tuple[SizeValidation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,22 @@ class Evaluation:
     reference_top1: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """What artefacts are held against at one size: images, and the outputs `expected` of the reference."""
+
+    reference: Reference
+    held_out: Images
+    expected: Logits
+
+    def validation(self, target: Target, path: Path, precision: Precision) -> Validation:
+        """The verdict on the file at `path`. Raises ArtefactError, ToolchainError."""
+        stages = [("reference", self.expected), (target.name, run_artefact(target, path, self.held_out))]
+        labels = known_labels(self.reference, self.held_out)
+        recovery, task = self.reference.recovery, self.reference.spec.task
+        return judge(stages, labels, precision, target.runtime, recovery, task=task)
+
+
 def validate(
     path: Path, *, images: Path | None = None, weights: str | None = None, report: Report = silent
 ) -> FolderValidation:
@@ -84,12 +103,22 @@ def validate(
     report("loading weights")
     reference = manifest_reference(folder, manifest, weights)
     held_out = judging_images(manifest, images, reference.learned)
-    report("running the reference")
-    expected = run_module(reference.module, held_out.batches())
     results = []
+    forms: dict[Size, Judge] = {}
+
+    def judges(sizes: Sequence[Size]) -> list[Judge]:
+        """Those for `sizes`, made once."""
+        for size in sizes:
+            if size not in forms:
+                report(f"running the reference at {size[0]}x{size[1]}")
+                forms[size] = judge_at(reference, held_out, size)
+        return [forms[size] for size in sizes]
+
     for entry in entries:
+        sizes = [tuple(one["size"]) for one in entry.get("sizes", ())] or [reference.spec.size]
+        chosen = judges(sizes)
         report(f"validating {entry['path']}")
-        results.append(judge_again(folder, entry, expected, held_out, reference))
+        results.append(judge_again(folder, entry, chosen))
     usable = [result.path.name for result in results if result.validation.images]
     return FolderValidation(artefacts=tuple(results), golden=check_golden(folder, manifest, usable, reference))
 
@@ -112,15 +141,21 @@ def check_golden(
     return GoldenCheck(verdict=Verdict.PASSED, reason=f"{count} images, {len(names)} artefacts")
 
 
-def judge_again(
-    folder: Path, entry: dict[str, Any], expected: Logits, held_out: Images, reference: Reference
-) -> Revalidation:
-    """Runs one listed artefact. A file that is missing, altered or unreadable fails; an absent runtime does not run it."""
+def judge_at(reference: Reference, held_out: Images, size: Size) -> Judge:
+    """What the files' outputs for images of `size` are held against."""
+    resized, images = at_size(reference, size), images_at(held_out, size)
+    return Judge(reference=resized, held_out=images, expected=run_module(resized.module, images.batches()))
+
+
+def judge_again(folder: Path, entry: dict[str, Any], judges: Sequence[Judge]) -> Revalidation:
+    """Runs one listed artefact at every size that it has. A file that is missing, altered or unreadable fails; an absent runtime
+    does not run it.
+    """
     path, target = folder / entry["path"], find_target(entry["format"])
     precision = Precision(entry["precision"])
 
-    def result(validation: Validation) -> Revalidation:
-        return Revalidation(path=path, format=entry["format"], precision=precision, validation=validation)
+    def result(validation: Validation, sizes: tuple[SizeValidation, ...] = ()) -> Revalidation:
+        return Revalidation(path=path, format=entry["format"], precision=precision, validation=validation, sizes=sizes)
 
     if not path.exists():
         return result(failed(target.runtime, "the file is missing"))
@@ -130,14 +165,14 @@ def judge_again(
     if missing is not None:
         return result(not_run(target.runtime, missing))
     try:
-        logits = run_artefact(target, path, held_out)
+        sizes = tuple(
+            size_validation(one.reference.spec.size, one.validation(target, path, precision)) for one in judges
+        )
     except NoRuntimeError as error:
         return result(not_run(target.runtime, str(error)))
     except (ArtefactError, ToolchainError) as error:
         return result(failed(target.runtime, str(error)))
-    stages = [("reference", expected), (entry["format"], logits)]
-    labels = known_labels(reference, held_out)
-    return result(judge(stages, labels, precision, target.runtime, reference.recovery, task=reference.spec.task))
+    return result(overall(sizes), sizes if len(sizes) > 1 else ())
 
 
 def inspect(path: Path) -> Inspection:

@@ -14,6 +14,8 @@ from evit_mobile.errors import UsageError
 from evit_mobile.models import build_model
 from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoint
 from evit_mobile.models.weights import LoadedModel, Recovery, load_checkpoint, load_hub, load_module
+from evit_mobile.models.weights.assemble import resized_bias_table
+from evit_mobile.models.weights.template import BIAS_TABLE
 from evit_mobile.spec import ModelSpec, find_spec
 
 Size = tuple[int, int]
@@ -152,6 +154,29 @@ def random_images(count: int, size: Size) -> torch.Tensor:
     """
     tint, patches = torch.randn(count, 3, 1, 1), torch.randn(count, 3, 4, 4)
     return tint + torch.nn.functional.interpolate(patches, size, mode="bilinear") + torch.randn(count, 3, *size) / 2
+
+
+def at_size(reference: Reference, size: Size) -> Reference:
+    """`reference` with the same weights for images of `size`. Where an M model's windows change, its bias tables are resized as
+    its origin resizes them. Raises UsageError for a size that is not a multiple of 32.
+    """
+    if size == reference.spec.size:
+        return reference
+    spec = replace(reference.spec, size=size)
+    with torch.device("meta"):
+        module = build_model(spec)
+    if hasattr(module, "head"):
+        module.head = reference.module.head  # a live module's may be of its own kind
+    antialias = reference.origin != "msra"
+    expected = module.state_dict()
+    state = {
+        name: resized_bias_table(values, expected[name].shape[1], antialias=antialias)
+        if name.endswith(BIAS_TABLE)
+        else values
+        for name, values in reference.module.state_dict().items()
+    }
+    module.load_state_dict(state, assign=True)
+    return replace(reference, spec=spec, module=module.eval())
 
 
 def reload_reference(model: dict[str, Any], size: Size, weights: str | None = None) -> Reference:

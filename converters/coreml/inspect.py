@@ -16,7 +16,7 @@ import numpy as np
 from converters.contract import Delegation, Fallback, Inspection, Layout, TensorSpec
 from converters.coreml import toolchain
 from converters.coreml.names import module_path
-from converters.coreml.package import load_function, read
+from converters.coreml.package import load_functions, read
 from converters.files import size_bytes
 
 DELEGATE = "Core ML"
@@ -31,11 +31,15 @@ LAYOUT_KINDS = ("transpose", "reshape")
 
 
 def inspect(path: Path) -> Inspection:
-    """Contents of the package at `path`. Raises ArtefactError for a damaged one."""
-    function, description = load_function(path), read(path).specification.description
+    """Contents of the package at `path`: of all its functions together, inputs and outputs of the default one.
+
+    Raises ArtefactError for a damaged one.
+    """
+    functions, descriptions = load_functions(path), read(path).descriptions
+    function, description = next(iter(functions.values())), next(iter(descriptions.values()))
     images = {feature.name for feature in description.input if feature.type.WhichOneof("Type") == "imageType"}
-    operations = [op for op in function.operations if not _is_constant(op)]
-    weights = [var for op in function.operations for var in op.outputs if _is_weight(var)]
+    operations = [op for one in functions.values() for op in one.operations if not _is_constant(op)]
+    weights = [var for one in functions.values() for op in one.operations for var in op.outputs if _is_weight(var)]
     activations = [var for op in operations for var in op.outputs]
     fallback = _fallback(operations)
     return Inspection(
@@ -54,8 +58,9 @@ def inspect(path: Path) -> Inspection:
         notes=(
             "static audit: operations known to fall off the Neural Engine are listed as fallback; "
             "Core ML places the rest when it loads the file on a device",
-            _weight_note(weights),
-            *_attention_notes(operations),
+            _weight_note([var for op in function.operations for var in op.outputs if _is_weight(var)]),
+            *_function_notes(functions),
+            *_attention_notes([op for op in function.operations if not _is_constant(op)]),
         ),
     )
 
@@ -134,6 +139,14 @@ def _fallback(operations: list[Any]) -> tuple[Fallback, ...]:
         Fallback(op=kind, count=len(modules), reason=reason, modules=tuple(sorted({path for path in modules if path})))
         for (kind, reason), modules in found.items()
     )
+
+
+def _function_notes(functions: dict[str, Any]) -> Iterator[str]:
+    """One note per function and its input, the default one first; none where there is only one."""
+    for index, (name, function) in enumerate(functions.items() if len(functions) > 1 else ()):
+        (image, *_) = function.inputs.values()
+        default = " (the default)" if index == 0 else ""
+        yield f"function {name}{default}: {image.name} {tuple(image.shape)}"
 
 
 def _weight_note(weights: list[Any]) -> str:

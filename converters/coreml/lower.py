@@ -1,4 +1,4 @@
-"""ExportedProgram -> .mlpackage.
+"""ExportedProgram -> .mlpackage; several, the same model for several input sizes -> one .mlpackage with a function for each.
 
 The interface is float32 in every precision, or an RGB image: an MLMultiArray of float32 is what Swift code fills and reads
 directly, while Float16 does not even exist there on Intel Macs. Inside, that costs one cast at each end.
@@ -7,6 +7,9 @@ directly, while Float16 does not even exist there on Intel Macs. Inside, that co
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,7 @@ import numpy as np
 
 from converters.contract import Artefact, Metadata, Precision
 from converters.coreml import toolchain
+from converters.coreml.functions import RELEASE, function_name, join
 from converters.coreml.inspect import inspect
 from converters.coreml.names import CLASS, CLASS_PROBABILITIES, INPUT, OUTPUT, PROBABILITIES
 from converters.coreml.options import TENSORS, USUAL_RELEASE, OptionError, Options
@@ -31,18 +35,23 @@ COMPUTE: dict[Precision, type[np.floating[Any]]] = {
 
 
 def lower(
-    program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata, options: Options = TENSORS
+    program: ExportedProgram,
+    precision: Precision,
+    path: Path,
+    metadata: Metadata,
+    options: Options = TENSORS,
+    further: Sequence[ExportedProgram] = (),
 ) -> Artefact:
-    """Writes `program` to `path` as an ML Program. Raises OptionError, ToolchainError."""
-    from converters.coreml.emit import emit
+    """Writes `program` to `path` as an ML Program; with `further` ones, for images of other sizes, as a function each.
 
-    release = options.release_for(precision)
-    labels = _class_labels(program, metadata) if options.classes else None
+    Raises OptionError, ToolchainError.
+    """
     try:
-        model = _convert(emit(program, COMPUTE[precision], release, options, precision.palette_bits), release, labels)
-        _describe(model, metadata, precision, options)
         with atomic_path(path) as temporary:
-            model.save(str(temporary))
+            if further:
+                _save_functions((program, *further), precision, temporary, metadata, options)
+            else:
+                _save(program, precision, temporary, metadata, options)
             make_reproducible(temporary)
     except (ConverterError, OSError):
         raise
@@ -63,6 +72,54 @@ def lower(
         outputs=inspected.outputs,
         toolchain=toolchain.versions(),
     )
+
+
+def _save(program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata, options: Options) -> None:
+    """A package of one function."""
+    from converters.coreml.emit import emit
+
+    release = options.release_for(precision)
+    labels = _class_labels(program, metadata) if options.classes else None
+    model = _convert(emit(program, COMPUTE[precision], release, options, precision.palette_bits), release, labels)
+    _describe(model, metadata, precision, options)
+    model.save(str(path))
+
+
+def _save_functions(
+    programs: Sequence[ExportedProgram], precision: Precision, path: Path, metadata: Metadata, options: Options
+) -> None:
+    """A package with a function for each program, called by the size of its images; the first is the default."""
+    check_functions(options)
+    options = replace(options, release=RELEASE)
+    with tempfile.TemporaryDirectory() as folder:
+        packages = {}
+        for program in programs:
+            name = function_name(*_image_size(program))
+            packages[name] = Path(folder) / f"{name}.mlpackage"
+            _save(program, precision, packages[name], metadata, options)
+        join(packages, path)
+
+
+def check_functions(options: Options) -> None:
+    """Raises OptionError for what a package of several functions cannot have."""
+    if options.release is not None and options.release < RELEASE:
+        raise OptionError(
+            got=f"several input sizes for iOS {options.release}",
+            allowed=f"several input sizes from iOS {RELEASE} on, whose packages may have several functions",
+            do=f"ask for iOS {RELEASE}, or convert once per size",
+        )
+    if options.classes:
+        raise OptionError(
+            got="several input sizes with class labels as output",
+            allowed="scores as output: coremltools 9.0 writes no classifier with several functions",
+            do="leave one of the two out; the manifest and the package's metadata name the classes",
+        )
+
+
+def _image_size(program: ExportedProgram) -> tuple[int, int]:
+    """(height, width) in pixels of a program's example image."""
+    (image,), _ = program.example_inputs
+    return tuple(image.shape[2:])
 
 
 def _class_labels(program: ExportedProgram, metadata: Metadata) -> list[str]:

@@ -56,7 +56,20 @@ class Package:
 
     path: Path
     specification: Any
+    model: Path
     weights: Path
+
+    @property
+    def descriptions(self) -> dict[str, Any]:
+        """What is said of every function's inputs and outputs, the default function first. A package may have several from
+        iOS 18 on; before, or with one, that is the description itself.
+        """
+        description = self.specification.description
+        if not description.functions:
+            return {FUNCTION: description}
+        default = description.defaultFunctionName
+        functions = sorted(description.functions, key=lambda function: function.name != default)
+        return {function.name: function for function in functions}
 
 
 def make_reproducible(path: Path) -> None:
@@ -89,15 +102,18 @@ def read(path: Path) -> Package:
     specification = _parse(model)
     if specification.WhichOneof("Type") != "mlProgram":
         raise _damaged(path, f"a model of type {specification.WhichOneof('Type')}", "an ML Program")
-    package = Package(path=path, specification=specification, weights=model.parent / "weights")
+    package = Package(path=path, specification=specification, model=model, weights=model.parent / "weights")
     stored = {file.name: file.read_bytes() for file in package.weights.glob("*")}
     for value in _file_values(specification.mlProgram):
         _check_blob(package, value, stored)
     return package
 
 
-def load_function(path: Path) -> Any:
-    """The MIL function in the package at `path`, with every operation's types checked. Raises ArtefactError."""
+def load_functions(path: Path) -> dict[str, Any]:
+    """The MIL functions in the package at `path` by name, the default one first, every operation's types checked.
+
+    Raises ArtefactError.
+    """
     members = read(path)
     milproto = toolchain.load("coremltools.converters.mil.frontend.milproto.load")
     specification = members.specification
@@ -108,46 +124,66 @@ def load_function(path: Path) -> Any:
         raise _damaged(
             path, f"an inconsistent program ({type(error).__name__}: {error})", "operations whose types agree"
         ) from error
-    if FUNCTION not in program.functions:
-        raise _damaged(path, f"a program of {sorted(program.functions)}", f"a function {FUNCTION!r}")
-    _check_interface(members)
-    return program.functions[FUNCTION]
+    described = members.descriptions
+    default = specification.description.defaultFunctionName or FUNCTION
+    if sorted(program.functions) != sorted(described) or default not in described:
+        raise _damaged(
+            path,
+            f"a program of {sorted(program.functions)}",
+            f"the functions {sorted(described)}, among them {default!r}",
+        )
+    for name, description in described.items():
+        _check_interface(members, name, description)
+    return {name: program.functions[name] for name in described}
 
 
-def _check_interface(members: Package) -> None:
-    """Compares what the description promises with what the program takes and gives. Raises ArtefactError."""
-    description = members.specification.description
-    function = members.specification.mlProgram.functions[FUNCTION]
+def load_function(path: Path) -> Any:
+    """The default function of the package at `path`, likewise."""
+    return next(iter(load_functions(path).values()))
+
+
+def _check_interface(members: Package, name: str, description: Any) -> None:
+    """Compares what is said of function `name` with what it takes and gives. Raises ArtefactError."""
+    function = members.specification.mlProgram.functions[name]
     block = function.block_specializations[function.opset]
     made = {output.name: output.type for operation in block.operations for output in operation.outputs}
     taken = {feature.name: feature.type for feature in function.inputs}
-    given = {name: made[name] for name in block.outputs if name in made}
+    given = {output: made[output] for output in block.outputs if output in made}
     for promised, actual in ((description.input, taken), (description.output, given)):
         names = [feature.name for feature in promised]
         if sorted(names) != sorted(actual):
             raise _damaged(members.path, f"a description of {names}", f"{sorted(actual)}, as in the program")
         for feature in promised:
-            _check_array(members.path, feature, actual[feature.name].tensorType)
+            _check_type(members.path, feature.name, feature.type, actual[feature.name].tensorType)
 
 
-def _check_array(path: Path, feature: Any, tensor: Any) -> None:
-    """Compares a described array's type and shape, where it has one, with the program's. Raises ArtefactError."""
-    if feature.type.WhichOneof("Type") != "multiArrayType":
-        return
-    array = feature.type.multiArrayType
-    promised = array.ArrayDataType.Name(array.dataType), tuple(array.shape)
+def _check_type(path: Path, name: str, described: Any, tensor: Any) -> None:
+    """Compares a described array's type and shape, or an image's size, with the program's tensor. Raises ArtefactError."""
     dtype = toolchain.load("coremltools").proto.MIL_pb2.DataType.Name(tensor.dataType)
-    actual = dtype, tuple(dimension.constant.size for dimension in tensor.dimensions)
-    if promised[0] != actual[0] or (promised[1] and promised[1] != actual[1]):
-        raise _damaged(path, f"{feature.name} described as {promised}", f"{actual}, as in the program")
+    shape = tuple(dimension.constant.size for dimension in tensor.dimensions)
+    match described.WhichOneof("Type"):
+        case "multiArrayType":
+            array = described.multiArrayType
+            promised = array.ArrayDataType.Name(array.dataType), tuple(array.shape) or shape
+        case "imageType":
+            promised = dtype, (1, 3, described.imageType.height, described.imageType.width)
+        case _:
+            return
+    if promised != (dtype, shape):
+        raise _damaged(path, f"{name} described as {promised}", f"{(dtype, shape)}, as in the program")
 
 
 def normalization(path: Path) -> Normalization | None:
     """How the package at `path` normalises the image it takes, None where it takes a tensor. Raises ArtefactError."""
-    description = read(path).specification.description
-    if description.input[0].type.WhichOneof("Type") != "imageType":
+    members = read(path)
+    kinds = {function.input[0].type.WhichOneof("Type") for function in members.descriptions.values() if function.input}
+    if "imageType" not in kinds:
         return None
-    written = description.metadata.userDefined
+    if len(kinds) > 1:
+        raise _damaged(
+            path, "functions of which some take images and some tensors", "the same input for every function"
+        )
+    written = members.specification.description.metadata.userDefined
     try:
         mean, std = (tuple(map(float, json.loads(written[key]))) for key in ("mean", "std"))
         return Normalization(mean=_triple(mean), std=_triple(std))

@@ -1,4 +1,7 @@
-"""Runs a written .mlpackage: in Core ML itself on a Mac, in the reference evaluator elsewhere."""
+"""Runs a written .mlpackage: in Core ML itself on a Mac, in the reference evaluator elsewhere.
+
+A package with a function for each of several sizes runs the one whose size the images have.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from converters.contract import Runner
 from converters.coreml import package, toolchain
+from converters.coreml.functions import function_name
 from converters.coreml.options import Normalization
 from converters.errors import ArtefactError, ToolchainError
 
@@ -31,15 +35,30 @@ def runtime() -> str:
 def load(path: Path) -> Runner:
     """The package at `path` as a function of preprocessed images. Raises ArtefactError for a damaged one, ToolchainError.
 
-    A package that normalises by itself gets the 8-bit pixels that the preprocessed image was made from.
+    A package that normalises by itself gets the 8-bit pixels that the preprocessed image was made from. Its runner raises
+    ArtefactError for images of a size that the package has not.
     """
     normalization = package.normalization(path)
     if ON_MAC:
-        return _core_ml(path, normalization)
-    evaluate = _evaluator(path)
-    if normalization is None:
-        return evaluate
-    return lambda images: evaluate(pixels(images, normalization))
+        names = list(package.read(path).descriptions)
+        runners = {name: _core_ml(path, normalization, name=name if len(names) > 1 else None) for name in names}
+    else:
+        runners = {name: _evaluator(path, run, normalization) for name, run in package.load_functions(path).items()}
+    if len(runners) == 1:
+        return next(iter(runners.values()))
+    return lambda images: _of_size(runners, images)(images)
+
+
+def _of_size(runners: dict[str, Runner], images: np.ndarray) -> Runner:
+    """The runner for images (B, 3, H, W). Raises ArtefactError where there is none of their size."""
+    name = function_name(*images.shape[2:])
+    if name not in runners:
+        raise ArtefactError(
+            got=f"images for a function {name}",
+            allowed=f"images for one of {', '.join(runners)}",
+            do="resize and crop to a size that the package was written for",
+        )
+    return runners[name]
 
 
 def pixels(images: np.ndarray, normalization: Normalization) -> np.ndarray:
@@ -61,20 +80,26 @@ def pixels(images: np.ndarray, normalization: Normalization) -> np.ndarray:
     return np.asarray(rounded, np.float32)
 
 
-def _evaluator(path: Path) -> Runner:
+def _evaluator(path: Path, function: Any, normalization: Normalization | None) -> Runner:
     from converters.coreml.evaluator import Evaluator
 
-    return Evaluator(path)
+    evaluate = Evaluator(path, function)
+    if normalization is None:
+        return evaluate
+    return lambda images: evaluate(pixels(images, normalization))
 
 
-def _core_ml(path: Path, normalization: Normalization | None, units: str = UNITS[0]) -> Runner:
-    """The package in coremltools' MLModel, which compiles and runs it with the system's Core ML on these compute units."""
+def _core_ml(path: Path, normalization: Normalization | None, units: str = UNITS[0], name: str | None = None) -> Runner:
+    """The package in coremltools' MLModel, which compiles and runs it with the system's Core ML on these compute units: its
+    function `name`, or the only one.
+    """
     import numpy as np
     from PIL import Image
 
     try:
         ct = toolchain.load()
-        model = ct.models.MLModel(str(path), compute_units=ct.ComputeUnit[units])
+        chosen = {} if name is None else {"function_name": name}
+        model = ct.models.MLModel(str(path), compute_units=ct.ComputeUnit[units], **chosen)
     except Exception as error:  # whatever the system's compiler reports
         raise ToolchainError(
             got=f"Core ML refusing {path} ({type(error).__name__}: {error})",
@@ -82,7 +107,8 @@ def _core_ml(path: Path, normalization: Normalization | None, units: str = UNITS
             do="update macOS, or convert for an older release",
         ) from error
 
-    description = model.get_spec().description
+    members = package.read(path).descriptions
+    description = next(iter(members.values())) if name is None else members[name]
     image_name = description.input[0].name
     (scores,) = (feature.name for feature in description.output if feature.type.WhichOneof("Type") == "multiArrayType")
 

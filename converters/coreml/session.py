@@ -13,10 +13,13 @@ class Session:
         import numpy as np
 
         self._model: Any = ct.models.MLModel(path)
+        description = self._model.get_spec().description
+        functions = {function.name: function for function in description.functions}
+        default = functions.get(description.defaultFunctionName, description)
         random = np.random.default_rng(0)
         self._inputs = {
             entry.name: random.standard_normal(tuple(entry.type.multiArrayType.shape)).astype(np.float32)
-            for entry in self._model.get_spec().description.input
+            for entry in default.input
         }
 
     def run(self) -> None:

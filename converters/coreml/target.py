@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -26,14 +27,16 @@ class CoreMLTarget:
     )
     runtime = runtime.runtime()
 
-    def __init__(self, interface: options.Options = options.TENSORS) -> None:
+    def __init__(self, interface: options.Options = options.TENSORS, further: Sequence[ExportedProgram] = ()) -> None:
+        """`further` are the programs of other input sizes than that of the one to be lowered: the package has them too."""
         self.interface = interface
+        self.further = further
 
     def missing(self) -> str | None:
         return toolchain.missing()
 
     def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
-        return lower.lower(program, precision, path, metadata, self.interface)
+        return lower.lower(program, precision, path, metadata, self.interface, self.further)
 
     def load(self, path: Path) -> Runner:
         return runtime.load(path)

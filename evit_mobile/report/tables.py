@@ -194,7 +194,16 @@ def validation_lines(entries: list[dict[str, Any]]) -> list[Text]:
         if validation["verdict"] != "passed":
             text += f"; {validation['reason']}"
         lines.append(Text(text, style="dim" if validation["verdict"] == "passed" else ""))
+        lines += [size_line(size) for size in entry.get("sizes", ())]
     return lines
+
+
+def size_line(size: dict[str, Any]) -> Text:
+    """What one size of a package with several showed."""
+    sqnr, agreement, top1 = accuracy_cells(size["validation"])
+    verdict = size["validation"]["verdict"]
+    text = f"  {size['function']}: {sqnr} dB, agreement {agreement}, top-1 {top1}, {verdict}"
+    return Text(text, style="dim" if verdict == "passed" else "")
 
 
 def revalidation_rows(result: FolderValidation) -> dict[str, Any]:
@@ -207,6 +216,7 @@ def revalidation_rows(result: FolderValidation) -> dict[str, Any]:
                 "format": artefact.format,
                 "precision": artefact.precision,
                 "validation": validation_entry(artefact.validation),
+                "sizes": [dataclasses.asdict(size) for size in artefact.sizes],
             }
             for artefact in result.artefacts
         ],

@@ -61,9 +61,12 @@ class Evaluator:
     the order of sums in float32.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises ArtefactError for a damaged package, ToolchainError for an operation that it cannot run."""
-        function = load_function(path)
+    def __init__(self, path: Path, function: Any = None) -> None:
+        """`function` is one of `load_functions(path)`, the default one where none is given.
+
+        Raises ArtefactError for a damaged package, ToolchainError for an operation that it cannot run.
+        """
+        function = load_function(path) if function is None else function
         shapes = [tuple(var.shape) for var in function.inputs.values()]
         named = {var.name for op in function.operations if op.op_type == CLASSIFY for var in op.outputs}
         scores = [var.name for var in function.outputs if var.name not in named]

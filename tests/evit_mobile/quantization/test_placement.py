@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import pytest
 import torch
 from torch import nn
@@ -77,11 +79,12 @@ def test_a_protected_module_stays_float(program: torch.export.ExportedProgram) -
 def test_the_quantized_program_is_close_and_really_quantized(
     program: torch.export.ExportedProgram, plan: QuantPlan
 ) -> None:
-    x = images(6)[5:]
     quantized = quantize_program(program, plan)
+    exact, rounded = program.module(), quantized.module()
     with torch.no_grad():
-        expected, actual = program.module()(x).numpy(), quantized.module()(x).numpy()
-    assert 6 < sqnr_db(actual, expected) < 60  # random weights on noise have no redundancy that would hide rounding
+        found = [sqnr_db(rounded(x).numpy(), exact(x).numpy()) for x in images(13)[4:].split(1)]
+    # Random weights on noise have no redundancy that would hide rounding: single images of m0 have 5 to 17 dB.
+    assert 6 < median(found) < 60
     codes = [tensor for name, tensor in quantized.state_dict.items() if name.endswith("_int8")]
     assert len(codes) == len(plan.weights)
     assert all(tensor.dtype == torch.int8 and int(tensor.abs().max()) == WEIGHT_MAX for tensor in codes)

@@ -1,0 +1,34 @@
+"""Verdicts on a Core ML package for several input sizes: one per size, and what follows for the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from converters.coreml.functions import function_name
+from evit_mobile.validation.verdict import Validation, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeValidation:
+    """What running a package's function for images of `size` = (height, width) pixels showed."""
+
+    size: tuple[int, int]
+    function: str
+    validation: Validation
+
+
+def size_validation(size: tuple[int, int], validation: Validation) -> SizeValidation:
+    return SizeValidation(size=size, function=function_name(*size), validation=validation)
+
+
+def overall(sizes: Sequence[SizeValidation]) -> Validation:
+    """The first size's validation, `failed` where another size did not pass."""
+    first, *others = sizes
+    faults = [
+        f"{one.function}: {one.validation.reason}" for one in others if one.validation.verdict is not Verdict.PASSED
+    ]
+    if not faults:
+        return first.validation
+    own = [] if first.validation.verdict is Verdict.PASSED else [first.validation.reason]
+    return replace(first.validation, verdict=Verdict.FAILED, reason="; ".join([*own, *faults]))

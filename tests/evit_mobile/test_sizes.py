@@ -1,0 +1,116 @@
+"""--sizes: refused where it cannot be, every size judged by the model at that size, and a wrong one not passed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from converters.coreml import package
+from converters.coreml.options import OptionError
+from converters.files import sha256
+from converters.registry import find_target
+from evit_mobile.errors import UsageError
+from evit_mobile.interface import Interface
+from evit_mobile.manifest import read_manifest, write_manifest
+from evit_mobile.reading import validate
+from evit_mobile.reference import at_size, load_reference
+from evit_mobile.report.tables import manifest_table, revalidation_rows, revalidation_table
+from evit_mobile.sizes import check_sizes
+from evit_mobile.validation.sizes import SizeValidation, overall
+from evit_mobile.validation.verdict import Validation, Verdict
+from tests.evit_mobile.test_cli import run
+
+SIZES = ((96, 96), (64, 96))
+TENSORS = Interface()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "size", "format", "variation", "match"),
+    [
+        (SIZES, (96, 96), "coreml", None, "--size with --sizes"),
+        (SIZES, None, "tflite", None, "--sizes for tflite"),
+        (SIZES, None, "executorch-coreml", None, "--sizes for executorch-coreml"),
+        (SIZES, None, "coreml", "relu-attention", "--relu-attention"),
+        (SIZES[:1], None, "coreml", None, "different sizes"),
+        (SIZES + SIZES, None, "coreml", None, "different sizes"),
+    ],
+)
+def test_what_cannot_have_several_sizes(sizes: Any, size: Any, format: str, variation: str | None, match: str) -> None:
+    with pytest.raises(UsageError, match=match):
+        check_sizes(sizes, size, [find_target(format)], TENSORS, variation)
+
+
+def test_sizes_go_with_core_ml_on_ios_18() -> None:
+    check_sizes(SIZES, None, [find_target("tflite"), find_target("coreml")], Interface(image_input=True), None)
+    check_sizes((), (96, 96), [find_target("tflite")], TENSORS, None)
+    for interface in (Interface(ios=17), Interface(class_output=True)):
+        with pytest.raises(OptionError, match="several input sizes"):
+            check_sizes(SIZES, None, [find_target("coreml")], interface, None)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--sizes", "224,x"), ("--sizes", "100,200"), ("--sizes", "224"), ("--sizes", "224,256", "--ios", "16")],
+)
+def test_bad_sizes_are_bad_input(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "convert", "--format", "coreml", "--fp16", *arguments, "--out", str(tmp_path)) == 2
+    assert "error: got" in capsys.readouterr().err
+
+
+def test_a_resized_reference_is_the_one_loaded_at_that_size() -> None:
+    size = (288, 288)  # the last stage's windows grow: its bias tables are resized
+    loaded, resized = load_reference(None, size=size), at_size(load_reference(None), size)
+    images = torch.randn(1, 3, *size)
+    with torch.no_grad():
+        assert torch.equal(resized.module(images), loaded.module(images))
+    assert resized.spec == loaded.spec
+
+
+def sized(size: tuple[int, int], verdict: Verdict, reason: str) -> SizeValidation:
+    validation = Validation(verdict=verdict, reason=reason, images=1, runtime="r")
+    return SizeValidation(size=size, function=f"size_{size[0]}x{size[1]}", validation=validation)
+
+
+def test_a_file_passes_where_every_size_does() -> None:
+    good, bad = sized(SIZES[0], Verdict.PASSED, "met"), sized(SIZES[1], Verdict.FAILED, "SQNR")
+    assert overall([good, good]) == good.validation
+    assert (overall([good, bad]).verdict, overall([good, bad]).reason) == (Verdict.FAILED, "size_64x96: SQNR")
+    assert overall([bad, good]).verdict is Verdict.FAILED
+
+
+@pytest.mark.slow
+def test_every_size_is_proven_and_a_fault_in_one_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ("--format", "coreml", "--fp16", "--sizes", "96,64x96", "--image-input", "--golden", "0")
+    assert run(monkeypatch, "convert", *arguments, "--out", str(tmp_path)) == 0
+    manifest = read_manifest(tmp_path)
+    (entry,) = manifest["artefacts"]
+    assert [tuple(one["size"]) for one in entry["sizes"]] == list(SIZES)
+    assert all(one["validation"]["sqnr_db"] > 40 for one in entry["sizes"])
+    manifest_table(manifest)
+
+    path = tmp_path / entry["path"]
+    square_for_relu(path, entry["sizes"][1]["function"])
+    entry["sha256"] = sha256(path)  # else the digest gives it away
+    write_manifest(manifest, tmp_path)
+    again = validate(tmp_path)
+    (result,) = again.artefacts
+    assert [one.validation.verdict for one in result.sizes] == ["passed", "failed"]
+    assert not again.proven
+    assert "size_64x96" in result.validation.reason
+    revalidation_table(json.loads(json.dumps(revalidation_rows(again))))
+
+
+def square_for_relu(path: Path, function: str) -> None:
+    """Changes one operation of one function."""
+    members = package.read(path)
+    found = members.specification.mlProgram.functions[function]
+    operations = found.block_specializations[found.opset].operations
+    relu = next(operation for operation in operations if operation.type == "relu")
+    relu.type = "square"
+    members.model.write_bytes(members.specification.SerializeToString())
