@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -74,14 +73,10 @@ def sensitivity(
 
 
 def check_plot(path: Path) -> None:
-    """Raises UsageError for a suffix that is not drawn, and where matplotlib is not installed; better now than after the work."""
+    """Raises UsageError for a suffix that is not drawn; better now than after the work."""
     if path.suffix not in PLOT_SUFFIXES:
         raise UsageError(
             got=f"--plot {path}", allowed=f"a name ending in {', '.join(PLOT_SUFFIXES)}", do="rename the file"
-        )
-    if find_spec("matplotlib") is None:
-        raise UsageError(
-            got="--plot without matplotlib", allowed="an installed matplotlib", do="pip install 'evit-mobile[plot]'"
         )
 
 

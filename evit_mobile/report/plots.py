@@ -1,26 +1,49 @@
-"""Small inline SVG plots. Colours come from the page's CSS, sizes are in units of the view box; text in them is never user HTML."""
+"""Plots for the page: drawn by matplotlib as inline SVG whose colours are the page's own, so that they follow light and dark."""
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 WIDTH = 640
+"""Of every plot. Lengths are in units of the view box, for which matplotlib's name is points."""
 ROW = 22
-LABEL = 250
+LABEL, VALUE = 250, 90
+"""Room beside the bars: for names and for values."""
 BINS = 48
 LONGEST = 2.5
 """Medians that a histogram reaches at most."""
-
 CHARACTER, LINE = 9, 17
 """Room for a character of a label and for its line, in the larger type of a phone."""
+MARGIN, BELOW, ABOVE = 56, 40, 34
 
-AXIS = 34
-MARGIN = 56
+COLOURS = {"text": "#010101", "line": "#020202", "bar": "#030303", "mark": "#040404"}
+"""What stands for the page's colours until the plot is drawn."""
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 12,
+    "text.parse_math": False,
+    "text.color": COLOURS["text"],
+    "axes.labelcolor": COLOURS["text"],
+    "axes.edgecolor": COLOURS["line"],
+    "xtick.labelcolor": COLOURS["text"],
+    "ytick.labelcolor": COLOURS["text"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.bottom": False,
+    "ytick.left": False,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,34 +56,22 @@ class Point:
     size: float
 
 
-def svg(height: int, title: str, body: Sequence[str]) -> str:
-    """An image with a name for those who cannot see it."""
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">'
-        f"<title>{escape(title)}</title>{''.join(body)}</svg>"
-    )
-
-
-def text(x: float, y: float, content: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(content)}</text>'
-
-
 def bars(rows: Sequence[tuple[str, float]], unit: str, title: str, digits: int = 3) -> str:
     """Horizontal bars, one row each, with their value at the end."""
-    largest = max((value for _, value in rows), default=0) or 1
-    body = []
-    for number, (label, value) in enumerate(rows):
-        y, length = number * ROW, (WIDTH - LABEL - 90) * max(value, 0) / largest
-        body.append(text(LABEL - 8, y + 15, shortened(label), "end"))
-        body.append(f'<rect class="bar" x="{LABEL}" y="{y + 3}" width="{length:.1f}" height="{ROW - 6}"/>')
+
+    def draw(axes: Axes) -> None:
+        values = [max(value, 0) for _, value in rows]
+        drawn = axes.barh(range(len(rows)), values, height=(ROW - 6) / ROW, color=COLOURS["bar"], clip_on=False)
         # Adding zero takes the sign off a value that is rounded to none.
-        body.append(text(LABEL + length + 6, y + 15, f"{round(value, digits) + 0:.{digits}f} {unit}"))
-    return svg(len(rows) * ROW + 4, title, body)
+        ends = [f"{round(value, digits) + 0:.{digits}f} {unit}" for _, value in rows]
+        axes.bar_label(drawn, ends, padding=6)
+        axes.set_xlim(0, max([*values, 0]) or 1)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_yticks(range(len(rows)), [shortened(label) for label, _ in rows])
+        axes.set_xticks([])
+        axes.spines[:].set_visible(False)
 
-
-def shortened(label: str, limit: int = 24) -> str:
-    """The end of a long module path: it tells more than its beginning. `limit` characters fit in the larger type of a phone."""
-    return label if len(label) <= limit else "…" + label[-limit + 1 :]
+    return plot(draw, len(rows) * ROW + 4, title, left=LABEL, right=VALUE)
 
 
 def histogram(samples: Sequence[float], unit: str, title: str) -> str:
@@ -69,52 +80,94 @@ def histogram(samples: Sequence[float], unit: str, title: str) -> str:
     median = float(np.median(values))
     low, high = float(values.min()), min(float(np.quantile(values, 0.99)), LONGEST * median)
     high = high if high > low else low + max(abs(low), 1.0) * 1e-3
-    counts, edges = np.histogram(values[values <= high], bins=BINS, range=(low, high))
-    slower, height = int((values > high).sum()), 120
-    scale = (WIDTH - 2 * MARGIN) / BINS
-    body = []
-    for number, count in enumerate(counts):
-        size = (height - AXIS - 4) * count / max(counts.max(), 1)
-        x, y = MARGIN + number * scale, height - AXIS - size
-        body.append(f'<rect class="bar" x="{x:.1f}" y="{y:.1f}" width="{scale - 1:.1f}" height="{size:.1f}"/>')
-    x = MARGIN + (WIDTH - 2 * MARGIN) * (median - low) / (high - low)
-    body.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height - AXIS}"/>')
-    body.append(text(MARGIN, height - 16, f"{edges[0]:.3f}"))
-    body.append(text(WIDTH - MARGIN, height - 16, f"{edges[-1]:.3f} {unit}", "end"))
-    body.append(
-        text(WIDTH / 2, height - 2, f"line: median {median:.3f} {unit}; {slower} slower runs not shown", "middle")
-    )
-    return svg(height, title, body)
+    slower = int((values > high).sum())
+
+    def draw(axes: Axes) -> None:
+        axes.hist(values[values <= high], bins=BINS, range=(low, high), rwidth=0.9, color=COLOURS["bar"], clip_on=False)
+        axes.axvline(median, color=COLOURS["mark"], linewidth=2, clip_on=False)
+        axes.set_xlim(low, high)
+        axes.set_xticks([low, high], [f"{low:.3f}", f"{high:.3f} {unit}"])
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(f"line: median {median:.3f} {unit}; {slower} slower runs not shown", labelpad=0)
+
+    return plot(draw, 124, title, left=MARGIN, right=MARGIN, below=BELOW)
 
 
 def scatter(points: Sequence[Point], x_title: str, y_title: str, title: str) -> str:
     """Circles over two linear axes that fit the points. Labels that would cover others move down."""
-    height, top = 300, 34
-    xs, ys = spread([point.x for point in points]), spread([point.y for point in points])
-    body = [
-        f'<line class="axis" x1="{MARGIN}" x2="{WIDTH - 10}" y1="{height - AXIS}" y2="{height - AXIS}"/>',
-        f'<line class="axis" x1="{MARGIN}" x2="{MARGIN}" y1="{top}" y2="{height - AXIS}"/>',
-        text(WIDTH - 10, height - 4, x_title, "end"),
-        text(4, 13, y_title),
-    ]
-    for share in (0.0, 0.5, 1.0):
-        x, y = MARGIN + share * (WIDTH - MARGIN - 10), height - AXIS - share * (height - AXIS - top)
-        anchor = {0.0: "start", 1.0: "end"}.get(share, "middle")
-        body.append(text(x, height - AXIS + 15, f"{xs[0] + share * (xs[1] - xs[0]):.3g}", anchor))
-        body.append(text(MARGIN - 6, y + 4, f"{ys[0] + share * (ys[1] - ys[0]):.3g}", "end"))
-    labels: list[tuple[float, float, float]] = []
-    for point in points:
-        x = MARGIN + (WIDTH - MARGIN - 10) * (point.x - xs[0]) / (xs[1] - xs[0])
-        y = height - AXIS - (height - AXIS - top) * (point.y - ys[0]) / (ys[1] - ys[0])
-        radius = 3 + 13 * math.sqrt(max(point.size, 0))
-        right = x < WIDTH / 2
-        body.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>')
-        width = CHARACTER * len(point.label)
-        start = x + radius + 4 if right else x - radius - 4 - width
-        below = free_line(labels, start, y + 4, width)
-        labels.append((start, below, width))
-        body.append(text(start if right else start + width, below, point.label, "start" if right else "end"))
-    return svg(height, title, body)
+
+    def draw(axes: Axes) -> None:
+        axes.set_xlim(*spread([point.x for point in points]))
+        axes.set_ylim(*spread([point.y for point in points]))
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = axis.get_view_interval()
+            ticks = [float(low + share * (high - low)) for share in (0.0, 0.5, 1.0)]
+            axis.set_ticks(ticks, [f"{tick:.3g}" for tick in ticks])
+        axes.set_xlabel(x_title, loc="right", labelpad=0)
+        axes.set_title(y_title, x=-(MARGIN - 4) / (WIDTH - MARGIN - 24), loc="left", fontsize=12, pad=14)
+        taken: list[tuple[float, float, float]] = []
+        for point in points:
+            add_point(axes, point, taken)
+
+    return plot(draw, 300, title, left=MARGIN, right=24, below=BELOW, above=ABOVE)
+
+
+def add_point(axes: Axes, point: Point, taken: list[tuple[float, float, float]]) -> None:
+    """A circle with its label beside it, and the label's place added to those `taken`: start, height and width, in view box units."""
+    from matplotlib.patches import Circle
+    from matplotlib.transforms import IdentityTransform
+
+    x, y = axes.transData.transform((point.x, point.y))
+    radius, width = 3 + 13 * math.sqrt(max(point.size, 0)), CHARACTER * len(point.label)
+    axes.add_artist(
+        Circle(
+            (x, y), radius, color=COLOURS["bar"], alpha=0.6, transform=IdentityTransform(), clip_on=False, linewidth=0
+        )
+    )
+    right = x < WIDTH / 2
+    start = x + radius + 4 if right else x - radius - 4 - width
+    below = free_line(taken, start, y - 4, width)
+    taken.append((start, below, width))
+    align: Any = "left" if right else "right"
+    axes.text(start if right else start + width, below, point.label, transform=IdentityTransform(), ha=align)
+
+
+def plot(
+    draw: Callable[[Axes], None], height: int, title: str, *, left: int, right: int, below: int = 0, above: int = 4
+) -> str:
+    """What `draw` puts on axes with so much room around them, as inline SVG."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72)
+        axes = figure.add_axes(
+            (left / WIDTH, below / height, (WIDTH - left - right) / WIDTH, (height - below - above) / height)
+        )
+        axes.patch.set_visible(False)
+        draw(axes)
+        return inline(figure, title)
+
+
+def inline(figure: Figure, title: str) -> str:
+    """The figure as an SVG element with a name for those who cannot see it, the page's colours, and no ids: a page has many figures."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    content = file.getvalue()
+    content = content[content.index("<svg") :]
+    content = re.sub(
+        r"<metadata>.*?</metadata>|<defs>.*?</defs>|<!--.*?-->| id=\"[^\"]*\"", "", content, flags=re.DOTALL
+    )
+    for name, colour in COLOURS.items():
+        content = content.replace(colour, f"var(--{name})")
+    opening = f'<svg role="img" aria-label="{escape(title)}"'
+    return content.replace("<svg", opening, 1).replace(">", f"><title>{escape(title)}</title>", 1)
+
+
+def shortened(label: str, limit: int = 24) -> str:
+    """The end of a long module path: it tells more than its beginning. `limit` characters fit in the larger type of a phone."""
+    return label if len(label) <= limit else "…" + label[-limit + 1 :]
 
 
 def free_line(taken: Sequence[tuple[float, float, float]], start: float, y: float, width: float) -> float:
@@ -123,7 +176,7 @@ def free_line(taken: Sequence[tuple[float, float, float]], start: float, y: floa
         abs(y - other_y) < LINE and start < other + other_width and other < start + width
         for other, other_y, other_width in taken
     ):
-        y += 1
+        y -= 1
     return y
 
 

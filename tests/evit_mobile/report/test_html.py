@@ -119,6 +119,9 @@ SENSITIVITY: dict[str, Any] = {
 }
 
 
+SVG = "{http://www.w3.org/2000/svg}"
+
+
 class Checker(HTMLParser):
     """Collects what a page refers to, its ids, and tags that are not closed."""
 
@@ -133,7 +136,7 @@ class Checker(HTMLParser):
         named = dict(attrs)
         self.references += [value or "" for name, value in named.items() if name in ("href", "src")]
         self.ids += [named["id"] or ""] if "id" in named else []
-        if tag not in ("meta", "link", "rect", "line", "circle", "br"):
+        if tag not in ("meta", "link", "path", "br"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -237,21 +240,28 @@ def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_plots_are_well_formed(plot: str) -> None:
-    assert ElementTree.fromstring(plot).tag == "svg"
+    assert ElementTree.fromstring(plot).tag == f"{SVG}svg"
 
 
 def test_bars_are_as_long_as_their_values() -> None:
-    lengths = [
-        float(rect.get("width", ""))
-        for rect in ElementTree.fromstring(bars([("a", 4.0), ("b", 1.0)], "ms", "t")).iter("rect")
-    ]
-    assert lengths[0] == pytest.approx(4 * lengths[1], rel=0.01)
+    drawing = ElementTree.fromstring(bars([("a", 4.0), ("b", 1.0)], "ms", "t"))
+    paths = [path.get("d", "") for path in drawing.iter(f"{SVG}path") if "--bar" in path.get("style", "")]
+    edges = [[float(x) for x in re.findall(r"[ML] ([\d.]+) ", path)] for path in paths]
+    first, second = (max(each) - min(each) for each in edges)
+    assert first == pytest.approx(4 * second, rel=0.01)
+
+
+def test_colours_are_the_pages() -> None:
+    content = page(MANIFEST, [profile_record()])
+    for drawing in re.findall(r"<svg.*?</svg>", content, re.DOTALL):
+        assert re.findall(r"(?:fill|stroke): (?!var\(--|none)\S+", drawing) == []
+    assert set(re.findall(r"var\(--(\w+)\)", content)) <= set(re.findall(r"--(\w+):", content))
 
 
 def test_labels_of_a_scatter_do_not_cover_each_other() -> None:
     points = [Point(label=f"tflite int8-{number}", x=1 + 0.01 * number, y=93, size=1) for number in range(5)]
     points.append(Point(label="far", x=9, y=80, size=1))
-    texts = [node for node in ElementTree.fromstring(scatter(points, "x", "y", "t")).iter("text") if node.text]
+    texts = [node for node in ElementTree.fromstring(scatter(points, "x", "y", "t")).iter(f"{SVG}text") if node.text]
     heights = [float(node.get("y", "")) for node in texts if str(node.text).startswith("tflite")]
     assert all(abs(first - second) >= 17 for first, second in itertools.combinations(heights, 2))
 
