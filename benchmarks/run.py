@@ -109,8 +109,13 @@ def compare(
     )
     settings.results.mkdir(parents=True, exist_ok=True)
     path = settings.results / f"{title}.json"
-    path.write_text(json.dumps(to_json(comparison), indent=1) + "\n")
+    path.write_text(without_folder(json.dumps(to_json(comparison), indent=1), settings.work) + "\n")
     return path
+
+
+def without_folder(text: str, folder: Path) -> str:
+    """`text` with paths as they are below `folder`: where a machine keeps its files is nobody's result."""
+    return text.replace(f"{folder}/", "")
 
 
 def measure_files(candidates: Sequence[Candidate], threads: int, settings: Settings) -> dict[str, Measured]:

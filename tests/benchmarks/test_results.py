@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from benchmark_results import comparison
 
 from benchmarks.candidates import Runtime
 from benchmarks.results import Comparison, from_json, to_json
+from benchmarks.run import without_folder
 
 
 def test_a_comparison_survives_json() -> None:
@@ -26,3 +28,8 @@ def test_every_round_is_in_the_file() -> None:
 def test_another_document_is_refused(change: dict[str, object]) -> None:
     with pytest.raises((KeyError, TypeError)):
         from_json(Comparison, to_json(comparison()) | change)
+
+
+def test_results_do_not_say_where_a_machine_keeps_its_files() -> None:
+    text = '{"path": "/home/somebody/bench/m0/fp32.tflite", "error": "got /home/somebody/bench/m0/x"}'
+    assert without_folder(text, Path("/home/somebody/bench")) == '{"path": "m0/fp32.tflite", "error": "got m0/x"}'
