@@ -46,6 +46,7 @@ def deployable(model: nn.Module) -> nn.Module:
     """A copy of a timm model that our converters take."""
     plain = copy.deepcopy(model)
     fold_norms(plain)
+    leave_inputs_alone(plain)
     for parent in list(plain.modules()):
         for name, child in parent.named_children():
             if type(child).__name__ == "Attention":
@@ -55,6 +56,13 @@ def deployable(model: nn.Module) -> nn.Module:
             elif type(child).__name__ == "SqueezeExcite" and isinstance(child.gate, nn.Hardsigmoid):
                 clamp_gate(child)
     return plain.eval().requires_grad_(False)
+
+
+def leave_inputs_alone(model: nn.Module) -> None:
+    """Activation functions give a new tensor: what they write over could not be observed, and would be calibrated wrong."""
+    for module in model.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False
 
 
 class SpatialMean(nn.Module):

@@ -19,4 +19,5 @@ def test_the_deployable_form_is_the_same_function(name: str) -> None:
         expected = model(probe)
         assert relative_error(expected[:1], expected[1:]) > 0.05  # it is not blind to its input
         assert relative_error(deployable(model)(probe), expected) < MAX_RELATIVE_ERROR
+    assert not any(getattr(module, "inplace", False) for module in deployable(model).modules())
     assert count_macs(model) == pytest.approx(PUBLISHED_MACS[name], rel=0.02)
