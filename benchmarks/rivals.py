@@ -62,7 +62,7 @@ def leave_inputs_alone(model: nn.Module) -> None:
     """Activation functions give a new tensor: what they write over could not be observed, and would be calibrated wrong."""
     for module in model.modules():
         if hasattr(module, "inplace"):
-            module.inplace = False
+            module.inplace = False  # type: ignore[assignment]  # a flag of activation functions, which mypy takes for a tensor
 
 
 class SpatialMean(nn.Module):
