@@ -9,24 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+CONCATENATIONS = {"CONCATENATION", "Concatenate2", "Concatenate3", "Concatenate4", "Concatenate5"}
 MEANINGS = {
     "Add": {"ADD", "Add"},
     "Average Pooling": {"AVERAGE_POOL_2D", "AvgPooling2d"},
     "Batch Matrix Multiply": {"BATCH_MATMUL", "BatchMatrixMultiply"},
     "Clamp": {"RELU", "RELU6", "MINIMUM", "MAXIMUM", "Clamp"},
-    "Concatenate": {"CONCATENATION", "Concatenate2", "Concatenate3", "Concatenate4", "Concatenate5"},
+    "Concatenate": CONCATENATIONS,
     "Constant Pad": {"PAD", "PADV2", "StaticConstantPad"},
     "Convert": {"QUANTIZE", "DEQUANTIZE", "Convert"},
     "Convolution": {"CONV_2D", "DEPTHWISE_CONV_2D", "Conv2d", "DepthwiseConv2d"},
-    "Copy": {
-        "RESHAPE",
-        "CONCATENATION",
-        "StaticReshape",
-        "Concatenate2",
-        "Concatenate3",
-        "Concatenate4",
-        "Concatenate5",
-    },
+    "Copy": {"RESHAPE", "StaticReshape"} | CONCATENATIONS,
     "Divide": {"DIV", "Div"},
     "Fully Connected": {"FULLY_CONNECTED", "CONV_2D", "FullyConnected", "Conv2d"},
     "Global Average Pooling": {"MEAN", "GlobalAvgPooling2d"},

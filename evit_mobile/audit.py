@@ -18,8 +18,8 @@ from torch.fx import Interpreter, Node
 from torch.overrides import TorchFunctionMode
 
 from converters.contract import NEEDS_FLOAT32
+from converters.lowering.program import module_path
 from converters.quantized_program import graph_module
-from evit_mobile.quantization.placement import module_path
 
 FP16_MAX = 65504.0
 MARGIN = 2.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,15 +54,17 @@ class Images:
 
     def batches(self, size: int = BATCH, start: int = 0) -> Iterator[NDArray[np.float32]]:
         """Preprocessed images from position `start` on, float32 (B, 3, H, W), in order; B is `size`, or less where they are large."""
-        return batches(self.dataset, self.selection.indices[start:], self.preprocess, self._affordable(size))
+        fitting = affordable(size, BATCH_PIXELS, math.prod(self.preprocess.size))
+        return batches(self.dataset, self.selection.indices[start:], self.preprocess, fitting)
 
     def first(self, count: int) -> NDArray[np.float32]:
         """The first `count` images, or fewer where images are large, float32 (B, 3, H, W)."""
         return next(self.batches(count))
 
-    def _affordable(self, count: int) -> int:
-        height, width = self.preprocess.size
-        return max(1, min(count, BATCH_PIXELS // (height * width)))
+
+def affordable(most: int, budget: int, each: int) -> int:
+    """How many of `most` things that cost `each` the budget pays for; one at least."""
+    return max(1, min(most, budget // each))
 
 
 def preprocess_for(spec: ModelSpec, *, bundled: bool) -> Preprocess:

@@ -21,7 +21,7 @@ from converters.integer_io import with_integer_io
 from converters.quantized_program import quantize_program
 from evit_mobile.audit import IMAGES as AUDIT_IMAGES
 from evit_mobile.audit import ActivationAudit, audit, describe
-from evit_mobile.data import Images
+from evit_mobile.data import Images, affordable
 from evit_mobile.document import known_labels
 from evit_mobile.max_drop import trial_loss
 from evit_mobile.quantization import transfer_plan
@@ -161,8 +161,7 @@ def images_of(calibration: Images) -> list[Tensor]:
     """The images that protection and corrections measure with, each (1, 3, H, W): fewer where they are large, since the corrections
     hold the activations of all of them at once.
     """
-    fitting = MEASURED_PIXELS // math.prod(calibration.preprocess.size)
-    count = max(1, min(MEASURED_IMAGES, fitting))
+    count = affordable(MEASURED_IMAGES, MEASURED_PIXELS, math.prod(calibration.preprocess.size))
     return [torch.from_numpy(image) for image in islice(calibration.batches(1), count)]
 
 

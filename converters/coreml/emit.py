@@ -31,6 +31,7 @@ from converters.coreml.names import INPUT, OUTPUT, PROBABILITIES, operation_name
 from converters.coreml.options import TENSORS, Normalization, Options
 from converters.coreml.palettes import is_worth_a_palette, palettize
 from converters.errors import ToolchainError
+from converters.lowering.program import module_path
 from converters.quantized_program import WEIGHT_MAX
 
 IOS18 = 18
@@ -137,9 +138,7 @@ class Emitter(Interpreter):
     @property
     def module_path(self) -> str:
         """Dotted path of the module that the current node comes from."""
-        stack = self.node.meta.get("nn_module_stack") or {"": ("", None)}
-        path: str = list(stack.values())[-1][0]
-        return path
+        return module_path(self.node)
 
     @property
     def shape(self) -> tuple[int, ...]:

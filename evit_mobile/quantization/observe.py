@@ -22,8 +22,10 @@ from calib.cache import ObserverCache
 from calib.observers import Method, Observer, make_observer
 from calib.ranges import Range
 from converters.quantized_program import graph_module
+from evit_mobile.data import BATCH, affordable
+from evit_mobile.quantization.cost import size
 from evit_mobile.quantization.placement import ATEN
-from evit_mobile.quantization.simulate import BATCH, returning, run_images
+from evit_mobile.quantization.simulate import returning, run_images
 
 FLOORS: dict[object, float] = {
     ATEN.relu.default: 0.0,
@@ -84,7 +86,7 @@ def observe(
     nodes = {node.name: node for node in module.graph.nodes}
     floors = [floor_of(nodes[name]) for name in observers]
     run = returning(module, list(observers))
-    at_once = max(1, min(BATCH, WATCHED_VALUES // sum(math.prod(nodes[name].meta["val"].shape) for name in observers)))
+    at_once = affordable(BATCH, WATCHED_VALUES, sum(size(nodes[name]) for name in observers))
     stream = iter(images(seen))
     while taken := list(islice(stream, at_once)):
         for observer, values, floor in zip(observers.values(), run_images(run, taken), floors, strict=True):

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 import torch
 from torch.fx import GraphModule, Node
 
+from converters.lowering.program import module_path
+
 ATEN = torch.ops.aten
 
 WEIGHTED = {ATEN.conv2d.default, ATEN.linear.default}
@@ -79,12 +81,6 @@ def place(graph_module: GraphModule, protected: frozenset[str] = frozenset()) ->
     weights = [(weight_of(node), node) for node in operations if node.target in WEIGHTED]
     floats = [(node, _float_reason(node, protected)) for node in nodes if node not in integer and node not in absorbed]
     return Placement(groups=sharing.groups(), weights=tuple(weights), floats=tuple(floats))
-
-
-def module_path(node: Node) -> str:
-    """Dotted path of the innermost module a node was traced in, "" for the model itself."""
-    stack = list(node.meta.get("nn_module_stack", {}).values())
-    return str(stack[-1][0]) if stack else ""
 
 
 def is_protected(node: Node, protected: frozenset[str]) -> bool:

@@ -15,11 +15,12 @@ from torch.fx import GraphModule, Node
 from calib.observers import Method
 from calib.ranges import Range, affine_parameters
 from converters.contract import ActivationQuantization, FloatDecision, Precision, QuantPlan, WeightQuantization
+from converters.lowering.program import module_path
 from converters.quantized_program import WEIGHT_MAX, graph_module
 from evit_mobile.quantization.integer_placement import place_everything
 from evit_mobile.quantization.integer_ranges import UNIT_OPERATIONS, UNIT_PARAMETERS, Parameters, integer_parameters
 from evit_mobile.quantization.observe import Observations, observe
-from evit_mobile.quantization.placement import Placement, module_path, place
+from evit_mobile.quantization.placement import Placement, place
 
 NEGLIGIBLE = 2.0**-80
 """Weights below count as zeros: runtimes refuse scales that are no normal fp32 numbers, alone or times the input's scale."""

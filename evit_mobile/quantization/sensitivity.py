@@ -20,10 +20,10 @@ from torch.fx import Node
 from converters.contract import QuantPlan
 from converters.quantized_program import graph_module
 from evit_mobile.quantization.simulate import (
+    nearest,
     product_of,
     reader_of,
     returning,
-    round_activation,
     rounded,
     rounded_weight,
 )
@@ -82,7 +82,8 @@ def measure_harms(
         values = run(image.clone().requires_grad_())
         logits, outputs = values[0], values[1 : len(results)]
         activations, inputs = values[len(results) : len(results) + len(tensors)], values[len(results) + len(tensors) :]
-        errors = [round_activation(x.detach(), q) - x.detach() for x, q in zip(activations, tensors, strict=True)]
+        exact = [activation.detach() for activation in activations]
+        errors = [nearest(x, q.scale, q.zero_point) - x for x, q in zip(exact, tensors, strict=True)]
         signal += float(logits.detach().square().sum())
         local_signal += _powers([*activations, *outputs])
         products = [product_of(*each) for each in zip(readers, inputs, changes, strict=True)]

@@ -14,11 +14,11 @@ from torch.fx.graph import CodeGen
 
 from converters.contract import ActivationQuantization, QuantPlan, WeightQuantization
 from converters.quantized_program import INT8_MAX, INT8_MIN, correct_bias, graph_module, quantize_weight
+from evit_mobile.data import BATCH, affordable
 from evit_mobile.quantization.placement import ACTIVATIONS, MOVEMENT
 
-BATCH = 16
 BATCH_PIXELS = BATCH * 224**2
-"""The most images that are run at once, and the most pixels of all together."""
+"""The most pixels of all images that are run at once."""
 
 
 def simulate(program: ExportedProgram, plan: QuantPlan) -> GraphModule:
@@ -48,13 +48,10 @@ def rounded(module: GraphModule, plan: QuantPlan) -> list[ActivationQuantization
     return [activation for activation in plan.activations if not moves(nodes[activation.tensor], activation)]
 
 
-def round_activation(x: Tensor, quantization: ActivationQuantization) -> Tensor:
-    """`x` with every value replaced by the nearest that its codes represent."""
-    return nearest(x, quantization.scale, quantization.zero_point)
-
-
 def nearest(x: Tensor, scale: float, zero_point: int) -> Tensor:
-    """The same: torch.fake_quantize_per_tensor_affine bit by bit, but `run_images` can batch it."""
+    """`x` with every value replaced by the nearest that int8 codes represent: torch.fake_quantize_per_tensor_affine bit by bit, but
+    `run_images` can batch it.
+    """
     codes = torch.mul(x, float(1 / np.float32(scale))).round_()
     return torch.clamp(codes, INT8_MIN - zero_point, INT8_MAX - zero_point).mul_(scale)
 
@@ -87,17 +84,11 @@ def run_images(module: nn.Module, images: Sequence[Tensor]) -> Any:
 
     A small model takes a quarter of the time that one image after the other takes.
     """
-    chunk = affordable(images[0])
-    batched = torch.func.vmap(
-        module.forward, chunk_size=chunk if chunk < len(images) else None
-    )  # the module has no name: it is printed
+    chunk = affordable(BATCH, BATCH_PIXELS, images[0][0, 0].numel())
+    # `vmap` writes out the name of what it runs once per result: a module's is all of its layers.
+    batched = torch.func.vmap(module.forward, chunk_size=chunk if chunk < len(images) else None)
     with torch.no_grad():
         return batched(torch.stack(list(images)))
-
-
-def affordable(image: Tensor) -> int:
-    """How many images like this are run at once."""
-    return max(1, min(BATCH, BATCH_PIXELS // image[0, 0].numel()))
 
 
 def returning(module: GraphModule, names: Iterable[str]) -> GraphModule:

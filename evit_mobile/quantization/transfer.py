@@ -9,9 +9,10 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 
 from converters.contract import QuantPlan
+from converters.lowering.program import module_path
 from converters.quantized_program import graph_module
 from evit_mobile.errors import RewriteError
-from evit_mobile.quantization.placement import Placement, module_path, place
+from evit_mobile.quantization.placement import Placement, place
 from evit_mobile.quantization.plan import float_decisions
 
 

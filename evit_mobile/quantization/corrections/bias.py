@@ -31,7 +31,7 @@ def with_corrected_biases(program: ExportedProgram, plan: QuantPlan, images: Seq
     module = graph_module(program)
     nodes = list(module.graph.nodes)
     readers = {reader_of(nodes, weight.tensor).name: weight for weight in plan.weights}
-    layers = {name for name in readers if _bias(next(node for node in nodes if node.name == name)) is not None}
+    layers = {node.name for node in nodes if node.name in readers and _bias(node) is not None}
     expected = {
         node.name: _means(node, results) for node, results in in_lockstep(module, images) if node.name in layers
     }
@@ -57,24 +57,22 @@ def certain(differences: Tensor) -> Tensor:
 
 def in_lockstep(module: GraphModule, images: Sequence[Tensor]) -> Iterator[tuple[Node, Tensor]]:
     """Runs the graph node by node on all images; whoever takes a node's results (images, ...) may change them for what comes after."""
-    nodes = [node for node in module.graph.nodes if node.op != "output"]
-    last_user = {source: node for node in nodes for source in node.all_input_nodes}
     runner = Interpreter(module)
     values, per_image = runner.env, set[Node]()
-    for node in nodes:
+    for node in module.graph.nodes:
+        if node.op == "output":
+            return
+        if node.op == "placeholder" or not per_image.isdisjoint(node.all_input_nodes):
+            per_image.add(node)
         with torch.no_grad():
             if node.op == "placeholder":
                 values[node] = torch.stack(list(images))
-            elif per_image.isdisjoint(node.all_input_nodes):
-                values[node] = runner.run_node(node)
             else:
-                values[node] = _on_every_image(node, values, per_image)
-        if node.op == "placeholder" or not per_image.isdisjoint(node.all_input_nodes):
-            per_image.add(node)
+                values[node] = _on_every_image(node, values, per_image) if node in per_image else runner.run_node(node)
+        if node in per_image:
             yield node, values[node]
-        for source in node.all_input_nodes:
-            if last_user[source] is node:
-                del values[source]
+        for source in runner.user_to_last_uses.get(node, ()):
+            del values[source]
 
 
 def _on_every_image(node: Node, values: Mapping[Node, Tensor], per_image: Set[Node]) -> Tensor:
