@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from calib.errors import DataError
 
@@ -133,8 +133,10 @@ def decode_image(encoded: bytes, name: str) -> Image.Image:
 
 def unreadable(name: str, error: Exception) -> DataError:
     """The error for an image called `name` that could not be read because of `error`."""
+    # Pillow names the stream that it was given, which tells a user nothing.
+    why = "of no known format" if isinstance(error, UnidentifiedImageError) else f"{type(error).__name__}: {error}"
     return DataError(
-        got=f"unreadable image {name} ({type(error).__name__}: {error})",
+        got=f"unreadable image {name} ({why})",
         allowed="complete image files that Pillow can decode",
         do="repair or remove the file",
     )

@@ -161,7 +161,7 @@ def open_sessions(
     """A session per artefact. Everything on the device is removed with the context. Raises DeviceError, UsageError."""
     if runner_file is None or not runner_file.is_file():
         raise UsageError(
-            got=f"--runner {runner_file}",
+            got="no --runner" if runner_file is None else f"--runner {runner_file}, which is no file",
             allowed="a benchmark_model, an executor_runner or a runner of your own, built for the device",
             do="name its path with --runner",
         )
