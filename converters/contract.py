@@ -42,6 +42,11 @@ class Precision(StrEnum):
         return self.quantized and self is not Precision.INT8_WEIGHTS
 
     @property
+    def compressed(self) -> bool:
+        """Whether its weights are stored as codes, not as floats."""
+        return self not in (Precision.FP32, Precision.FP16)
+
+    @property
     def palette_bits(self) -> int | None:
         """Bits of an index into a palette, None without palettes."""
         _, found, bits = self.value.partition("-palette")

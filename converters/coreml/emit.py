@@ -29,7 +29,7 @@ from converters.contract import NEEDS_FLOAT32
 from converters.coreml import toolchain
 from converters.coreml.names import INPUT, OUTPUT, PROBABILITIES, operation_name
 from converters.coreml.options import TENSORS, Normalization, Options
-from converters.coreml.palettes import is_worth_a_palette, palettize
+from converters.coreml.palettes import is_worth_a_palette, palettize, repeated_values
 from converters.errors import ToolchainError
 from converters.lowering.program import module_path
 from converters.quantized_program import WEIGHT_MAX
@@ -47,12 +47,15 @@ def emit(
     release: int,
     options: Options = TENSORS,
     palette_bits: int | None = None,
+    *,
+    compressed: bool = False,
 ) -> Any:
     """`program` as a MIL program for iOS `release` that computes in `dtype`, with input `image` and float32 output `logits`.
 
     With `options.pixels` the input is an RGB image, normalised in float32 as the tensor would have been before it came
     here; with `options.classes` there is a second output, `probabilities`. With `palette_bits` larger weights, float or
-    int8, become indices of that many bits into palettes.
+    int8, become indices of that many bits into palettes. Of a `compressed` program, for iOS 18 on, constants that repeat a few
+    values, position biases, become indices too, and lose nothing.
     Raises ToolchainError for an operator without a translation and for a constant that `dtype` cannot hold.
     """
     ct, mil = toolchain.load(), toolchain.load("coremltools.converters.mil.mil")
@@ -62,7 +65,12 @@ def emit(
     emitted = mil.Program()
     with mil.Function({INPUT: placeholder}, opset_version=ct.target[f"iOS{release}"]) as function:
         emitter = Emitter(
-            program.graph_module, mil.Builder, dtype, blockwise=release >= IOS18, palette_bits=palette_bits
+            program.graph_module,
+            mil.Builder,
+            dtype,
+            blockwise=release >= IOS18,
+            palette_bits=palette_bits,
+            indexed=compressed and release >= IOS18,
         )
         given = function.inputs[INPUT]
         if options.pixels is not None:
@@ -126,6 +134,7 @@ class Emitter(Interpreter):
         *,
         blockwise: bool,
         palette_bits: int | None = None,
+        indexed: bool = False,
     ) -> None:
         super().__init__(module)
         self.extra_traceback = False
@@ -133,6 +142,7 @@ class Emitter(Interpreter):
         self.dtype = dtype
         self.blockwise = blockwise
         self.palette_bits = palette_bits
+        self.indexed = indexed
         self.node = next(iter(module.graph.nodes))
 
     @property
@@ -210,10 +220,20 @@ class Emitter(Interpreter):
     def _palette(self, value: Tensor, bits: int) -> Var:
         """Float weights or int8 codes as indices into tables of their own type."""
         indices, tables = palettize(value.numpy(), bits)
+        entries = torch.from_numpy(tables if value.is_floating_point() else tables.round()).to(value.dtype)
+        return self._indexed(indices, entries, bits)
+
+    def operand(self, value: Any) -> Any:
+        """An operand of elementwise arithmetic in the form that the file stores."""
+        if not (self.indexed and isinstance(value, Tensor) and value.is_floating_point()):
+            return _float(value)
+        found = repeated_values(self._array(value))
+        return value if found is None else self._indexed(*found)
+
+    def _indexed(self, indices: Any, tables: Any, bits: int) -> Var:
         types = toolchain.load("coremltools.converters.mil.mil.types")
         index_type = types.nptype_from_builtin(types.string_to_builtin(f"uint{bits}"))
-        entries = torch.from_numpy(tables if value.is_floating_point() else tables.round()).to(value.dtype)
-        return self.op("constexpr_lut_to_dense", "palette", indices=indices.astype(index_type), lut=entries)
+        return self.op("constexpr_lut_to_dense", "palette", indices=indices.astype(index_type), lut=tables)
 
     def cast(self, x: Var, name: str, dtype: type[np.floating[Any]] | None = None) -> Var:
         """`x` in `dtype`, by default the program's."""
@@ -299,7 +319,12 @@ def _unary(kind: str) -> Translation:
 
 
 def _binary(kind: str) -> Translation:
-    return lambda e, x, y: e.op(kind, x=_float(x), y=_float(y))
+    return lambda e, x, y: e.op(kind, x=e.operand(x), y=e.operand(y))
+
+
+def _div(e: Emitter, x: Var, y: Var) -> Var:
+    """x / y; with a number for y, one product."""
+    return e.op("real_div", x=_float(x), y=y) if is_variable(y) else e.op("mul", x=x, y=1 / y)
 
 
 def _float(value: Any) -> Any:
@@ -310,8 +335,8 @@ def _scaled_sum(kind: str) -> Translation:
     """x + alpha * y, or with a minus."""
 
     def translate(e: Emitter, x: Var, y: Var, *, alpha: float = 1) -> Var:
-        scaled = _float(y) if alpha == 1 else e.op("mul", "scaled", x=_float(y), y=float(alpha))
-        return e.op(kind, x=_float(x), y=scaled)
+        scaled = e.operand(y) if alpha == 1 else e.op("mul", "scaled", x=_float(y), y=float(alpha))
+        return e.op(kind, x=e.operand(x), y=scaled)
 
     return translate
 
@@ -520,7 +545,7 @@ OPERATORS: dict[Any, Translation] = {
     aten.add.Tensor: _scaled_sum("add"),
     aten.sub.Tensor: _scaled_sum("sub"),
     aten.mul.Tensor: _binary("mul"),
-    aten.div.Tensor: _binary("real_div"),
+    aten.div.Tensor: _div,
     aten.maximum.default: _binary("maximum"),
     aten.minimum.default: _binary("minimum"),
     aten.pow.Tensor_Scalar: _pow,

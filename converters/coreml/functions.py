@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from converters.coreml import toolchain
-from converters.coreml.package import FUNCTION, read
+from converters.coreml.package import FUNCTION, INLINE, read
 
 NAME = re.compile(r"size_(\d+)x(\d+)")
 RELEASE = 18
@@ -36,7 +36,7 @@ def join(packages: Mapping[str, Path], path: Path) -> None:
     for name, package in packages.items():
         descriptor.add_function(str(package), FUNCTION, name)
     descriptor.default_function_name = next(iter(packages))
-    with toolchain.no_progress_bars(), toolchain.quiet(("coremltools",)):
+    with toolchain.no_progress_bars(), toolchain.quiet(("coremltools",)), toolchain.small_tensors_inline(INLINE):
         ct.utils.save_multifunction(descriptor, str(path))
     joined = read(path)
     first = read(next(iter(packages.values()))).specification.description

@@ -21,7 +21,7 @@ from converters.coreml.functions import RELEASE, function_name, join
 from converters.coreml.inspect import inspect
 from converters.coreml.names import CLASS, CLASS_PROBABILITIES, INPUT, OUTPUT, PROBABILITIES
 from converters.coreml.options import TENSORS, USUAL_RELEASE, OptionError, Options
-from converters.coreml.package import make_reproducible
+from converters.coreml.package import INLINE, make_reproducible
 from converters.errors import ConverterError, ToolchainError
 from converters.files import atomic_path, sha256
 
@@ -80,7 +80,10 @@ def _save(program: ExportedProgram, precision: Precision, path: Path, metadata: 
 
     release = options.release_for(precision)
     labels = _class_labels(program, metadata) if options.classes else None
-    model = _convert(emit(program, COMPUTE[precision], release, options, precision.palette_bits), release, labels)
+    emitted = emit(
+        program, COMPUTE[precision], release, options, precision.palette_bits, compressed=precision.compressed
+    )
+    model = _convert(emitted, release, labels)
     _describe(model, metadata, precision, options)
     model.save(str(path))
 
@@ -141,7 +144,7 @@ def _convert(mil_program: Any, release: int, labels: list[str] | None) -> Any:
 
     ct = toolchain.load()
     classifier = None if labels is None else ct.ClassifierConfig(labels, CLASS, PROBABILITIES)
-    with toolchain.no_progress_bars(), toolchain.quiet(("coremltools",)):
+    with toolchain.no_progress_bars(), toolchain.quiet(("coremltools",)), toolchain.small_tensors_inline(INLINE):
         return ct.convert(
             mil_program,
             source="milinternal",

@@ -2,7 +2,7 @@
 
     Manifest.json                             which member is the model
     Data/com.apple.CoreML/model.mlmodel       the specification, a protobuf (coremltools/proto/Model.proto)
-    Data/com.apple.CoreML/weights/weight.bin  tensors of ten elements or more, each behind a header of its own
+    Data/com.apple.CoreML/weights/weight.bin  tensors of more than INLINE elements, each behind a header of its own
 
 weight.bin is coremltools' MILBlob storage, version 2 (mlmodel/src/MILBlob/Blob/StorageFormat.hpp): a 64-byte file
 header, then blobs, each with a 64-byte header: a sentinel, the element type, the size in bytes, the data's offset.
@@ -28,6 +28,11 @@ MODEL, WEIGHTS = f"{AUTHOR}/model.mlmodel", f"{AUTHOR}/weights"
 DESCRIPTIONS = {MODEL: "CoreML Model Specification", WEIGHTS: "CoreML Model Weights"}
 FUNCTION = "main"
 BUILD_DATE = "com.github.apple.coremltools.conversion_date"
+
+INLINE = 16
+"""Elements of the largest tensor that is written into the program. In weight.bin it would take a header, padding and its address, some
+140 bytes; and Xcode's compiled form, which spells such elements out, is no longer up to here either.
+"""
 
 BLOB_SENTINEL = 0xDEADBEEF
 BLOB_HEADER = struct.Struct("<IIQQ")  # sentinel, element type, size in bytes, offset of the data

@@ -61,3 +61,15 @@ def no_progress_bars() -> Iterator[None]:
         yield
     finally:
         manager.tqdm = drawn
+
+
+@contextmanager
+def small_tensors_inline(largest: int) -> Iterator[None]:
+    """Lets tensors of up to `largest` elements be written into the program, not into weight.bin. coremltools writes up to nine."""
+    backend = load("coremltools.converters.mil.backend.mil.load")
+    usual = backend.should_use_weight_file
+    backend.should_use_weight_file = lambda value, *version: usual(value, *version) and value.size > largest
+    try:
+        yield
+    finally:
+        backend.should_use_weight_file = usual

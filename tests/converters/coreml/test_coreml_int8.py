@@ -43,6 +43,14 @@ def convolutions() -> nn.Module:
     return nn.Sequential(*wide, nn.Conv2d(12, 5, 1))
 
 
+@pytest.fixture
+def every_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out the pass that takes codes away where only floats read them (test_coreml_passes.py), so that PyTorch's graph is followed
+    rounding by rounding.
+    """
+    monkeypatch.setattr(passes, "PASSES", tuple(each for each in passes.PASSES if not each.endswith("float_readers")))
+
+
 BLOCKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "convolutions": (convolutions, 1),
     "windows": (lambda: Windows(6), 1),
@@ -51,6 +59,7 @@ BLOCKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
 """Blocks, and the codes that float16 arithmetic between int8 tensors may move their outputs by."""
 
 
+@pytest.mark.usefixtures("every_code")
 @pytest.mark.parametrize("arithmetic", [np.float16, np.float32])
 @pytest.mark.parametrize("minimum_ios", [17, 18])
 @pytest.mark.parametrize("name", BLOCKS)
@@ -74,6 +83,7 @@ def test_int8_output_equals_the_pytorch_graph(
     assert np.unique(expected).size > 30
 
 
+@pytest.mark.usefixtures("every_code")
 @torch.no_grad()
 def test_float_regions_between_int8_ones(tmp_path: Path) -> None:
     module = seeded(lambda: nn.Sequential(LinearAttention(2, 3), Head(6)))
@@ -89,12 +99,12 @@ def test_float_regions_between_int8_ones(tmp_path: Path) -> None:
 )
 def test_weights_stay_int8_in_the_file(minimum_ios: int, kind: str, tmp_path: Path) -> None:
     first = (nn.Conv2d(6, 64, 1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1))
-    wide = nn.Sequential(*first, nn.Flatten(), nn.Linear(1600, 9))
+    wide = nn.Sequential(*first, nn.Flatten(), nn.Linear(1600, 9))  # the input and two results are read by layers
     program, _ = quantized(wide)
     write(program, tmp_path / "p.mlpackage", Precision.INT8, minimum_ios=minimum_ios)
     counts = operations(tmp_path / "p.mlpackage")
     assert counts[kind] == 3
-    assert counts["quantize"] >= 3
+    assert counts["quantize"] == 3
     parameters = sum(layer.weight.numel() for layer in wide if hasattr(layer, "weight"))
     stored = (tmp_path / "p.mlpackage" / "Data" / package.WEIGHTS / "weight.bin").stat().st_size
     assert parameters < stored < 1.2 * parameters
@@ -125,6 +135,7 @@ def unequal() -> ExportedProgram:
     return quantize_program(program, QuantPlan(activations=activations, weights=(), floats=()))
 
 
+@pytest.mark.usefixtures("every_code")
 @pytest.mark.parametrize("safe", [True, False])
 @torch.no_grad()
 def test_scale_normalisation_of_a_sum_does_not_overflow(
@@ -143,7 +154,7 @@ def test_scale_normalisation_of_a_sum_does_not_overflow(
 
 
 def test_a_sum_of_similar_scales_is_still_normalised(tmp_path: Path) -> None:
-    program, _ = quantized(FeedForward(6))
+    program, _ = quantized(nn.Sequential(FeedForward(6), nn.Conv2d(6, 6, 1)))
     write(program, tmp_path / "p.mlpackage", Precision.INT8)
     written = package.load_function(tmp_path / "p.mlpackage").operations
     scales = [float(op.scale.val) for op in written if op.op_type == "dequantize"]
