@@ -106,8 +106,18 @@ def convert(
     prepared = prepare(
         reference, calibration, held_out, precision, targets, report, max_drop=max_drop, float_io=float_io, cache=cache
     )
+    any_form = next(iter(prepared.values()))
     further = prepare_sizes(
-        sizes[1:], reference, calibration, held_out, precision, targets, report, max_drop=max_drop, cache=cache
+        sizes[1:],
+        reference,
+        calibration,
+        held_out,
+        precision,
+        targets,
+        report,
+        max_drop=max_drop,
+        cache=cache,
+        first=any_form,
     )
     records, failures = [], []
     for target in targets:
@@ -120,7 +130,6 @@ def convert(
             records.append(produce(target, forms, precision, folder, report, max_drop))
         except ConverterError as error:
             failures.append(error)
-    any_form = next(iter(prepared.values()))
     plan, protection = any_form.plan, any_form.protection
     document = compose(reference, calibration, held_out, plan, precision, protection, records, folder, seed)
     audits = [asdict(lowerable.audit) for lowerable in prepared.values() if lowerable.audit is not None]

@@ -27,7 +27,8 @@ from evit_mobile.max_drop import trial_loss
 from evit_mobile.quantization import transfer_plan
 from evit_mobile.quantization.automatic import FLOOR_IMAGES, logits_of, protect_to_floor, protect_to_loss
 from evit_mobile.quantization.calibration import calibrate
-from evit_mobile.quantization.corrections.choose import with_helpful_corrections
+from evit_mobile.quantization.corrections.choose import with_helpful_corrections, with_helpful_rounding
+from evit_mobile.quantization.corrections.half_weights import with_weights_of
 from evit_mobile.quantization.observe import Observations
 from evit_mobile.quantization.plan import plan_from
 from evit_mobile.quantization.protection import Protection
@@ -43,6 +44,9 @@ INTEGER_PROBE_IMAGES = 16
 MEASURED_IMAGES = 96
 MEASURED_PIXELS = 32 * 512**2
 """The most images, and the most pixels of all together, that protection and corrections measure with."""
+
+ROUNDED_IMAGES = 48
+"""The most images that weights are rounded to fp16 with."""
 
 CORRECTED = (Precision.INT8, Precision.INT8_FULL)
 """Profiles whose weights are those of the plan: biases are corrected for what rounding these does."""
@@ -80,10 +84,12 @@ def prepare(
     max_drop: float | None = None,
     float_io: bool = False,
     cache: bool = True,
+    rounded_like: ExportedProgram | None = None,
 ) -> dict[FloatType, Lowerable]:
     """What targets with each kind of floats lower; the same object where the model has one form for both.
 
-    int8-full has no floats and one form; its program takes and gives int8 unless `float_io`.
+    int8-full has no floats and one form; its program takes and gives int8 unless `float_io`. With fp16, weights are rounded by what they
+    multiply in `calibration`, or as those of `rounded_like`, the same model for another input size.
     """
     floats = tuple(dict.fromkeys(target.precisions[precision] for target in targets))
     report("rewriting")
@@ -95,6 +101,10 @@ def prepare(
     programs = {form: export(form, reference.spec.size) for form in dict.fromkeys(forms.values())}
     report("running the reference")
     expected = run_module(reference.module, held_out.batches())
+    if precision is Precision.FP16:
+        report("rounding weights")
+        images = images_of(calibration)[:ROUNDED_IMAGES]
+        programs = {form: half_program(program, images, rounded_like, report) for form, program in programs.items()}
     plans: Mapping[nn.Module, QuantPlan] = {}
     protection = None
     if precision.quantized:
@@ -155,6 +165,13 @@ def export(module: nn.Module, size: tuple[int, int]) -> ExportedProgram:
     """`module` as an exported program for one image (1, 3, H, W)."""
     with torch.no_grad():
         return torch.export.export(module, (torch.zeros(1, 3, *size),))
+
+
+def half_program(
+    program: ExportedProgram, images: Sequence[Tensor], like: ExportedProgram | None, report: Report
+) -> ExportedProgram:
+    """`program` with the weights that an fp16 file has."""
+    return with_helpful_rounding(program, images, report) if like is None else with_weights_of(program, like)
 
 
 def images_of(calibration: Images) -> list[Tensor]:

@@ -60,15 +60,29 @@ def prepare_sizes(
     *,
     max_drop: float | None = None,
     cache: bool = True,
+    first: Lowerable,
 ) -> tuple[Form, ...]:
-    """`reference` at each of `sizes`, prepared like at its own with the same images, resized."""
+    """`reference` at each of `sizes`, prepared like at its own with the same images, resized.
+
+    `first` is what is lowered for its own size: fp16 weights are those, so that the package stores them once.
+    """
     core_ml = [target for target in targets if isinstance(target, CoreMLTarget)]
     forms = []
     for size in sizes:
         report(f"preparing {size[0]}x{size[1]}")
         resized = at_size(reference, size)
         calibrating, judging = (images_at(images, size) for images in (calibration, held_out))
-        prepared = prepare(resized, calibrating, judging, precision, core_ml, report, max_drop=max_drop, cache=cache)
+        prepared = prepare(
+            resized,
+            calibrating,
+            judging,
+            precision,
+            core_ml,
+            report,
+            max_drop=max_drop,
+            cache=cache,
+            rounded_like=first.program,
+        )
         lowerable = prepared[core_ml[0].precisions[precision]]
         forms.append(Form(lowerable=lowerable, reference=resized, held_out=judging))
     return tuple(forms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,11 +28,29 @@ def simulate(program: ExportedProgram, plan: QuantPlan) -> GraphModule:
     for activation in rounded(module, plan):
         _round_tensor(module, nodes[activation.tensor], activation)
     for weight in plan.weights:
-        _set_parameter(module, weight.tensor, rounded_weight(module.get_parameter(weight.tensor), weight))
+        set_parameter(module, weight.tensor, rounded_weight(module.get_parameter(weight.tensor), weight))
     for correction in plan.biases:
         correct_bias(module, correction)
     module.recompile()
     return module
+
+
+def simulate_half(module: GraphModule) -> GraphModule:
+    """`module` with the image, every constant and every result rounded to fp16, as a target whose floats are fp16 has them. Sums inside an
+    operation are float32's.
+    """
+    graph = Graph()
+    graph.output(graph.graph_copy(module.graph, {}))
+    for node in list(graph.nodes):
+        if node.op != "output":
+            _replace_uses(graph, node, rounded_to_half, (node,))
+    graph.set_codegen(module.graph._codegen)
+    return GraphModule(module, graph)
+
+
+def rounded_to_half(value: Any) -> Any:
+    """The value itself where it is no float tensor."""
+    return value.half().float() if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 def rounded(module: GraphModule, plan: QuantPlan) -> list[ActivationQuantization]:
@@ -104,14 +122,19 @@ def returning(module: GraphModule, names: Iterable[str]) -> GraphModule:
 
 
 def _round_tensor(module: GraphModule, node: Node, quantization: ActivationQuantization) -> None:
+    _replace_uses(module.graph, node, nearest, (node, quantization.scale, quantization.zero_point))
+
+
+def _replace_uses(graph: Graph, node: Node, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    """Lets whoever reads `node` read what `function` makes of it."""
     users = list(node.users)
-    with module.graph.inserting_after(node):
-        new = module.graph.call_function(nearest, (node, quantization.scale, quantization.zero_point))
+    with graph.inserting_after(node):
+        new = graph.call_function(function, arguments)
     for user in users:
         user.replace_input_with(node, new)
 
 
-def _set_parameter(module: GraphModule, name: str, value: Tensor) -> None:
+def set_parameter(module: GraphModule, name: str, value: Tensor) -> None:
     """Gives `module` a parameter of its own under `name`; the tensor it had belongs to the program."""
     path, _, leaf = name.rpartition(".")
     setattr(module.get_submodule(path), leaf, nn.Parameter(value, requires_grad=False))

@@ -11,19 +11,19 @@ from converters.contract import QuantPlan
 from converters.quantized_program import graph_module
 from evit_mobile.quantization.automatic import logits_of
 from evit_mobile.quantization.corrections.bias import with_corrected_biases
-from evit_mobile.quantization.simulate import simulate
+from evit_mobile.quantization.corrections.half_weights import exported_again, with_half_weights
+from evit_mobile.quantization.simulate import simulate, simulate_half
 from evit_mobile.validation.metrics import sqnr_db
 
 CORRECTING = 2 / 3
-"""The share of the images that biases are corrected with; the others judge."""
+"""The share of the images that corrections are made with; the others judge."""
 
 
 def with_helpful_corrections(
     program: ExportedProgram, plan: QuantPlan, images: Sequence[Tensor], report: Callable[[str], None]
 ) -> QuantPlan:
     """`plan` with its biases corrected if that raises the SQNR of the logits on the images that judge; each (1, 3, H, W)."""
-    count = int(CORRECTING * len(images))
-    seen, judges = images[:count], images[count:]
+    seen, judges = split(images)
     if not seen:
         return plan
     expected = logits_of(graph_module(program), judges)
@@ -33,3 +33,26 @@ def with_helpful_corrections(
         report(f"biases stay as they are: corrected, {after:.1f} dB instead of {before:.1f} dB")
         return plan
     return corrected
+
+
+def with_helpful_rounding(
+    program: ExportedProgram, images: Sequence[Tensor], report: Callable[[str], None]
+) -> ExportedProgram:
+    """`program` with its weights rounded to fp16 by what they multiply, if that raises the SQNR of the logits in fp16."""
+    seen, judges = split(images)
+    if not seen:
+        return program
+    exact = graph_module(program)
+    expected = logits_of(exact, judges)
+    rounded = with_half_weights(program, seen)
+    before, after = (sqnr_db(logits_of(simulate_half(each), judges), expected) for each in (exact, rounded))
+    if not after > before:
+        report(f"weights are rounded to the nearest: by what they multiply, {after:.1f} dB instead of {before:.1f} dB")
+        return program
+    return exported_again(rounded, program)
+
+
+def split(images: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """Images to correct with, and images to judge with."""
+    count = int(CORRECTING * len(images))
+    return images[:count], images[count:]
