@@ -27,18 +27,14 @@ SIZE = (96, 96)
 CALIBRATION, HELD_OUT = 64, 16
 QUICK = ("efficientvit_m0", "efficientvit_m1", "efficientvit_b0", "efficientvit_b1", "efficientvit_l0")
 with_large = pytest.mark.skipif("EVIT_MOBILE_LARGE" not in os.environ, reason="minutes; EVIT_MOBILE_LARGE=1 runs it")
-beyond_fp16 = pytest.mark.xfail(
-    strict=True, reason="37.4 dB, as with PyTorch rounding every result to fp16: not the converter's"
-)
 
 
-def marks(name: str, precision: Precision) -> list[pytest.MarkDecorator]:
-    large = [] if name in QUICK else [with_large]
-    return [*large, beyond_fp16] if (name, precision) == ("efficientvit_m5", Precision.FP16) else large
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    return [] if name in QUICK else [with_large]
 
 
 CASES = [
-    pytest.param(name, precision, marks=marks(name, precision))
+    pytest.param(name, precision, marks=marks(name))
     for name in (*CLASSIFIERS, "efficientvit_l0")
     for precision in (Precision.FP16, Precision.INT8)
 ]

@@ -107,9 +107,12 @@ def _binary(function: Callable[[Tensor, Tensor], Tensor]) -> Kernel:
 
 def _reduction(function: Callable[..., Tensor]) -> Kernel:
     """Over all axes where none are given."""
-    return lambda *, x, axes=None, keep_dims=False: function(
-        x, dim=list(range(x.ndim)) if axes is None else axes, keepdim=keep_dims
-    )
+    return lambda *, x, axes=None, keep_dims=False: function(x, dim=reduced_axes(x, axes), keepdim=keep_dims)
+
+
+def reduced_axes(x: Tensor, axes: list[int] | None) -> list[int]:
+    """The axes that a reduction goes over, counted from the first."""
+    return list(range(x.ndim)) if axes is None else [axis % x.ndim for axis in axes]
 
 
 # iOS17/quantization_ops.py

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from converters.coreml import toolchain
 from converters.coreml.evaluator.constants import DECOMPRESSORS
+from converters.coreml.evaluator.half_sums import HALF_SUMS
 from converters.coreml.evaluator.operators import ARITHMETIC, OPERATORS, Kernel
 from converters.coreml.names import module_path
 from converters.coreml.package import load_function
@@ -61,8 +62,9 @@ class Evaluator:
     the order of sums in float32.
     """
 
-    def __init__(self, path: Path, function: Any = None) -> None:
-        """`function` is one of `load_functions(path)`, the default one where none is given.
+    def __init__(self, path: Path, function: Any = None, *, half_sums: bool = False) -> None:
+        """`function` is one of `load_functions(path)`, the default one where none is given. Sums are float32's; with `half_sums` those
+        of float operations are fp16's (half_sums.py), as on hardware without a wider accumulator, and take many times as long.
 
         Raises ArtefactError for a damaged package, ToolchainError for an operation that it cannot run.
         """
@@ -82,7 +84,7 @@ class Evaluator:
         (self.scores,) = scores
         self.outputs = tuple(var.name for var in function.outputs)
         constants = _constants(function)
-        steps = tuple(_steps(function, constants))
+        steps = tuple(_steps(function, constants, HALF_SUMS if half_sums else OPERATORS))
         self.naming = next((step for step in steps if step.operation == CLASSIFY), None)
         self.steps = tuple(step for step in steps if step is not self.naming)
         listed = {name for step in self.steps for name in step.listed()}
@@ -158,7 +160,7 @@ def _constants(function: Any) -> dict[str, Any]:
     return constants
 
 
-def _steps(function: Any, constants: dict[str, Any]) -> Iterator[Step]:
+def _steps(function: Any, constants: dict[str, Any], kernels: dict[str, Kernel]) -> Iterator[Step]:
     """The operations of `function` in order, with their constants bound. Raises ToolchainError."""
     types = toolchain.load("coremltools.converters.mil.mil.types")
     operations = [op for op in function.operations if op.outputs[0].name not in constants]
@@ -172,13 +174,20 @@ def _steps(function: Any, constants: dict[str, Any]) -> Iterator[Step]:
         yield Step(
             operation=op.op_type,
             name=op.name,
-            kernel=OPERATORS[op.op_type],
+            kernel=(OPERATORS if _sums_codes(op) else kernels)[op.op_type],
             parameters={key: _parameter(constants[name]) for key, name in fixed.items()},
             operands={key: name for key, name in bound.items() if key not in fixed},
             results=tuple(var.name for var in op.outputs),
             rounds=op.op_type in ARITHMETIC and types.builtin_to_string(op.outputs[0].dtype) == HALF,
             releases=tuple(name for name in _activations(op, constants) if last[name] is op and name not in kept),
         )
+
+
+def _sums_codes(op: Any) -> bool:
+    """Whether an operation takes dequantized values: its sums are those of integers, exact in float32."""
+    source = op.inputs.get("x")
+    made = getattr(source, "op", None)
+    return made is not None and made.op_type == "dequantize"
 
 
 def _names(value: Any) -> str | list[str]:
