@@ -26,7 +26,7 @@ class short_names(GraphPass):  # type: ignore[misc]  # noqa: N801  # untyped bas
         for function in program.functions.values():
             outputs = {var.name for var in function.outputs}
             numbers: dict[str, itertools.count[int]] = defaultdict(itertools.count)
-            for operation in sorted(function.operations, key=_is_inside_weights):
+            for operation in sorted(function.operations, key=_readers, reverse=True):
                 short = SHORT.get(operation.op_type.split("_")[0])
                 if len(operation.outputs) > 1 or operation.outputs[0].name in outputs:
                     continue
@@ -36,10 +36,12 @@ class short_names(GraphPass):  # type: ignore[misc]  # noqa: N801  # untyped bas
                     operation.name = operation.outputs[0].name
 
 
-def _is_inside_weights(operation: Any) -> bool:
-    """Whether it is a constant of compressed weights: those are written where they are used, and need no name."""
+def _readers(operation: Any) -> int:
+    """How many operations name the result: what is read most gets the shortest name. Constants of compressed weights are written where
+    they are used, and not named.
+    """
     readers = [reader for output in operation.outputs for reader in output.child_ops]
-    return bool(readers) and all(reader.op_type.startswith("constexpr") for reader in readers)
+    return sum(not reader.op_type.startswith("constexpr") for reader in readers)
 
 
 def written(number: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 from torch.export import ExportedProgram
+from torch.fx import GraphModule
 
 from converters.contract import QuantPlan
 from converters.quantized_program import graph_module
@@ -17,6 +18,10 @@ from evit_mobile.validation.metrics import sqnr_db
 
 CORRECTING = 2 / 3
 """The share of the images that corrections are made with; the others judge."""
+CLEAR_DB = 1.0
+"""What rounding weights by what they multiply has to gain. Where other errors prevail it changes SQNR by some tenths, up or down from one
+dozen images to the next: random b2 loses 1.8 dB on 16 images after 0.9 dB won on 16 others.
+"""
 
 
 def with_helpful_corrections(
@@ -38,18 +43,26 @@ def with_helpful_corrections(
 def with_helpful_rounding(
     program: ExportedProgram, images: Sequence[Tensor], report: Callable[[str], None]
 ) -> ExportedProgram:
-    """`program` with its weights rounded to fp16 by what they multiply, if that raises the SQNR of the logits in fp16."""
-    seen, judges = split(images)
-    if not seen:
+    """`program` with its weights rounded to fp16 by what they multiply, if that clearly raises the SQNR of the logits in fp16: on the
+    images that it was done with and on those that judge.
+    """
+    parts = split(images)
+    if not parts[0]:
         return program
     exact = graph_module(program)
-    expected = logits_of(exact, judges)
-    rounded = with_half_weights(program, seen)
-    before, after = (sqnr_db(logits_of(simulate_half(each), judges), expected) for each in (exact, rounded))
-    if not after > before:
-        report(f"weights are rounded to the nearest: by what they multiply, {after:.1f} dB instead of {before:.1f} dB")
+    rounded = with_half_weights(program, parts[0])
+    gains = [gain_db(exact, rounded, part) for part in parts]
+    if not min(gains) >= CLEAR_DB:
+        report(f"weights are rounded to the nearest: by what they multiply, SQNR changes by {min(gains):.1f} dB")
         return program
     return exported_again(rounded, program)
+
+
+def gain_db(exact: GraphModule, rounded: GraphModule, images: Sequence[Tensor]) -> float:
+    """What rounding in advance adds to the SQNR of the logits that `exact` has in fp16; nan where they overflow."""
+    expected = logits_of(exact, images)
+    before, after = (sqnr_db(logits_of(simulate_half(each), images), expected) for each in (exact, rounded))
+    return after - before
 
 
 def split(images: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
