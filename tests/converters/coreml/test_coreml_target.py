@@ -57,6 +57,7 @@ def test_nothing_heavy_is_imported_before_use() -> None:
     assert done.stdout.strip() == "set()"
 
 
+@pytest.mark.slow
 def test_conversion_and_evaluation_are_silent(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CONVERSION, str(tmp_path / "p.mlpackage")],

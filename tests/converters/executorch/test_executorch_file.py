@@ -186,6 +186,7 @@ def test_operations_outside_the_delegate_are_named(stock: tuple[nn.Module, Path]
     assert inspection.operations["aten::cumsum.out"] == 1
 
 
+@pytest.mark.slow
 def test_files_of_other_writers_run(stock: tuple[nn.Module, Path]) -> None:
     model, path = stock
     x = torch.randn(IMAGE)

@@ -66,6 +66,7 @@ def test_a_missing_package_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatc
         ExecuTorchTarget().load(tmp_path / "model.pte")
 
 
+@pytest.mark.slow
 def test_nothing_but_the_result_is_printed(tmp_path: Path) -> None:
     completed = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path / "model.pte")], capture_output=True, text=True, check=True
