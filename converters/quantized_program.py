@@ -30,7 +30,7 @@ def quantize_program(program: ExportedProgram, plan: QuantPlan) -> ExportedProgr
 
     Raises KeyError for a tensor that the program does not have.
     """
-    import torch.ao.quantization.fx._decomposed  # registers the quantized_decomposed operators
+    import torch.ao.quantization.fx._decomposed  # noqa: F401  # registers the quantized_decomposed operators
 
     module = graph_module(program)
     nodes = {node.name: node for node in module.graph.nodes}
@@ -43,6 +43,11 @@ def quantize_program(program: ExportedProgram, plan: QuantPlan) -> ExportedProgr
         correct_bias(module, correction)
     module.graph.lint()
     module.recompile()
+    return exported_again(module, program)
+
+
+def exported_again(module: GraphModule, program: ExportedProgram) -> ExportedProgram:
+    """`module`, made from `program`, as a program."""
     example, _ = program.example_inputs
     return torch.export.export(module, example, strict=False)
 

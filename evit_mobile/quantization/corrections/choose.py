@@ -9,10 +9,10 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
 from converters.contract import QuantPlan
-from converters.quantized_program import graph_module
+from converters.quantized_program import exported_again, graph_module
 from evit_mobile.quantization.automatic import logits_of
 from evit_mobile.quantization.corrections.bias import with_corrected_biases
-from evit_mobile.quantization.corrections.half_weights import exported_again, with_half_weights
+from evit_mobile.quantization.corrections.half_weights import with_half_weights
 from evit_mobile.quantization.simulate import simulate, simulate_half
 from evit_mobile.validation.metrics import sqnr_db
 

@@ -24,7 +24,7 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 from torch.nn import functional as F
 
-from converters.quantized_program import graph_module
+from converters.quantized_program import exported_again, graph_module
 from evit_mobile.quantization.corrections.bias import in_lockstep
 from evit_mobile.quantization.placement import ATEN
 from evit_mobile.quantization.simulate import set_parameter
@@ -64,12 +64,6 @@ def with_weights_of(program: ExportedProgram, other: ExportedProgram) -> Exporte
         if name in other.state_dict and other.state_dict[name].shape == own.shape:
             set_parameter(module, name, other.state_dict[name].detach())
     return exported_again(module, program)
-
-
-def exported_again(module: GraphModule, program: ExportedProgram) -> ExportedProgram:
-    """`module`, made from `program`, as a program."""
-    example, _ = program.example_inputs
-    return torch.export.export(module, example, strict=False)
 
 
 def input_statistics(module: GraphModule, images: Sequence[Tensor]) -> dict[Node, InputStatistics]:

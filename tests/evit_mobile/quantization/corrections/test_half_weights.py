@@ -15,14 +15,13 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
 from converters.contract import Metadata, Precision
-from converters.quantized_program import graph_module
+from converters.quantized_program import exported_again, graph_module
 from converters.registry import find_target
 from evit_mobile.preparation import export
 from evit_mobile.quantization.automatic import logits_of
 from evit_mobile.quantization.corrections import choose
 from evit_mobile.quantization.corrections.choose import with_helpful_rounding
 from evit_mobile.quantization.corrections.half_weights import (
-    exported_again,
     neighbours,
     taps,
     with_half_weights,
