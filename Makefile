@@ -6,6 +6,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SWIFT_ROOT ?= /opt/evit-mobile-swift
+# Processes that share the tests, a file at a time; each takes up to 10 GB, with the largest variants.
+WORKERS ?= 2
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-fast test-android test-ios test-web lint bench clean
 
@@ -13,10 +16,10 @@ demo: .venv/demo.stamp
 	$(BIN)/evit-mobile convert --format all --int8 --out out/demo
 
 test: .venv/test.stamp lint
-	$(BIN)/python -m pytest -m "slow or not slow" -rs --durations=10
+	$(BIN)/python -m pytest $(PARALLEL) -m "slow or not slow" -rs --durations=10
 
 test-fast: .venv/test.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-android: .venv/test.stamp
 	PYTHON=$(BIN)/python scripts/android/prepare.sh .tools/android

@@ -66,7 +66,7 @@ def bars(rows: Sequence[tuple[str, float]], unit: str, title: str, digits: int =
         ends = [f"{round(value, digits) + 0:.{digits}f} {unit}" for _, value in rows]
         axes.bar_label(drawn, ends, padding=6)
         axes.set_xlim(0, max([*values, 0]) or 1)
-        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
         axes.set_yticks(range(len(rows)), [shortened(label) for label, _ in rows])
         axes.set_xticks([])
         axes.spines[:].set_visible(False)

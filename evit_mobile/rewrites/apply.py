@@ -124,4 +124,5 @@ def _apply(passes: Passes, original: nn.Module, probe: Tensor, limit: float) -> 
 
 def relative_error(actual: Tensor, expected: Tensor) -> float:
     """Largest absolute difference over the largest expected magnitude."""
+    actual, expected = actual.detach(), expected.detach()
     return float((actual - expected).abs().max() / expected.abs().max().clamp_min(1e-12))

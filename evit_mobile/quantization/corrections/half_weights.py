@@ -142,7 +142,8 @@ def flipped(nearest: Tensor, other: Tensor, shift: Tensor, effect: Tensor, price
 
 def neighbours(exact: Tensor) -> tuple[Tensor, Tensor]:
     """The fp16 number nearest to each of `exact`, and the one on its other side; the same twice where fp16 holds it, or cannot."""
-    half = exact.numpy().astype(np.float16)
+    with np.errstate(over="ignore"):  # infinite is what fp16 makes of it: such a weight is kept as it is
+        half = exact.numpy().astype(np.float16)
     nearest = half.astype(np.float32)
     towards = np.where(nearest < exact.numpy(), np.inf, -np.inf).astype(np.float16)
     other = np.nextafter(half, towards).astype(np.float32)
