@@ -8,7 +8,7 @@ An operation is int8 when all of its inputs come from a dequantize and its outpu
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 
@@ -85,10 +85,21 @@ def _quantize_weight(module: GraphModule, node: Node, quantization: WeightQuanti
 
 
 def correct_bias(module: GraphModule, correction: BiasCorrection) -> None:
-    """Gives `module` a corrected bias of its own; the tensor it had belongs to the program."""
-    path, _, leaf = correction.tensor.rpartition(".")
+    """Takes the mean error off a bias of `module`."""
     bias = module.get_parameter(correction.tensor).detach() + torch.tensor(correction.values)
-    setattr(module.get_submodule(path), leaf, torch.nn.Parameter(bias, requires_grad=False))
+    set_parameter(module, correction.tensor, bias)
+
+
+def parameter_of(layer: Node, position: int) -> str | None:
+    """Name of the parameter that a layer has at `position` of its arguments; None where there is none, or something computed."""
+    source = layer.args[position] if len(layer.args) > position else None
+    return str(source.target) if isinstance(source, Node) and source.op == "get_attr" else None
+
+
+def set_parameter(module: GraphModule, name: str, value: Tensor) -> None:
+    """Gives `module` a parameter of its own under `name`; the tensor it had belongs to the program."""
+    path, _, leaf = name.rpartition(".")
+    setattr(module.get_submodule(path), leaf, nn.Parameter(value, requires_grad=False))
 
 
 def quantize_weight(weight: Tensor, scales: Tensor, axis: int) -> Tensor:

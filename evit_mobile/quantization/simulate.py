@@ -13,7 +13,7 @@ from torch.fx import Graph, GraphModule, Node
 from torch.fx.graph import CodeGen
 
 from converters.contract import ActivationQuantization, QuantPlan, WeightQuantization
-from converters.quantized_program import INT8_MAX, INT8_MIN, correct_bias, graph_module, quantize_weight
+from converters.quantized_program import INT8_MAX, INT8_MIN, correct_bias, graph_module, quantize_weight, set_parameter
 from evit_mobile.data import BATCH, affordable
 from evit_mobile.quantization.placement import ACTIVATIONS, MOVEMENT
 
@@ -132,9 +132,3 @@ def _replace_uses(graph: Graph, node: Node, function: Callable[..., Any], argume
         new = graph.call_function(function, arguments)
     for user in users:
         user.replace_input_with(node, new)
-
-
-def set_parameter(module: GraphModule, name: str, value: Tensor) -> None:
-    """Gives `module` a parameter of its own under `name`; the tensor it had belongs to the program."""
-    path, _, leaf = name.rpartition(".")
-    setattr(module.get_submodule(path), leaf, nn.Parameter(value, requires_grad=False))

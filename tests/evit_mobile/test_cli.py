@@ -106,7 +106,19 @@ def test_bad_input_is_explained_with_exit_code_2(
     assert not list(tmp_path.glob("out/*.tflite"))
 
 
-HEAVY = {"ai_edge_litert", "coremltools", "executorch", "jinja2", "matplotlib", "numpy", "PIL", "safetensors", "timm", "torch", "torchao"}
+HEAVY = {
+    "ai_edge_litert",
+    "coremltools",
+    "executorch",
+    "jinja2",
+    "matplotlib",
+    "numpy",
+    "PIL",
+    "safetensors",
+    "timm",
+    "torch",
+    "torchao",
+}
 
 
 @pytest.mark.parametrize("command", [(), ("convert",), ("validate",), ("profile",), ("report",)])

@@ -21,9 +21,12 @@ from torch.fx import GraphModule, Interpreter, Node
 from torch.fx.node import map_aggregate, map_arg
 
 from converters.contract import BiasCorrection, QuantPlan
-from converters.quantized_program import graph_module
+from converters.quantized_program import graph_module, parameter_of
 from evit_mobile.quantization.placement import ATEN
 from evit_mobile.quantization.simulate import reader_of, simulate
+
+BIAS = 2
+"""Position of the bias among the arguments of a convolution or a linear layer."""
 
 
 def with_corrected_biases(program: ExportedProgram, plan: QuantPlan, images: Sequence[Tensor]) -> QuantPlan:
@@ -31,7 +34,7 @@ def with_corrected_biases(program: ExportedProgram, plan: QuantPlan, images: Seq
     module = graph_module(program)
     nodes = list(module.graph.nodes)
     readers = {reader_of(nodes, weight.tensor).name: weight for weight in plan.weights}
-    layers = {node.name for node in nodes if node.name in readers and _bias(node) is not None}
+    layers = {node.name for node in nodes if node.name in readers and parameter_of(node, BIAS) is not None}
     expected = {
         node.name: _means(node, results) for node, results in in_lockstep(module, images) if node.name in layers
     }
@@ -42,7 +45,9 @@ def with_corrected_biases(program: ExportedProgram, plan: QuantPlan, images: Seq
         shift = certain(_means(node, results) - expected[node.name])
         results -= _along_channels(node, shift)
         values = tuple((-shift).tolist())
-        corrections.append(BiasCorrection(tensor=str(_bias(node)), module=readers[node.name].module, values=values))
+        corrections.append(
+            BiasCorrection(tensor=str(parameter_of(node, BIAS)), module=readers[node.name].module, values=values)
+        )
     return replace(plan, biases=tuple(corrections))
 
 
@@ -98,9 +103,3 @@ def _means(node: Node, results: Tensor) -> Tensor:
 def _along_channels(node: Node, values: Tensor) -> Tensor:
     """(C,) in the shape that broadcasts over the layer's result."""
     return values.view(-1, 1, 1) if node.target is ATEN.conv2d.default else values
-
-
-def _bias(reader: Node) -> str | None:
-    """Name of the bias that a layer reads."""
-    bias = reader.args[2] if len(reader.args) > 2 else None
-    return str(bias.target) if isinstance(bias, Node) else None

@@ -24,10 +24,9 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 from torch.nn import functional as F
 
-from converters.quantized_program import exported_again, graph_module
+from converters.quantized_program import exported_again, graph_module, parameter_of, set_parameter
 from evit_mobile.quantization.corrections.bias import in_lockstep
 from evit_mobile.quantization.placement import ATEN
-from evit_mobile.quantization.simulate import set_parameter
 
 CANDIDATES = 256
 """Most weights of a channel that may be rounded the other way."""
@@ -149,9 +148,3 @@ def neighbours(exact: Tensor) -> tuple[Tensor, Tensor]:
     other = np.nextafter(half, towards).astype(np.float32)
     kept = (nearest == exact.numpy()) | ~np.isfinite(other) | ~np.isfinite(nearest)
     return torch.from_numpy(nearest), torch.from_numpy(np.where(kept, nearest, other))
-
-
-def parameter_of(layer: Node, position: int) -> str | None:
-    """Name of the parameter that a layer has at `position` of its arguments; None where there is none, or something computed."""
-    source = layer.args[position] if len(layer.args) > position else None
-    return str(source.target) if isinstance(source, Node) and source.op == "get_attr" else None

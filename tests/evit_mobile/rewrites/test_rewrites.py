@@ -191,4 +191,4 @@ def outputs_of(layer: nn.Module, head: nn.Module, probe: torch.Tensor) -> torch.
 def spread(outputs: torch.Tensor) -> float:
     """Root mean square of the largest channel over that of the smallest."""
     sizes = outputs.square().mean(0).sqrt()
-    return float(sizes.max() / sizes.min())
+    return float((sizes.max() / sizes.min()).detach())
