@@ -119,7 +119,8 @@ def convert(
         cache=cache,
         first=any_form,
     )
-    records, failures = [], []
+    records: list[ArtefactRecord] = []
+    failures: list[BaseException] = []  # none of them loses what has been proven
     for target in targets:
         lowerable = prepared[target.precisions[precision]]
         forms = [Form(lowerable=lowerable, reference=reference, held_out=held_out)]
@@ -128,14 +129,23 @@ def convert(
         target = with_interface(target, interface, held_out.preprocess, programs)
         try:
             records.append(produce(target, forms, precision, folder, report, max_drop))
-        except ConverterError as error:
+        except (ConverterError, OSError) as error:
             failures.append(error)
+        except KeyboardInterrupt as interruption:
+            failures.append(interruption)
+            break
+    if not records:
+        raise failures[0]
     plan, protection = any_form.plan, any_form.protection
     document = compose(reference, calibration, held_out, plan, precision, protection, records, folder, seed)
     audits = [asdict(lowerable.audit) for lowerable in prepared.values() if lowerable.audit is not None]
     document["activation_audit"] = audits[0] if audits else document.get("activation_audit")
     report("writing golden vectors")
-    document["golden"] = write_golden(document, folder, reference, held_out, golden)
+    try:
+        document["golden"] = write_golden(document, folder, reference, held_out, golden)
+    except (OSError, KeyboardInterrupt) as error:
+        document["golden"] = None
+        failures.append(error)
     write_manifest(document, folder)
     if failures:
         raise failures[0]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # OpenMP's threads wait for each other in a loop: with more of them than cores each wait lasts until one is scheduled again.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("evit-mobile", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("evit-mobile")

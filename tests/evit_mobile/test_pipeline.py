@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import random
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 import evit_mobile
+from converters.errors import ToolchainError
 from converters.files import sha256
 from converters.registry import find_target
 from evit_mobile import reading
@@ -246,3 +248,47 @@ def test_interrupting_leaves_no_half_written_file(tmp_path: Path, monkeypatch: p
     assert not (tmp_path / "manifest.json").exists()
     assert [path.suffix for path in tmp_path.iterdir()] == [".tflite"]
     find_target("tflite").load(tmp_path / "efficientvit_m0.fp32.tflite")
+
+
+@pytest.mark.parametrize(
+    ("step", "failure", "code"),
+    [
+        ("produce", ToolchainError(got="no memory", allowed="enough", do="free some"), 3),
+        ("produce", OSError(errno.ENOSPC, "No space left on device"), 2),
+        ("produce", KeyboardInterrupt(), 130),
+        ("write_golden", OSError(errno.ENOSPC, "No space left on device"), 2),
+        ("write_golden", KeyboardInterrupt(), 130),
+    ],
+)
+def test_what_is_proven_before_a_failure_is_kept(
+    step: str, failure: BaseException, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evit_mobile import pipeline
+
+    genuine, calls = getattr(pipeline, step), []
+
+    def fails_for_the_second(*arguments: object) -> object:
+        calls.append(arguments)
+        if step == "produce" and len(calls) == 1:
+            return genuine(*arguments)
+        raise failure
+
+    monkeypatch.setattr(pipeline, step, fails_for_the_second)
+    formats = ("tflite", "executorch") if step == "produce" else ("tflite",)
+    chosen = [word for name in formats for word in ("--format", name)]
+    assert run(monkeypatch, "convert", *chosen, "--fp32", "--size", "96", "--out", str(tmp_path)) == code
+    assert [entry["format"] for entry in entries(tmp_path)] == ["tflite"]
+    assert reading.validate(tmp_path).proven
+    assert (read_manifest(tmp_path)["golden"] is None) == (step == "write_golden")
+
+
+def test_nothing_written_is_no_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from evit_mobile import pipeline
+
+    def fail(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pipeline, "produce", fail)
+    arguments = ("convert", "--format", "tflite", "--fp32", "--size", "96", "--out", str(tmp_path))
+    assert run(monkeypatch, *arguments) == 2
+    assert not list(tmp_path.iterdir())
