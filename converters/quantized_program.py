@@ -16,6 +16,8 @@ from converters.contract import ActivationQuantization, BiasCorrection, QuantPla
 
 INT8_MIN, INT8_MAX = -128, 127
 WEIGHT_MIN, WEIGHT_MAX = -127, 127
+WEIGHT, BIAS = 1, 2
+"""Positions of both among the arguments of a convolution or a linear layer."""
 
 
 def graph_module(program: ExportedProgram) -> GraphModule:

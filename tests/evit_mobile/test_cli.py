@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -104,34 +103,6 @@ def test_bad_input_is_explained_with_exit_code_2(
     assert "Traceback" not in captured.err
     assert captured.out == ""
     assert not list(tmp_path.glob("out/*.tflite"))
-
-
-HEAVY = {
-    "ai_edge_litert",
-    "coremltools",
-    "executorch",
-    "jinja2",
-    "matplotlib",
-    "numpy",
-    "PIL",
-    "safetensors",
-    "timm",
-    "torch",
-    "torchao",
-}
-
-
-@pytest.mark.parametrize("command", [(), ("convert",), ("validate",), ("profile",), ("report",)])
-def test_help_imports_nothing_heavy(command: tuple[str, ...]) -> None:
-    code = (
-        f"import sys; from evit_mobile import cli; sys.argv = ['evit-mobile', *{command!r}, '--help']\n"
-        "try: cli.main()\nfinally: print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
-    )
-    ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert "Usage: evit-mobile" in ended.stdout
-    imported = set(ended.stderr.split())
-    assert "typer" in imported
-    assert not imported & HEAVY
 
 
 def test_models_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import functools
 import json
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import evit_mobile
 from converters.errors import ToolchainError
 from converters.files import sha256
 from converters.registry import find_target
-from evit_mobile import reading
+from evit_mobile import pipeline, reading
 from evit_mobile.data import everything, preprocess_for
 from evit_mobile.errors import UsageError
 from evit_mobile.manifest import read_manifest, to_json
@@ -236,59 +237,60 @@ def test_another_model_in_the_same_folder_takes_the_golden_vectors_away(tmp_path
     assert not (tmp_path / "golden").exists()
 
 
+FULL_DISK = OSError(errno.ENOSPC, "No space left on device")
+
+
+def failing(failure: BaseException) -> Callable[..., None]:
+    def fail(*_arguments: object) -> None:
+        raise failure
+
+    return fail
+
+
+def exit_code_of_converting(monkeypatch: pytest.MonkeyPatch, folder: Path, *formats: str) -> int:
+    chosen = [word for name in formats for word in ("--format", name)]
+    return run(monkeypatch, "convert", *chosen, "--fp32", "--size", "96", "--out", str(folder))
+
+
 def test_interrupting_leaves_no_half_written_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from evit_mobile import pipeline
-
-    def interrupt(*_arguments: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(pipeline, "prove", interrupt)
-    arguments = ("convert", "--format", "tflite", "--fp32", "--size", "96", "--out", str(tmp_path))
-    assert run(monkeypatch, *arguments) == 130
+    monkeypatch.setattr(pipeline, "prove", failing(KeyboardInterrupt()))
+    assert exit_code_of_converting(monkeypatch, tmp_path, "tflite") == 130
     assert not (tmp_path / "manifest.json").exists()
     assert [path.suffix for path in tmp_path.iterdir()] == [".tflite"]
     find_target("tflite").load(tmp_path / "efficientvit_m0.fp32.tflite")
 
 
 @pytest.mark.parametrize(
-    ("step", "failure", "code"),
+    ("failure", "code"),
     [
-        ("produce", ToolchainError(got="no memory", allowed="enough", do="free some"), 3),
-        ("produce", OSError(errno.ENOSPC, "No space left on device"), 2),
-        ("produce", KeyboardInterrupt(), 130),
-        ("write_golden", OSError(errno.ENOSPC, "No space left on device"), 2),
-        ("write_golden", KeyboardInterrupt(), 130),
+        (ToolchainError(got="no memory", allowed="enough", do="free some"), 3),
+        (FULL_DISK, 2),
+        (KeyboardInterrupt(), 130),
     ],
 )
-def test_what_is_proven_before_a_failure_is_kept(
-    step: str, failure: BaseException, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_artefacts_proven_before_a_failure_are_kept(
+    failure: BaseException, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from evit_mobile import pipeline
-
-    genuine, calls = getattr(pipeline, step), []
-
-    def fails_for_the_second(*arguments: object) -> object:
-        calls.append(arguments)
-        if step == "produce" and len(calls) == 1:
-            return genuine(*arguments)
-        raise failure
-
-    monkeypatch.setattr(pipeline, step, fails_for_the_second)
-    formats = ("tflite", "executorch") if step == "produce" else ("tflite",)
-    chosen = [word for name in formats for word in ("--format", name)]
-    assert run(monkeypatch, "convert", *chosen, "--fp32", "--size", "96", "--out", str(tmp_path)) == code
+    steps = iter([pipeline.produce, failing(failure)])
+    monkeypatch.setattr(pipeline, "produce", lambda *arguments: next(steps)(*arguments))
+    assert exit_code_of_converting(monkeypatch, tmp_path, "tflite", "executorch") == code
     assert [entry["format"] for entry in entries(tmp_path)] == ["tflite"]
     assert reading.validate(tmp_path).proven
-    assert (read_manifest(tmp_path)["golden"] is None) == (step == "write_golden")
+    assert read_manifest(tmp_path)["golden"] is not None
+
+
+@pytest.mark.parametrize(("failure", "code"), [(FULL_DISK, 2), (KeyboardInterrupt(), 130)])
+def test_artefacts_are_kept_without_golden_vectors(
+    failure: BaseException, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "write_golden", failing(failure))
+    assert exit_code_of_converting(monkeypatch, tmp_path, "tflite") == code
+    assert [entry["format"] for entry in entries(tmp_path)] == ["tflite"]
+    assert reading.validate(tmp_path).proven
+    assert read_manifest(tmp_path)["golden"] is None
 
 
 def test_nothing_written_is_no_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from evit_mobile import pipeline
-
-    def fail(*_arguments: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(pipeline, "produce", fail)
-    arguments = ("convert", "--format", "tflite", "--fp32", "--size", "96", "--out", str(tmp_path))
-    assert run(monkeypatch, *arguments) == 2
+    monkeypatch.setattr(pipeline, "produce", failing(FULL_DISK))
+    assert exit_code_of_converting(monkeypatch, tmp_path, "tflite") == 2
     assert not list(tmp_path.iterdir())

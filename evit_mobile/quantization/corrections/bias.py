@@ -21,12 +21,9 @@ from torch.fx import GraphModule, Interpreter, Node
 from torch.fx.node import map_aggregate, map_arg
 
 from converters.contract import BiasCorrection, QuantPlan
-from converters.quantized_program import graph_module, parameter_of
+from converters.quantized_program import BIAS, graph_module, parameter_of
 from evit_mobile.quantization.placement import ATEN
 from evit_mobile.quantization.simulate import reader_of, simulate
-
-BIAS = 2
-"""Position of the bias among the arguments of a convolution or a linear layer."""
 
 
 def with_corrected_biases(program: ExportedProgram, plan: QuantPlan, images: Sequence[Tensor]) -> QuantPlan:

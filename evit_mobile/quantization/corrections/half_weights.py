@@ -24,7 +24,7 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 from torch.nn import functional as F
 
-from converters.quantized_program import exported_again, graph_module, parameter_of, set_parameter
+from converters.quantized_program import BIAS, WEIGHT, exported_again, graph_module, parameter_of, set_parameter
 from evit_mobile.quantization.corrections.bias import in_lockstep
 from evit_mobile.quantization.placement import ATEN
 
@@ -45,7 +45,7 @@ def with_half_weights(program: ExportedProgram, images: Sequence[Tensor]) -> Gra
     """`program` as a module whose layers have weights and biases that fp16 holds, by `images`, each (1, 3, H, W)."""
     module = graph_module(program)
     for layer, inputs in input_statistics(module, images).items():
-        weight, bias = (parameter_of(layer, position) for position in (1, 2))
+        weight, bias = parameter_of(layer, WEIGHT), parameter_of(layer, BIAS)
         if weight is None:
             continue
         exact = module.get_parameter(weight).detach()
