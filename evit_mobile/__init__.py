@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evit_mobile.pipeline import Conversion, convert
+    from evit_mobile.commands.convert import Conversion, convert
 
 __version__ = "0.1.0"
 __all__ = ["Conversion", "__version__", "convert"]
@@ -14,7 +14,7 @@ __all__ = ["Conversion", "__version__", "convert"]
 def __getattr__(name: str) -> Any:
     """Loads the API on first use, so that `import evit_mobile` needs no torch."""
     if name in ("convert", "Conversion"):
-        from evit_mobile import pipeline
+        from evit_mobile.commands import convert as pipeline
 
         return getattr(pipeline, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

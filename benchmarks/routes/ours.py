@@ -1,4 +1,4 @@
-"""This project's own converters, by the steps of `evit_mobile.pipeline.convert` without its validation."""
+"""This project's own converters, by the steps of `evit_mobile.commands.convert` without its validation."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from benchmarks.subjects import Subject
 from calib.splits import Selection
 from converters.contract import Precision
 from converters.registry import find_target
+from evit_mobile.commands.convert import describe
 from evit_mobile.data import Images
-from evit_mobile.pipeline import describe
 from evit_mobile.preparation import prepare, silent
 
 

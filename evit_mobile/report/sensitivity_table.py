@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from evit_mobile.sensitivity import Sensitivity
+    from evit_mobile.commands.sensitivity import Sensitivity
 
 SHOWN = 20
 

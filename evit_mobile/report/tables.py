@@ -17,7 +17,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from converters.contract import Inspection
-    from evit_mobile.reading import Evaluation, FolderValidation
+    from evit_mobile.commands.validate import Evaluation, FolderValidation
 
 VERDICT_STYLES = {"passed": "bold green", "failed": "bold red", "not_run": "bold yellow"}
 PACKAGES = (

@@ -13,7 +13,8 @@ from torch import nn
 
 from converters.contract import Layout, Precision
 from converters.registry import find_target
-from evit_mobile import reading
+from evit_mobile.commands import validate as reading
+from evit_mobile.commands.convert import convert
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, preprocess_for
 from evit_mobile.document import task_matches
 from evit_mobile.errors import UsageError
@@ -22,7 +23,6 @@ from evit_mobile.manifest import read_manifest
 from evit_mobile.models import build_model
 from evit_mobile.models.bundled import bundled_checkpoint
 from evit_mobile.models.weights import load_checkpoint
-from evit_mobile.pipeline import convert
 from evit_mobile.reference import load_reference
 from evit_mobile.spec import ModelSpec, Task, find_spec
 from evit_mobile.validation.metrics import compare

@@ -11,12 +11,12 @@ from converters.contract import Precision
 from converters.coreml.options import OptionError
 from converters.coreml.target import CoreMLTarget
 from converters.registry import find_target
-from evit_mobile.cli import chosen_precision
+from evit_mobile.cli.app import chosen_precision
+from evit_mobile.commands.convert import convert
+from evit_mobile.commands.validate import validate
 from evit_mobile.errors import UsageError
 from evit_mobile.interface import Interface, check_interface, with_interface
 from evit_mobile.manifest import read_manifest
-from evit_mobile.pipeline import convert
-from evit_mobile.reading import validate
 from tests.evit_mobile.test_cli import run
 
 IMAGES = Interface(image_input=True, class_output=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from converters.errors import ArtefactError
-from evit_mobile import pipeline
+from evit_mobile.commands import convert as pipeline
 from evit_mobile.manifest import FIELDS, FILE_NAME, SCHEMA, read_manifest
 
 COMPLETE = dict.fromkeys(FIELDS, None) | {"schema": SCHEMA}

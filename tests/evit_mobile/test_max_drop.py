@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from evit_mobile import max_drop
+from evit_mobile.commands.convert import convert
 from evit_mobile.max_drop import lost_points
-from evit_mobile.pipeline import convert
 from tests.evit_mobile.test_cli import run
 
 
@@ -31,8 +31,8 @@ def test_a_limit_that_cannot_be_kept_is_exit_code_1_with_the_best(
 ) -> None:
     """Planted: every trial is said to lose a point more than the limit allows; float cannot help."""
     monkeypatch.setattr(max_drop, "lost_points", lambda *_: 1.1)
-    monkeypatch.setattr("evit_mobile.pipeline.MAX_DROP_IMAGES", 256)
-    monkeypatch.setattr("evit_mobile.pipeline.prove", lowered_by(2.0))
+    monkeypatch.setattr("evit_mobile.commands.convert.MAX_DROP_IMAGES", 256)
+    monkeypatch.setattr("evit_mobile.commands.convert.prove", lowered_by(2.0))
     options = ("--format", "tflite", "--size", "96", "--max-drop", "0.1", "--out", str(tmp_path), "--json")
     assert run(monkeypatch, "convert", *options) == 1
     captured = capfd.readouterr()
@@ -45,7 +45,7 @@ def test_a_limit_that_cannot_be_kept_is_exit_code_1_with_the_best(
 
 def lowered_by(points: float) -> Any:
     """`prove`, with the artefact's top-1 that many points lower."""
-    from evit_mobile import pipeline
+    from evit_mobile.commands import convert as pipeline
 
     original = pipeline.judge
 

@@ -18,12 +18,13 @@ import evit_mobile
 from converters.errors import ToolchainError
 from converters.files import sha256
 from converters.registry import find_target
-from evit_mobile import pipeline, reading
+from evit_mobile.commands import convert as pipeline
+from evit_mobile.commands import validate as reading
+from evit_mobile.commands.convert import convert
 from evit_mobile.data import everything, preprocess_for
 from evit_mobile.errors import UsageError
 from evit_mobile.manifest import read_manifest, to_json
 from evit_mobile.models import build_model
-from evit_mobile.pipeline import convert
 from evit_mobile.preparation import run_module
 from evit_mobile.reference import load_reference, randomise
 from evit_mobile.spec import find_spec

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import evit_mobile
-from evit_mobile import reading
+from evit_mobile.commands import validate as reading
 from evit_mobile.errors import UsageError
 
 BUNDLED = ("efficientvit_m0", "efficientvit_b0")

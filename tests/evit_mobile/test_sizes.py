@@ -13,10 +13,10 @@ from converters.coreml import package
 from converters.coreml.options import OptionError
 from converters.files import sha256
 from converters.registry import find_target
+from evit_mobile.commands.validate import validate
 from evit_mobile.errors import UsageError
 from evit_mobile.interface import Interface
 from evit_mobile.manifest import read_manifest, write_manifest
-from evit_mobile.reading import validate
 from evit_mobile.reference import at_size, load_reference
 from evit_mobile.report.tables import manifest_table, revalidation_rows, revalidation_table
 from evit_mobile.sizes import check_sizes

@@ -19,7 +19,7 @@ from converters.executorch.delegates.vulkan import VulkanDelegateTarget
 from converters.executorch.target import ExecuTorchTarget
 from converters.files import sha256
 from converters.registry import DELEGATED, find_target, target_of
-from evit_mobile import pipeline
+from evit_mobile.commands import convert as pipeline
 from evit_mobile.data import held_out_images
 from evit_mobile.errors import UsageError
 from evit_mobile.reference import load_reference

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from converters.registry import find_target
-from evit_mobile.pipeline import convert
+from evit_mobile.commands.convert import convert
 from evit_mobile.reference import randomise
 
 VARIANTS = [f"efficientvit_{variant}" for variant in ("m0", "m2", "m5", "b0", "b1", "b3", "l1", "l2")]

@@ -10,7 +10,7 @@ import pytest
 
 import evit_mobile
 from converters.files import sha256
-from evit_mobile import reading
+from evit_mobile.commands import validate as reading
 from evit_mobile.errors import UsageError
 from evit_mobile.manifest import read_manifest
 from evit_mobile.recovery import procedure

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from converters.contract import Precision
+from evit_mobile.commands.convert import choose_images
 from evit_mobile.errors import UsageError
-from evit_mobile.pipeline import choose_images
 from evit_mobile.preparation import PROBE_IMAGES, Report, export, silent
 from evit_mobile.quantization.automatic import HARM_IMAGES, logits_of
 from evit_mobile.quantization.calibration import calibrate

@@ -136,7 +136,7 @@ def convert(
     json: JsonOption = False,
 ) -> None:
     """Convert a model and prove each written file against the PyTorch reference."""
-    from evit_mobile import pipeline
+    from evit_mobile.commands import convert as pipeline
     from evit_mobile.interface import Interface
     from evit_mobile.report import tables
 
@@ -178,7 +178,7 @@ def validate(
     json: JsonOption = False,
 ) -> None:
     """Prove a written artefact again: its bytes, its outputs, its accuracy."""
-    from evit_mobile import reading
+    from evit_mobile.commands import validate as reading
     from evit_mobile.report import tables
 
     with progress() as report:
@@ -190,7 +190,7 @@ def validate(
 @app.command()
 def inspect(artefact: ArtefactArgument, json: JsonOption = False) -> None:
     """Show operations, delegated share, partitions, dtypes and bytes of an artefact."""
-    from evit_mobile import reading
+    from evit_mobile.commands import validate as reading
     from evit_mobile.report import tables
 
     with progress() as report:
@@ -208,7 +208,7 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Measure top-1 and top-5 of an artefact on labelled images."""
-    from evit_mobile import reading
+    from evit_mobile.commands import validate as reading
     from evit_mobile.report import tables
 
     with progress() as report:
@@ -340,7 +340,7 @@ def sensitivity(
     json: JsonOption = False,
 ) -> None:
     """Rank modules by the harm of quantizing each to int8."""
-    from evit_mobile import sensitivity as ranking
+    from evit_mobile.commands import sensitivity as ranking
     from evit_mobile.report.sensitivity_table import sensitivity_entry, sensitivity_table
 
     if plot is not None:
@@ -497,7 +497,3 @@ def explain(error: Exception) -> int:
     console.print(f"internal error: {type(error).__name__}: {error}", markup=False, highlight=False, soft_wrap=True)
     console.print("this is a bug; run again with --debug before the command for the traceback")
     return 3
-
-
-if __name__ == "__main__":
-    main()

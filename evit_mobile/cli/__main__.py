@@ -1,0 +1,5 @@
+"""`python -m evit_mobile.cli`, as `evit-mobile`."""
+
+from evit_mobile.cli.app import main
+
+main()
