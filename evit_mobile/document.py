@@ -84,7 +84,8 @@ def with_earlier(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     if not (folder / FILE_NAME).exists():
         return document
     earlier = read_manifest(folder)
-    if (earlier["model"], earlier["input"]) != (document["model"], document["input"]):
+    told = {"notes": document["model"]["notes"]}  # remarks, which a later version may word differently
+    if ({**earlier["model"], **told}, earlier["input"]) != (document["model"], document["input"]):
         return document
     written = {entry["path"] for entry in document["artefacts"]}
     kept = [entry for entry in earlier["artefacts"] if entry["path"] not in written]
@@ -112,6 +113,7 @@ def model_entry(reference: Reference) -> dict[str, Any]:
         "source": reference.source,
         "origin": reference.origin,
         "keys": reference.keys,
+        "notes": list(reference.notes),
     }
 
 

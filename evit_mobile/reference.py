@@ -25,8 +25,8 @@ Size = tuple[int, int]
 class Reference:
     """The fp32 module everything is proven against, (B, 3, H, W) -> (B, classes), and where its weights come from.
 
-    `weights` is "bundled", "file", "hub", "module" or "random"; `source` finds them again. `recovery` is how the weights of a
-    variation came about.
+    `weights` is "bundled", "file", "hub", "module" or "random"; `source` finds them again. `notes` say what was decided while
+    loading them. `recovery` is how the weights of a variation came about.
     """
 
     spec: ModelSpec
@@ -37,6 +37,7 @@ class Reference:
     keys: int
     sha256: str | None
     labels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     recovery: Recovery | None = None
 
     @property
@@ -87,6 +88,7 @@ def _loaded(weights: str, loaded: LoadedModel, labels: tuple[str, ...] = ()) -> 
         keys=loaded.keys,
         sha256=loaded.sha256,
         labels=labels if loaded.recovery is None else loaded.recovery.labels,
+        notes=loaded.notes,
         recovery=loaded.recovery,
     )
 
@@ -95,7 +97,7 @@ def _bundled(name: str, size: Size | None, num_classes: int | None) -> Reference
     path = bundled_checkpoint(name)
     loaded = load_checkpoint(path, model=name, size=size, num_classes=num_classes)
     reference = _loaded("bundled", loaded, labels=bundled_class_names())
-    return replace(reference, source=f"bundled:{BUNDLED[name]}")
+    return replace(reference, source=f"bundled:{BUNDLED[name]}", notes=())
 
 
 def _random(name: str, size: Size | None, num_classes: int | None, seed: int) -> Reference:

@@ -50,10 +50,13 @@ class GoldenCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderValidation:
-    """Artefacts judged again, and the golden vectors beside them where the manifest names some."""
+    """Artefacts judged again, and the golden vectors beside them where the manifest names some. `notes` say what was decided while
+    the reference's weights were loaded.
+    """
 
     artefacts: tuple[Revalidation, ...]
     golden: GoldenCheck | None
+    notes: tuple[str, ...] = ()
 
     @property
     def proven(self) -> bool:
@@ -120,7 +123,8 @@ def validate(
         report(f"validating {entry['path']}")
         results.append(judge_again(folder, entry, chosen))
     usable = [result.path.name for result in results if result.validation.images]
-    return FolderValidation(artefacts=tuple(results), golden=check_golden(folder, manifest, usable, reference))
+    golden = check_golden(folder, manifest, usable, reference)
+    return FolderValidation(artefacts=tuple(results), golden=golden, notes=reference.notes)
 
 
 def check_golden(

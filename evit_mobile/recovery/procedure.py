@@ -80,7 +80,7 @@ def recover(
     )
     path = folder / f"{spec.title}.safetensors"
     write_recovered(path, spec, student, recovery)
-    return load_reference(spec.name, weights=path)
+    return replace(load_reference(spec.name, weights=path), notes=reference.notes)
 
 
 def varied_spec(reference: Reference, variation: Variation) -> ModelSpec:

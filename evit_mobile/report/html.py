@@ -12,9 +12,10 @@ from converters.files import write_bytes
 from evit_mobile.manifest import read_manifest
 from evit_mobile.profiling.operators import by_kind, by_module
 from evit_mobile.profiling.records import PROFILE_NAME, read
+from evit_mobile.report.lines import accuracy_cells
 from evit_mobile.report.plots import Point, bars, histogram, scatter
 from evit_mobile.report.profiles import interval, load_and_first_run, remarks, sum_line
-from evit_mobile.report.tables import accuracy_cells, delegation_cell
+from evit_mobile.report.tables import delegation_cell
 
 PAGE_NAME = "report.html"
 SENSITIVITY_NAME = "sensitivity.json"
@@ -66,7 +67,7 @@ def page(manifest: dict[str, Any], profiles: list[dict[str, Any]], sensitivity: 
     )
     plot = scatter_of(manifest, profiles)
     return environment.get_template("page.html.j2").render(
-        model=manifest["model"],
+        model={"notes": [], **manifest["model"]},
         input=manifest["input"],
         tool=manifest.get("tool", {}).get("version", ""),
         artefacts=[artefact_row(entry) for entry in manifest["artefacts"]],

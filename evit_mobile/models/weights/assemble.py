@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,10 +24,20 @@ LARGEST_SIDE = 2048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedSize:
-    """Input size (height, width) of the weights, and a remark where it is a choice."""
+    """Input size (height, width) of the weights, and in words where it is from."""
 
     size: tuple[int, int]
-    note: str | None = None
+    note: str
+
+    def note_at(self, spec: ModelSpec) -> str:
+        """The remark on `spec`, the model as it is loaded: for the trained size, or for another that was asked for."""
+        if spec.size == self.size:
+            return self.note
+        if not isinstance(spec.architecture, MsraArchitecture):
+            return f"used at {_pixels(spec.size)}, as asked for"
+        before, after = (window_resolutions(spec.architecture, size) for size in (self.size, spec.size))
+        resized = "" if before == after else f"; bias tables of windows {_listed(before)} resized to {_listed(after)}"
+        return f"used at {_pixels(spec.size)}, as asked for{resized}"
 
 
 def class_count(match: Match, state: Mapping[str, Tensor], asked: int | None) -> int:
@@ -67,25 +77,36 @@ def trained_size(match: Match, state: Mapping[str, Tensor], recorded: tuple[int,
     spec = match.template.spec
     if not isinstance(spec.architecture, MsraArchitecture):
         if recorded is not None:
-            return TrainedSize(size=recorded)
-        height, width = spec.size
-        default = f"the weights do not say their input size; {height}x{width}, the variant's default, is used"
+            return TrainedSize(size=recorded, note=f"input size {_pixels(recorded)}, as stated with the weights")
+        default = f"the weights do not say their input size; {_pixels(spec.size)}, the variant's default, is used"
         return TrainedSize(size=spec.size, note=default)
     sides = window_sides(match, state)
     sizes = [s for s in range(PATCH_STRIDE, LARGEST_SIDE + 1, PATCH_STRIDE) if _windows(spec.architecture, s) == sides]
     if not sizes:
         raise CheckpointError(
-            got=f"bias tables of windows of {', '.join(map(str, sides))} cells in the three stages",
+            got=f"bias tables of windows of {_listed(sides)} cells in the three stages",
             allowed="windows that one input size makes, such as 7, 7, 4 at 224x224",
             do="save the weights again",
         )
     if recorded is not None and window_resolutions(spec.architecture, recorded) == sides:
-        return TrainedSize(size=recorded)
+        return TrainedSize(size=recorded, note=f"input size {_pixels(recorded)}, as stated with the weights")
     usable = [side for side in sizes if side % 32 == 0] or sizes
     side = spec.size[0] if spec.size[0] in usable else usable[0]
     alike = [other for other in usable if other != side]
-    note = f"bias tables alike at {side} and {', '.join(map(str, alike[:3]))} pixels; {side} is used" if alike else None
+    note = f"input size {side}x{side}, from the bias tables"
+    if alike:
+        note = f"bias tables alike at {side} and {_listed(alike[:3])} pixels; {side} is used"
+    if recorded is not None:
+        note = f"{_pixels(recorded)}, the input size stated with the weights, is not that of their bias tables; {note}"
     return TrainedSize(size=(side, side), note=note)
+
+
+def _pixels(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _windows(architecture: MsraArchitecture, side: int) -> tuple[int, ...]:

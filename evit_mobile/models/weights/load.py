@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from converters.files import sha256
@@ -17,6 +18,7 @@ from evit_mobile.models.weights.layouts import Layout, find_layout
 from evit_mobile.models.weights.match import Match, match_any
 from evit_mobile.models.weights.recovered import Recovery, check_request, match_recovered, read_recovery
 from evit_mobile.models.weights.sidecar import recorded_size
+from evit_mobile.models.weights.template import BATCH_COUNT
 from evit_mobile.models.weights.unwrap import unwrap
 from evit_mobile.spec import ModelSpec
 
@@ -91,7 +93,6 @@ def load_checkpoint(
     trained = trained_size(found.match, found.state, recorded_size(path) or unwrapped.size)
     spec = target_spec(found.match.template.spec, found.layout, trained=trained.size, asked=size, classes=classes)
     module = assemble(found.match, found.layout, found.state, spec)
-    size_notes = (trained.note,) if trained.note is not None and size is None else ()
     return LoadedModel(
         spec=spec,
         module=module,
@@ -99,8 +100,20 @@ def load_checkpoint(
         source=source or str(path),
         keys=len(found.match.sources),
         sha256=sha256(path),
-        notes=(*unwrapped.notes, *found.notes, *size_notes),
+        notes=(*unwrapped.notes, *found.notes, *stored_notes(found.match, found.state), trained.note_at(spec)),
     )
+
+
+def stored_notes(match: Match, state: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Remarks on how the file keeps the tensors that are taken from it."""
+    notes = []
+    if match.folded:
+        notes.append(f"{len(match.folded)} norms are folded into their layers in the file")
+    kept = {state[key].dtype for name, key in match.sources.items() if not name.endswith(BATCH_COUNT)}
+    others = sorted(str(dtype).removeprefix("torch.") for dtype in kept - {torch.float32})
+    if others:
+        notes.append(f"weights are stored as {', '.join(others)}; the reference computes in float32")
+    return tuple(notes)
 
 
 def load_recovered(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evit_mobile.report.tables import recovery_lines
+from evit_mobile.report.lines import recovery_lines
 
 
 def manifest(top1: float | None) -> dict[str, Any]:
