@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from converters.errors import ArtefactError
-from evit_mobile import cli
+from evit_mobile.cli.app import app
 from evit_mobile.profiling.records import append, latency_entry
 from evit_mobile.report.html import page, write_page
 from evit_mobile.report.plots import Point, bars, histogram, scatter
@@ -225,7 +225,7 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
 
 
 def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cli.app(["report", str(folder), "--html", "--json"], standalone_mode=False)
+    app(["report", str(folder), "--html", "--json"], standalone_mode=False)
     assert json.loads(capsys.readouterr().out) == {"page": str(folder / "report.html")}
 
 
