@@ -19,14 +19,17 @@ from evit_mobile.models.weights.template import BIAS_TABLE
 from evit_mobile.spec import ModelSpec, find_spec
 
 Size = tuple[int, int]
+RECOVERED = "the record of the recovery"
+"""Who states the class names of a variation's weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """The fp32 module everything is proven against, (B, 3, H, W) -> (B, classes), and where its weights come from.
 
-    `weights` is "bundled", "file", "hub", "module" or "random"; `source` finds them again. `notes` say what was decided while
-    loading them. `recovery` is how the weights of a variation came about.
+    `weights` is "bundled", "file", "hub", "module" or "random"; `source` finds them again. `labels` are the classes' names in the
+    order of the logits as `labels_stated_by` states them, empty where nobody does. `notes` say what was decided while loading the
+    weights. `recovery` is how the weights of a variation came about.
     """
 
     spec: ModelSpec
@@ -37,6 +40,7 @@ class Reference:
     keys: int
     sha256: str | None
     labels: tuple[str, ...] = ()
+    labels_stated_by: str | None = None
     notes: tuple[str, ...] = ()
     recovery: Recovery | None = None
 
@@ -78,7 +82,10 @@ def load_reference(
     return _loaded("file", load_checkpoint(Path(weights), model=name, size=size, num_classes=num_classes))
 
 
-def _loaded(weights: str, loaded: LoadedModel, labels: tuple[str, ...] = ()) -> Reference:
+def _loaded(weights: str, loaded: LoadedModel) -> Reference:
+    labels, stated_by = loaded.stated.labels, loaded.stated.labels_stated_by
+    if loaded.recovery is not None:
+        labels, stated_by = loaded.recovery.labels, RECOVERED if loaded.recovery.labels else None
     return Reference(
         spec=loaded.spec,
         module=loaded.module,
@@ -87,7 +94,8 @@ def _loaded(weights: str, loaded: LoadedModel, labels: tuple[str, ...] = ()) -> 
         origin=loaded.origin,
         keys=loaded.keys,
         sha256=loaded.sha256,
-        labels=labels if loaded.recovery is None else loaded.recovery.labels,
+        labels=labels,
+        labels_stated_by=stated_by,
         notes=loaded.notes,
         recovery=loaded.recovery,
     )
@@ -96,8 +104,13 @@ def _loaded(weights: str, loaded: LoadedModel, labels: tuple[str, ...] = ()) -> 
 def _bundled(name: str, size: Size | None, num_classes: int | None) -> Reference:
     path = bundled_checkpoint(name)
     loaded = load_checkpoint(path, model=name, size=size, num_classes=num_classes)
-    reference = _loaded("bundled", loaded, labels=bundled_class_names())
-    return replace(reference, source=f"bundled:{BUNDLED[name]}", notes=())
+    return replace(
+        _loaded("bundled", loaded),
+        source=f"bundled:{BUNDLED[name]}",
+        labels=bundled_class_names(),
+        labels_stated_by="the bundled weights",
+        notes=(),
+    )
 
 
 def _random(name: str, size: Size | None, num_classes: int | None, seed: int) -> Reference:

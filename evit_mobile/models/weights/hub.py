@@ -12,7 +12,7 @@ from types import ModuleType
 
 from evit_mobile.errors import CheckpointError, UsageError
 from evit_mobile.models.weights.load import LoadedModel, load_checkpoint
-from evit_mobile.models.weights.sidecar import CONFIG_FILE, HUB_FILES
+from evit_mobile.models.weights.stated import CONFIG_FILE, HUB_FILES
 from evit_mobile.spec import CLASSIFIERS, SEGMENTERS
 
 DEFAULT_REFERENCE = "hub"

@@ -16,6 +16,7 @@ from evit_mobile.models.weights.distilled import merge_distilled_head
 from evit_mobile.models.weights.layouts import Layout, find_layout
 from evit_mobile.models.weights.load import LoadedModel
 from evit_mobile.models.weights.match import Match, match_any
+from evit_mobile.models.weights.stated import module_places, read_stated
 from evit_mobile.models.weights.template import HEAD
 from evit_mobile.models.weights.unwrap import StateDict, as_size
 from evit_mobile.spec import MitArchitecture, ModelSpec, Task
@@ -68,6 +69,7 @@ def load_module(module: nn.Module, *, model: str | None = None, size: tuple[int,
         source="module",
         keys=len(origin.match.sources) + (len(origin.head.state_dict()) if origin.head is not None else 0),
         sha256=None,
+        stated=read_stated(module_places(module), classes=theirs.shape[1]),
         notes=origin.notes,
     )
 

@@ -17,7 +17,7 @@ from evit_mobile.models.weights.files import read_file
 from evit_mobile.models.weights.layouts import Layout, find_layout
 from evit_mobile.models.weights.match import Match, match_any
 from evit_mobile.models.weights.recovered import Recovery, check_request, match_recovered, read_recovery
-from evit_mobile.models.weights.sidecar import recorded_size
+from evit_mobile.models.weights.stated import NOTHING, Stated, file_places, read_stated
 from evit_mobile.models.weights.template import BATCH_COUNT
 from evit_mobile.models.weights.unwrap import unwrap
 from evit_mobile.spec import ModelSpec
@@ -29,8 +29,8 @@ class LoadedModel:
 
     `spec` is the variant as loaded: size, classes and the eps of its origin. `module` is fp32, in eval mode. `origin`
     is whose names the weights have: "timm", "mit", "msra" or "evit-mobile". `source` is a path, a hub reference with
-    its commit, or "module". `keys` counts the tensors taken. `notes` say what was decided on the way. `recovery` is that of a
-    variation's weights.
+    its commit, or "module". `keys` counts the tensors taken. `stated` is what comes with them. `notes` say what was decided on the
+    way. `recovery` is that of a variation's weights.
     """
 
     spec: ModelSpec
@@ -39,6 +39,7 @@ class LoadedModel:
     source: str
     keys: int
     sha256: str | None
+    stated: Stated = NOTHING
     notes: tuple[str, ...] = ()
     recovery: Recovery | None = None
 
@@ -82,7 +83,8 @@ def load_checkpoint(
     only compared with it. `size` (height, width) resizes the bias tables of an M model where its windows change.
     Raises CheckpointError (see there) and UsageError for a size that is not a multiple of 32.
     """
-    unwrapped = unwrap(read_file(path))
+    tree = read_file(path)
+    unwrapped = unwrap(tree)
     recorded = read_recovery(path)
     if recorded is not None:
         spec, recovery = recorded
@@ -90,7 +92,8 @@ def load_checkpoint(
         return load_recovered(path, unwrapped.state, spec, recovery, source or str(path))
     found = recognise(unwrapped.state, model=model)
     classes = class_count(found.match, found.state, num_classes)
-    trained = trained_size(found.match, found.state, recorded_size(path) or unwrapped.size)
+    stated = read_stated(file_places(tree, path), classes=classes)
+    trained = trained_size(found.match, found.state, stated.size)
     spec = target_spec(found.match.template.spec, found.layout, trained=trained.size, asked=size, classes=classes)
     module = assemble(found.match, found.layout, found.state, spec)
     return LoadedModel(
@@ -100,6 +103,7 @@ def load_checkpoint(
         source=source or str(path),
         keys=len(found.match.sources),
         sha256=sha256(path),
+        stated=stated,
         notes=(*unwrapped.notes, *found.notes, *stored_notes(found.match, found.state), trained.note_at(spec)),
     )
 

@@ -1,8 +1,7 @@
-"""Which of the state dicts in a checkpoint is the one to use, and what else the checkpoint says."""
+"""Which of the state dicts in a checkpoint is the one to use."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -15,12 +14,9 @@ StateDict = Mapping[str, Tensor]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unwrapped:
-    """A checkpoint's state dict, the input size (height, width) that it was trained at where the checkpoint says so,
-    and remarks for the user.
-    """
+    """A checkpoint's state dict, and remarks for the user."""
 
     state: StateDict
-    size: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -72,19 +68,7 @@ def unwrap(tree: object) -> Unwrapped:
     key, state, reason = found[0]
     left = [other for other, _, _ in found[1:]]
     note = f"took {key!r} from the checkpoint, {reason}" + (f"; left {', '.join(map(repr, left))}" if left else "")
-    return Unwrapped(state=state, size=_trained_size(tree), notes=(note,))
-
-
-def _trained_size(tree: Mapping[object, object]) -> tuple[int, int] | None:
-    """Input size from the training arguments that timm's, Microsoft's and Lightning's checkpoints keep."""
-    for holder in (tree.get("args"), tree.get("hyper_parameters")):
-        settings = vars(holder) if isinstance(holder, argparse.Namespace) else holder
-        if isinstance(settings, Mapping):
-            for key in ("input_size", "img_size"):
-                size = as_size(settings.get(key))
-                if size is not None:
-                    return size
-    return None
+    return Unwrapped(state=state, notes=(note,))
 
 
 def as_size(value: object) -> tuple[int, int] | None:
