@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from calib.class_names import class_indices
 from calib.datasets import FileDataset
 from calib.errors import DataError
 from calib.images import SUFFIXES
@@ -14,9 +15,9 @@ from calib.images import SUFFIXES
 def open_folder(folder: Path, class_names: tuple[str, ...] | None = None) -> FileDataset:
     """Images directly in `folder` are unlabelled; otherwise every sub-folder is a class and is searched recursively.
 
-    Classes are the sub-folders in the order of their names, or `class_names` where given. Hidden files and files
-    without an image suffix are not looked at. Raises DataError for an empty folder, images beside sub-folders with
-    images, an empty class, and a sub-folder that `class_names` does not list.
+    Classes are the sub-folders in the order of their names; with `class_names` those that they name, some or all. Hidden files and
+    files without an image suffix are not looked at. Raises DataError for an empty folder, images beside sub-folders with images, an
+    empty class, and a sub-folder with images that `class_names` does not list.
     """
     flat = tuple(sorted(path for path in folder.iterdir() if _is_image(path)))
     classes = {path.name: _images_below(path) for path in sorted(folder.iterdir()) if _is_class(path)}
@@ -39,26 +40,20 @@ def open_folder(folder: Path, class_names: tuple[str, ...] | None = None) -> Fil
 
 
 def _labelled(folder: Path, classes: dict[str, list[Path]], class_names: tuple[str, ...] | None) -> FileDataset:
-    names = tuple(classes) if class_names is None else class_names
-    order = {name: index for index, name in enumerate(names)}
-    for name, paths in classes.items():
-        if name not in order:
-            raise DataError(
-                got=f"class folder {name!r} in {folder}",
-                allowed=f"the classes {', '.join(names)}",
-                do="rename or remove the folder",
-            )
-        if not paths and class_names is None:
-            raise DataError(
-                got=f"class folder {name!r} in {folder} with no images",
-                allowed="at least one image per class",
-                do="add images or remove the folder",
-            )
-    pairs = [(path, order[name]) for name, paths in classes.items() for path in paths]
+    empty = [name for name, paths in classes.items() if not paths]
+    if empty and class_names is None:
+        raise DataError(
+            got=f"class folder {empty[0]!r} in {folder} with no images",
+            allowed="at least one image per class",
+            do="add images or remove the folder",
+        )
+    filled = {name: paths for name, paths in classes.items() if paths}
+    names = tuple(filled) if class_names is None else class_names
+    indices = class_indices(list(filled), names, what="class folder", source=str(folder))
     return FileDataset(
         source=str(folder),
-        paths=tuple(path for path, _ in pairs),
-        labels=np.array([label for _, label in pairs], np.int64),
+        paths=tuple(path for paths in filled.values() for path in paths),
+        labels=np.repeat(np.array(indices, np.int64), [len(paths) for paths in filled.values()]),
         class_names=names,
     )
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from calib.class_names import class_indices
 from calib.datasets import FileDataset, Labels
 from calib.errors import DataError
 
 
 def open_listing(listing: Path, class_names: tuple[str, ...] | None = None) -> FileDataset:
-    """Labels are class indices if every one is an integer, class names otherwise (in `class_names`' order, or sorted).
+    """Labels are class names (in `class_names`' order, or sorted), or class indices if every one is an integer.
 
     Raises DataError naming the line for a missing image, a label on some lines only, and an unknown class.
     """
@@ -46,14 +47,10 @@ def _existing(listing: Path, number: int, name: str) -> Path:
 def _class_indices(
     listing: Path, words: list[str], class_names: tuple[str, ...] | None
 ) -> tuple[Labels, tuple[str, ...] | None]:
-    if all(word.isdecimal() for word in words):
-        return np.array([int(word) for word in words], np.int64), class_names
+    if class_names is None and all(word.isdecimal() for word in words):
+        return np.array([int(word) for word in words], np.int64), None
     names = tuple(sorted(set(words))) if class_names is None else class_names
-    order = {name: index for index, name in enumerate(names)}
-    unknown = sorted(set(words) - set(order))
-    if unknown:
-        raise _wrong(listing, f"class {unknown[0]!r}, which is not one of {', '.join(names)}")
-    return np.array([order[word] for word in words], np.int64), names
+    return np.array(class_indices(words, names, what="class", source=str(listing)), np.int64), names
 
 
 def _wrong(listing: Path, what: str) -> DataError:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +111,59 @@ def test_an_unreadable_image_is_named_when_it_is_reached(tmp_path: Path) -> None
     dataset = open_dataset(tmp_path)
     with pytest.raises(DataError, match=r"2\.png"):
         list(batches(dataset, range(2), PREPROCESS, 2))
+
+
+# Names of the classes
+
+
+def class_folders(folder: Path, *names: str) -> Path:
+    for name in names:
+        picture(folder / name / "1.png")
+    return folder
+
+
+def labels_of(path: Path, names: list[str]) -> list[int]:
+    labels = open_dataset(path, class_names=names).labels
+    assert labels is not None
+    return labels.tolist()
+
+
+@pytest.mark.parametrize("folder", ["T-shirt-top", "T-shirt_top", "T-shirt top", "T-shirttop"])
+def test_a_name_that_no_folder_can_have_is_met_by_its_spelling(folder: str, tmp_path: Path) -> None:
+    assert labels_of(class_folders(tmp_path, folder), ["Coat", "T-shirt/top"]) == [1]
+
+
+def test_unicode_names_are_met_however_the_file_system_writes_them(tmp_path: Path) -> None:
+    assert labels_of(class_folders(tmp_path, "Ku\u0308rbis"), ["Apfel", "K\u00fcrbis"]) == [1]
+
+
+def test_case_and_spaces_are_part_of_a_name(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"'ankle boot'.*Ankle boot"):
+        labels_of(class_folders(tmp_path, "ankle boot"), ["Ankle boot"])
+
+
+def test_folders_called_by_numbers_are_indices_unless_these_are_names(tmp_path: Path) -> None:
+    folder = class_folders(tmp_path, "00", "01", "10")
+    assert labels_of(folder, [f"name {index}" for index in range(11)]) == [0, 1, 10]
+    assert labels_of(folder, ["10", "01", "00"]) == [2, 1, 0]
+    with pytest.raises(DataError, match=r"labels 0\.\.10"):
+        labels_of(folder, ["a", "b", "c"])
+
+
+def test_a_name_of_two_classes_is_refused_only_where_it_is_met(tmp_path: Path) -> None:
+    assert labels_of(class_folders(tmp_path, "fish"), ["crane", "fish", "crane"]) == [1]
+    with pytest.raises(DataError, match=r"'crane'.*2 classes"):
+        labels_of(class_folders(tmp_path, "crane"), ["crane", "fish", "crane"])
+
+
+def test_an_exact_name_goes_before_a_spelling(tmp_path: Path) -> None:
+    assert labels_of(class_folders(tmp_path, "a-b"), ["a/b", "a-b"]) == [1]
+
+
+def test_very_many_classes_are_not_all_listed(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"\(1000 in all\)") as caught:
+        labels_of(class_folders(tmp_path, "wolf"), [f"c{index}" for index in range(1000)])
+    assert "c999" not in str(caught.value)
 
 
 # Paths
@@ -321,10 +376,10 @@ def png_bytes(value: int) -> bytes:
     return buffer.getvalue()
 
 
-def write_parquet(path: Path, columns: dict[str, list[object]]) -> Path:
+def write_parquet(path: Path, columns: Mapping[str, Sequence[object]], metadata: dict[str, str] | None = None) -> Path:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is optional")
     arrow = pytest.importorskip("pyarrow")
-    parquet.write_table(arrow.table(columns), path)
+    parquet.write_table(arrow.table(columns).replace_schema_metadata(metadata), path)
     return path
 
 
@@ -334,6 +389,19 @@ def test_parquet_with_structs_and_labels(tmp_path: Path) -> None:
     assert values(dataset) == [3, 4]
     assert dataset.labels is not None
     assert dataset.labels.tolist() == [1, 0]
+
+
+def test_parquet_labels_by_name(tmp_path: Path) -> None:
+    images = [{"bytes": png_bytes(value)} for value in (3, 4)]
+    named = write_parquet(tmp_path / "named.parquet", {"image": images, "label": ["dog", "cat"]})
+    assert labels_of(named, ["cat", "ox", "dog"]) == [2, 0]
+    features = {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    declared = write_parquet(tmp_path / "declared.parquet", {"image": images, "label": [1, 0]}, metadata)
+    assert labels_of(declared, ["cat", "ox", "dog"]) == [2, 0]
+    assert open_dataset(declared).class_names == ("cat", "dog")
+    with pytest.raises(DataError, match="'dog'"):
+        open_dataset(declared, class_names=["cat", "ox"])
 
 
 @pytest.mark.parametrize(
