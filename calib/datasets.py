@@ -46,6 +46,10 @@ class ImageDataset(Protocol):
     def class_names(self) -> tuple[str, ...] | None:
         """Names in the order of the class indices, or None where the source has none."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the source, a sentence each, as that files were not read."""
+
     def __len__(self) -> int: ...
 
     def item(self, index: int) -> Picture:
@@ -66,6 +70,7 @@ class ArrayDataset:
     images: NDArray[Any]
     labels: Labels | None = None
     class_names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_labels(self.source, len(self.images), self.labels, self.class_names)
@@ -94,6 +99,7 @@ class FileDataset:
     paths: tuple[Path, ...]
     labels: Labels | None = None
     class_names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_labels(self.source, len(self.paths), self.labels, self.class_names)
@@ -116,6 +122,7 @@ class EncodedDataset:
     encoded: tuple[bytes, ...]
     labels: Labels | None = None
     class_names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_labels(self.source, len(self.encoded), self.labels, self.class_names)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -19,29 +20,15 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from calib.errors import DataError
+from calib.suffixes import HEIF_EXTRA
 
 Picture = Image.Image | NDArray[np.uint8]
 """What a dataset's item is: a Pillow image, or uint8 pixels (H, W), (H, W, 1) or (H, W, 3)."""
 
-SUFFIXES = frozenset(
-    {
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".bmp",
-        ".gif",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".avif",
-        ".jp2",
-    }
-)
-"""File names that count as images in a folder."""
+LARGEST_PIXELS = 1 << 29
+"""512 megapixels, 2 GB while an image is decoded: more than any phone takes. Pillow's own limit is one for the whole process."""
+DIGESTED_PIXELS = 1 << 20
+"""Pixels that are copied at a time to take their digest."""
 
 _CONVERSIONS: dict[str, tuple[str, ...]] = {
     "1": ("L",),
@@ -120,15 +107,66 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode_image(encoded: bytes, name: str) -> Image.Image:
-    """The image in the bytes of a file, upright, mode L or RGB. Raises DataError that calls it `name`."""
+    """The image in the bytes of a file, upright, mode L or RGB. Raises DataError that calls it `name`, for more than LARGEST_PIXELS
+    before anything is decoded.
+    """
     try:
-        with Image.open(io.BytesIO(encoded)) as image:
+        with _identified(encoded) as image:
+            if image.width * image.height > LARGEST_PIXELS:
+                raise _too_large(f"{image.width}x{image.height} pixels")
             image.load()
             return upright(image)
     except DataError as error:
         raise DataError(got=f"{error.got} in {name}", allowed=error.allowed, do=error.do) from error
+    except Image.DecompressionBombError as error:  # some of Pillow's readers hold on to its own limit
+        raise _too_large(f"more pixels than Pillow reads of this format, in {name}") from error
     except Exception as error:  # on damaged bytes Pillow's decoders raise nearly anything
         raise unreadable(name, error) from error
+
+
+def _identified(encoded: bytes) -> Image.Image:
+    """The image in the bytes of a file, whose size is known and which is not decoded yet: as Image.open gives it, which also applies
+    a limit on pixels that is one for the whole process. Raises what Image.open raises, and DataError for HEIC that cannot be read.
+    """
+    Image.preinit()
+    Image.init()
+    for kind in Image.ID:
+        factory, accept = Image.OPEN[kind]
+        if accept is None or accept(encoded[:16]) is True:
+            try:
+                return factory(io.BytesIO(encoded), "")
+            except (SyntaxError, IndexError, TypeError, struct.error):  # not of this kind
+                continue
+    if encoded[4:8] == b"ftyp" and encoded[8:12] in HEIF_BRANDS:
+        return _from_heif(encoded)
+    raise UnidentifiedImageError
+
+
+HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+"""First brands of files with still images in HEVC, ISO/IEC 23008-12."""
+
+
+def _from_heif(encoded: bytes) -> Image.Image:
+    """A photo as iPhones write it, already upright. Raises DataError without pillow-heif."""
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise DataError(
+            got="a HEIC image", allowed="HEIC where pillow-heif is installed", do=f"{HEIF_EXTRA}, or convert it to JPEG"
+        ) from error
+    photo = pillow_heif.open_heif(io.BytesIO(encoded))
+    if photo.size[0] * photo.size[1] > LARGEST_PIXELS:
+        raise _too_large(f"{photo.size[0]}x{photo.size[1]} pixels")
+    image: Image.Image = photo.to_pillow()
+    return image
+
+
+def _too_large(what: str) -> DataError:
+    return DataError(
+        got=f"an image of {what}",
+        allowed=f"at most {LARGEST_PIXELS >> 20} megapixels ({LARGEST_PIXELS} pixels)",
+        do="scale it down",
+    )
 
 
 def unreadable(name: str, error: Exception) -> DataError:
@@ -144,5 +182,10 @@ def unreadable(name: str, error: Exception) -> DataError:
 
 def content_digest(picture: Picture) -> str:
     """SHA-256 over size and RGB pixels: equal for the same image in another lossless format or under another name."""
-    image = upright(picture).convert("RGB")
-    return hashlib.sha256(f"{image.width}x{image.height}:".encode() + image.tobytes()).hexdigest()
+    image = upright(picture)
+    digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
+    rows = max(1, DIGESTED_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        digest.update(strip.convert("RGB").tobytes())
+    return digest.hexdigest()

@@ -9,23 +9,27 @@ import numpy as np
 from calib.class_names import class_indices
 from calib.datasets import FileDataset
 from calib.errors import DataError
-from calib.images import SUFFIXES
+from calib.suffixes import readable, unread_note
 
 
 def open_folder(folder: Path, class_names: tuple[str, ...] | None = None) -> FileDataset:
     """Images directly in `folder` are unlabelled; otherwise every sub-folder is a class and is searched recursively.
 
-    Classes are the sub-folders in the order of their names; with `class_names` those that they name, some or all. Hidden files and
-    files without an image suffix are not looked at. Raises DataError for an empty folder, images beside sub-folders with images, an
-    empty class, and a sub-folder with images that `class_names` does not list.
+    Classes are the sub-folders in the order of their names; with `class_names` those that they name, some or all. Hidden files are
+    not looked at, and files that look like images and are not read are counted in the notes. Raises DataError for a folder without
+    images, images beside sub-folders with images, an empty class, and a sub-folder with images that `class_names` does not list.
     """
-    flat = tuple(sorted(path for path in folder.iterdir() if _is_image(path)))
-    classes = {path.name: _images_below(path) for path in sorted(folder.iterdir()) if _is_class(path)}
+    suffixes = readable()
+    entries = sorted(folder.iterdir())
+    below = {path.name: sorted(path.rglob("*")) for path in entries if path.is_dir() and not path.name.startswith(".")}
+    flat = tuple(path for path in entries if _is_image(path, suffixes))
+    classes = {name: [path for path in paths if _is_image(path, suffixes)] for name, paths in below.items()}
     filled = [name for name, paths in classes.items() if paths]
+    unread = unread_note([*entries, *(path for paths in below.values() for path in paths)])
     if not flat and not filled:
         raise DataError(
-            got=f"folder {folder} with no images",
-            allowed=f"images ({', '.join(sorted(SUFFIXES))}), in the folder or in one sub-folder per class",
+            got=f"folder {folder} with no images" + (f" that can be read: {unread}" if unread else ""),
+            allowed=f"images ({', '.join(sorted(suffixes))}), in the folder or in one sub-folder per class",
             do="add images or correct the path",
         )
     if flat and filled:
@@ -34,16 +38,19 @@ def open_folder(folder: Path, class_names: tuple[str, ...] | None = None) -> Fil
             allowed="either images only, or one sub-folder per class",
             do="move the images into their classes",
         )
+    notes = (unread,) if unread else ()
     if flat:
-        return FileDataset(source=str(folder), paths=flat, class_names=class_names)
-    return _labelled(folder, classes, class_names)
+        return FileDataset(source=str(folder), paths=flat, class_names=class_names, notes=notes)
+    return _labelled(folder, classes, class_names, notes)
 
 
-def _labelled(folder: Path, classes: dict[str, list[Path]], class_names: tuple[str, ...] | None) -> FileDataset:
+def _labelled(
+    folder: Path, classes: dict[str, list[Path]], class_names: tuple[str, ...] | None, notes: tuple[str, ...]
+) -> FileDataset:
     empty = [name for name, paths in classes.items() if not paths]
     if empty and class_names is None:
         raise DataError(
-            got=f"class folder {empty[0]!r} in {folder} with no images",
+            got="; ".join([f"class folder {empty[0]!r} in {folder} with no images", *notes]),
             allowed="at least one image per class",
             do="add images or remove the folder",
         )
@@ -55,16 +62,9 @@ def _labelled(folder: Path, classes: dict[str, list[Path]], class_names: tuple[s
         paths=tuple(path for paths in filled.values() for path in paths),
         labels=np.repeat(np.array(indices, np.int64), [len(paths) for paths in filled.values()]),
         class_names=names,
+        notes=notes,
     )
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-
-
-def _is_class(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".")
-
-
-def _images_below(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if _is_image(path))
+def _is_image(path: Path, suffixes: frozenset[str]) -> bool:
+    return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
