@@ -206,6 +206,16 @@ class Artefact:
     toolchain: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsRun:
+    """What a file gave under settings of its runtime that `Target.load` does not use, but phones may: `words` say what was run, for
+    verdicts; `fault` what went wrong, None where nothing did.
+    """
+
+    words: str
+    fault: str | None = None
+
+
 Runner = Callable[["np.ndarray"], "np.ndarray"]
 """Runs a loaded artefact: float32 images (B, 3, H, W) -> float32 outputs (B, ...), any B, whatever the file's own batch
 and layout."""
@@ -235,6 +245,10 @@ class Target(Protocol):
 
     def load(self, path: Path) -> Runner:
         """Opens the written bytes in the real runtime. Raises ArtefactError for a damaged file, ToolchainError."""
+        ...
+
+    def run_with_settings(self, path: Path, images: np.ndarray) -> SettingsRun | None:
+        """Runs the file on float32 images (B, 3, H, W) under other settings of its runtime; None where it has none that matter."""
         ...
 
     def inspect(self, path: Path) -> Inspection:

@@ -7,10 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner
+from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner, SettingsRun
 from converters.coreml import inspect, lower, options, runtime, toolchain
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch.export import ExportedProgram
 
 
@@ -40,6 +41,9 @@ class CoreMLTarget:
 
     def load(self, path: Path) -> Runner:
         return runtime.load(path)
+
+    def run_with_settings(self, path: Path, images: np.ndarray) -> SettingsRun | None:  # noqa: ARG002  # the contract's signature
+        return None
 
     def inspect(self, path: Path) -> Inspection:
         return inspect.inspect(path)

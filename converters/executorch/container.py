@@ -1,9 +1,9 @@
 """The .pte file around the delegate: one method that calls it, the constants it needs, and a digest of everything else.
 
 The runtime checks that a file is a well-formed flatbuffer, but believes much of what its tables say. A file written here therefore
-carries a SHA-256 of its structure: all bytes but the constants. Damage there is found before native code sees the file; damage to
-constants changes outputs, which is validation's business. Files of other writers have no digest: they are checked for consistency,
-and run in another process first.
+carries a SHA-256 of its structure: all bytes but the delegates' named constants, which are most of the file. Damage there is found
+before native code sees the file; damage to named constants changes outputs, which is validation's business. Files of other writers
+have no digest: they are checked for consistency, and run in another process first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from executorch.exir.backend.compile_spec_schema import CompileSpec
 
 from converters.contract import Metadata
 from converters.errors import ArtefactError
+from converters.executorch.constants import check_constants, constant_buffers, constant_values, tensor_value
 from converters.executorch.damage import damaged
 from converters.executorch.delegate import Blob, StoredGraph, read_blob
 from converters.executorch.graph import Graph, Tensor
@@ -62,7 +63,7 @@ def write_container(
     program = schema.Program(
         version=0,
         execution_plan=[_forward(graph, backend, specs or {}), _metadata(metadata)],
-        constant_buffer=[schema.Buffer(storage=b"")],
+        constant_buffer=constant_buffers(graph.constants),
         backend_delegate_data=[schema.BackendDelegateInlineData(data=blob.graph)],
         segments=[],
         constant_segment=schema.SubsegmentOffsets(segment_index=0, offsets=[]),
@@ -75,12 +76,10 @@ def write_container(
 
 
 def _forward(graph: Graph, backend: str, specs: Mapping[str, bytes]) -> Any:
-    """The method that hands its inputs to the delegate and returns the delegate's outputs."""
-    tensors, offset = [], 0
-    for tensor in (*graph.inputs, *graph.outputs):
-        tensors.append(_planned_tensor(tensor, offset))
-        offset += -(-math.prod(tensor.shape) * FLOAT_BYTES // ALIGNMENT) * ALIGNMENT
-    count = len(graph.inputs)
+    """The method that hands its inputs and the graph's constants to the delegate and returns the delegate's outputs."""
+    planned, memory = _planned_tensors([*graph.inputs, *graph.outputs])
+    inputs, outputs = planned[: len(graph.inputs)], planned[len(graph.inputs) :]
+    tensors = [*inputs, *constant_values(graph.constants), *outputs]
     call = schema.DelegateCall(delegate_index=0, args=list(range(len(tensors))))
     delegate = schema.BackendDelegate(
         id=backend,
@@ -89,17 +88,27 @@ def _forward(graph: Graph, backend: str, specs: Mapping[str, bytes]) -> Any:
     )
     return schema.ExecutionPlan(
         name=METHOD,
-        container_meta_type=schema.ContainerMetadata(_arguments(count), ONE_RESULT),
+        container_meta_type=schema.ContainerMetadata(_arguments(len(inputs)), ONE_RESULT),
         values=tensors,
-        inputs=list(range(count)),
-        outputs=list(range(count, len(tensors))),
+        inputs=list(range(len(inputs))),
+        outputs=list(range(len(tensors) - len(outputs), len(tensors))),
         chains=[schema.Chain(inputs=[], outputs=[], instructions=[schema.Instruction(call)], stacktrace=None)],
         operators=[],
         delegates=[delegate],
         # Memory 0 is reserved; memory 1 holds the inputs and outputs.
-        non_const_buffer_sizes=[0, offset],
+        non_const_buffer_sizes=[0, memory],
         non_const_buffer_device=None,
     )
+
+
+def _planned_tensors(tensors: Sequence[Tensor]) -> tuple[list[Any], int]:
+    """Values with places in memory 1 one after the other, and how many bytes that takes."""
+    values, offset = [], 0
+    for tensor in tensors:
+        place = schema.AllocationDetails(memory_id=1, memory_offset_low=offset % 2**32, memory_offset_high=offset >> 32)
+        values.append(tensor_value(tensor, schema.ScalarType.FLOAT, allocation=place))
+        offset += -(-math.prod(tensor.shape) * FLOAT_BYTES // ALIGNMENT) * ALIGNMENT
+    return values, offset
 
 
 def _metadata(metadata: Metadata) -> Any:
@@ -116,23 +125,6 @@ def _metadata(metadata: Metadata) -> Any:
         delegates=[],
         non_const_buffer_sizes=[0, 0],
         non_const_buffer_device=None,
-    )
-
-
-def _planned_tensor(tensor: Tensor, offset: int) -> Any:
-    low, high = offset % 2**32, offset >> 32
-    return schema.EValue(
-        schema.Tensor(
-            scalar_type=schema.ScalarType.FLOAT,
-            storage_offset=0,
-            sizes=list(tensor.shape),
-            dim_order=list(range(len(tensor.shape))),
-            requires_grad=False,
-            layout=0,
-            data_buffer_idx=0,
-            allocation_info=schema.AllocationDetails(memory_id=1, memory_offset_low=low, memory_offset_high=high),
-            shape_dynamism=schema.TensorShapeDynamism.STATIC,
-        )
     )
 
 
@@ -207,6 +199,7 @@ def open_container(content: bytes) -> Container:
     try:
         container = read_container(content)
         check_digest(container)
+        check_constants(container)
         return replace(container, graphs=tuple(checked_graphs(container)))
     except ArtefactError:
         raise

@@ -21,8 +21,9 @@ from executorch.backends.xnnpack.serialization.xnnpack_graph_serialize import (
 )
 from executorch.exir._serialize._flatbuffer import _get_flatc_path
 
+from converters.errors import ToolchainError
 from converters.executorch.damage import damaged
-from converters.executorch.graph import NUMPY_TYPES, DataType, Graph, Operation, Tensor
+from converters.executorch.graph import NUMPY_TYPES, PACKED_FIELDS, DataType, Graph, Operation, Tensor
 
 NO_VALUE = 2**32 - 1
 NO_OFFSET = 2**64 - 1
@@ -48,9 +49,22 @@ class Blob:
 
 
 def write_blob(graph: Graph) -> Blob:
-    """The delegate's form of `graph`. The same graph gives the same bytes."""
+    """The delegate's form of `graph`. The same graph gives the same bytes. Raises ToolchainError for constants that must not be in it."""
     writer = _Writer(graph)
-    return Blob(graph=serialize_xnnpack_binary(writer.document, bytearray()), constants=writer.constants)
+    blob = Blob(graph=serialize_xnnpack_binary(writer.document, bytearray()), constants=writer.constants)
+    refuse_unpacked(read_blob(blob.graph))
+    return blob
+
+
+def refuse_unpacked(graph: StoredGraph) -> None:
+    """Raises ToolchainError for a delegate with constants that a runtime may free before they are read."""
+    unpacked = graph.unpacked()
+    if unpacked:
+        raise ToolchainError(
+            got=f"a delegate with constants inside that XNNPACK does not pack, of {', '.join(sorted(set(unpacked)))}",
+            allowed="constants inside as weights and biases only; others are handed in by the program",
+            do="report this as a fault of the converter",
+        )
 
 
 class _Writer:
@@ -58,7 +72,8 @@ class _Writer:
 
     def __init__(self, graph: Graph) -> None:
         self.constants: dict[str, bytes] = {}
-        self._external = {id(tensor): number for number, tensor in enumerate((*graph.inputs, *graph.outputs))}
+        handed_in = (*graph.inputs, *graph.constants)
+        self._external = {id(tensor): number for number, tensor in enumerate((*handed_in, *graph.outputs))}
         self._outputs = {id(tensor) for tensor in graph.outputs}
         tensors = graph.tensors()
         self._ids = {id(tensor): number for number, tensor in enumerate(tensors)}
@@ -69,7 +84,7 @@ class _Writer:
             xnodes=[self._node(operation, number) for number, operation in enumerate(graph.operations)],
             xvalues=[self._value(tensor) for tensor in tensors],
             num_externs=len(self._external),
-            input_ids=[self._ids[id(tensor)] for tensor in graph.inputs],
+            input_ids=[self._ids[id(tensor)] for tensor in handed_in],
             output_ids=[self._ids[id(tensor)] for tensor in graph.outputs],
             constant_data=self._entries,
         )
@@ -86,12 +101,13 @@ class _Writer:
 
     def _value(self, tensor: Tensor) -> Any:
         external = self._external.get(id(tensor), NO_VALUE)
-        flags = 0 if external == NO_VALUE else EXTERNAL_OUTPUT if id(tensor) in self._outputs else EXTERNAL_INPUT
+        inside = external == NO_VALUE
+        flags = 0 if inside else EXTERNAL_OUTPUT if id(tensor) in self._outputs else EXTERNAL_INPUT
         value = schema.XNNTensorValue(
             datatype=getattr(schema.XNNDatatype, f"xnn_datatype_{tensor.dtype}"),
             num_dims=len(tensor.shape),
             dims=list(tensor.shape),
-            constant_buffer_idx=0 if tensor.data is None else self._constant(tensor.data.tobytes()),
+            constant_buffer_idx=self._constant(tensor.data.tobytes()) if inside and tensor.data is not None else 0,
             external_id=external,
             flags=flags,
             id_out=self._ids[id(tensor)],
@@ -130,11 +146,12 @@ def _json_float(value: float) -> float | str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredNode:
-    """An operation as it was read: its kind, and the ids of what it reads and writes."""
+    """An operation as it was read: its kind, and the ids of what it reads and writes. Of what it reads, XNNPACK copies the `packed`."""
 
     kind: str
     inputs: tuple[int, ...]
     output: int
+    packed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +190,11 @@ class StoredGraph:
             if len(constants.get(value.key, b"")) < max(needed, value.size):
                 raise damaged(f"a constant of shape {value.shape} that is missing or too short")
 
+    def unpacked(self) -> list[str]:
+        """The kinds of the operations that read a constant inside the delegate which XNNPACK does not pack."""
+        constant = {number for number, value in self.values.items() if value.size}
+        return [node.kind for node in self.nodes if constant & {*node.inputs} - {*node.packed}]
+
 
 def read_blob(blob: bytes) -> StoredGraph:
     """The graph in a delegate's blob. Raises ArtefactError for bytes that are not one."""
@@ -210,9 +232,12 @@ def _stored_graph(document: dict[str, Any]) -> StoredGraph:
     nodes = []
     for node in document["xnodes"]:
         fields = node["xnode_union"]
-        inputs = (fields[name] for name in INPUT_FIELDS if fields.get(name, NO_VALUE) != NO_VALUE)
+        inputs = {name: fields[name] for name in INPUT_FIELDS if fields.get(name, NO_VALUE) != NO_VALUE}
+        packed = (number for name, number in inputs.items() if name in PACKED_FIELDS)
         kind = str(node["xnode_union_type"]).removeprefix("XNN")
-        nodes.append(StoredNode(kind=kind, inputs=tuple(inputs), output=fields["output_id"]))
+        nodes.append(
+            StoredNode(kind=kind, inputs=tuple(inputs.values()), output=fields["output_id"], packed=tuple(packed))
+        )
     values = {}
     for value in document["xvalues"]:
         tensor = value["xvalue_union"].get("tensor_value", value["xvalue_union"])

@@ -6,7 +6,7 @@ Names of operations, types and fields are those of the schema that executorch sh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -20,6 +20,11 @@ Clamp = tuple[float, float]
 
 MAX_RANK = 6
 """XNN_MAX_TENSOR_DIMS."""
+
+PACKED_FIELDS = ("filter_id", "bias_id")
+"""The operands whose constants XNNPACK copies into a form of its own when it loads a graph: those of convolutions and fully connected
+layers (`getPackedValueIds` in backends/xnnpack/runtime/XNNCompiler.cpp of pytorch/executorch@v1.4.1). All others it reads at every run
+from where they were, which ExecuTorch may have freed by then."""
 
 
 class DataType(StrEnum):
@@ -68,9 +73,13 @@ class Operation:
 
 @dataclass(slots=True)
 class Graph:
-    """Operations in execution order. Tensors are numbered in the order in which they first appear."""
+    """Operations in execution order. Tensors are numbered in the order in which they first appear.
+
+    `constants` are those that the delegate does not keep: the program does, and hands them in at every run, after the inputs.
+    """
 
     inputs: list[Tensor] = field(default_factory=list)
+    constants: list[Tensor] = field(default_factory=list)
     outputs: list[Tensor] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
 
@@ -92,3 +101,12 @@ class Graph:
                 needed.update(id(tensor) for tensor in operation.inputs.values())
                 kept.append(operation)
         self.operations = kept[::-1]
+
+    def hand_in(self) -> None:
+        """Makes `constants` of all that XNNPACK does not pack. One that is read in both ways becomes two."""
+        handed: dict[int, Tensor] = {}
+        for operation in self.operations:
+            for name, tensor in operation.inputs.items():
+                if tensor is not None and tensor.data is not None and name not in PACKED_FIELDS:
+                    operation.inputs[name] = handed.setdefault(id(tensor), replace(tensor))
+        self.constants = list(handed.values())

@@ -116,6 +116,21 @@ def _scalar_name(scalar_type: Any) -> str:
 
 
 def _notes(graphs: tuple[StoredGraph, ...]) -> tuple[str, ...]:
+    return (*_freed_constants(graphs), *_int8_operations(graphs))
+
+
+def _freed_constants(graphs: tuple[StoredGraph, ...]) -> tuple[str, ...]:
+    """A warning of files, as this tool wrote them once, that most runtimes read freed memory for."""
+    unpacked = Counter(kind for graph in graphs for kind in graph.unpacked())
+    if not unpacked:
+        return ()
+    kinds = ", ".join(f"{count} {kind}" for kind, count in unpacked.most_common())
+    return (
+        f"constants inside the delegate that runtimes may free before they are read: {kinds}; convert the model again",
+    )
+
+
+def _int8_operations(graphs: tuple[StoredGraph, ...]) -> tuple[str, ...]:
     """What of the delegate's operations writes int8, for files with any."""
     total: Counter[str] = Counter()
     integer: Counter[str] = Counter()

@@ -34,6 +34,7 @@ def to_graph(program: ExportedProgram, precision: Precision) -> Graph:
     emitter = Emitter(DataType.FP16 if precision is Precision.FP16 else DataType.FP32)
     translate(program, emitter, OPERATORS, add_input, add_output)
     emitter.graph.prune()
+    emitter.graph.hand_in()
     return emitter.graph
 
 

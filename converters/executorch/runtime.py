@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from converters.contract import SettingsRun
+from converters.executorch import weight_cache
 from converters.executorch.container import METHOD, open_container
 from converters.executorch.damage import damaged
 from converters.executorch.quiet import captured_native_log
@@ -51,6 +55,39 @@ def run_once(content: bytes) -> None:
     """Loads and runs a file on zeros. Raises ArtefactError."""
     runner = _Runner(content)
     runner(np.zeros(runner.shape, dtype=np.float32))
+
+
+def run_with_weight_cache(path: Path, images: np.ndarray) -> SettingsRun:
+    """Runs a file on `images` (B, 3, H, W) with XNNPACK's weight cache off and on, in another process: no bit of the outputs may differ."""
+    words = f"{len(images)} images with its weight cache on as well"
+    with tempfile.TemporaryDirectory() as folder:
+        given, outputs = Path(folder, "images.npy"), Path(folder, "outputs.npz")
+        np.save(given, images)
+        # -P: the program's own folder has modules that are called as Python's.
+        command = [sys.executable, "-P", weight_cache.__file__, str(path), str(given), str(outputs)]
+        try:
+            child = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", timeout=TRIAL_TIMEOUT_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return SettingsRun(words=words, fault=f"with the weight cache it does not end within {TRIAL_TIMEOUT_S} s")
+        last = (child.stderr.splitlines() or ["no message"])[-1]
+        if child.returncode == weight_cache.UNSETTABLE:
+            return SettingsRun(words=f"its weight cache as this build has it: {last}")
+        if child.returncode < 0:
+            return SettingsRun(
+                words=words, fault=f"with the weight cache it kills the runtime (signal {-child.returncode})"
+            )
+        if child.returncode:
+            return SettingsRun(words=words, fault=f"with the weight cache it does not run ({last})")
+        with np.load(outputs) as runs:
+            return SettingsRun(words=words, fault=difference(runs["off"], runs["on"]))
+
+
+def difference(off: np.ndarray, on: np.ndarray) -> str | None:
+    """How the outputs (B, ...) without and with the weight cache differ, None if no bit does."""
+    count = sum(one.tobytes() != other.tobytes() for one, other in zip(off, on, strict=True))
+    return f"the weight cache changes the outputs of {count} of {len(off)} images" if count else None
 
 
 class _Runner:

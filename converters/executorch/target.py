@@ -9,12 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner
+from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner, SettingsRun
 from converters.errors import ToolchainError
 from converters.executorch.quiet import quiet_toolchain
 from converters.files import sha256, size_bytes, write_bytes
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch.export import ExportedProgram
 
 PACKAGES = ("executorch", "torchao")
@@ -64,6 +65,13 @@ class ExecuTorchTarget:
             from converters.executorch.runtime import make_runner
 
             return make_runner(read_file(path))
+
+    def run_with_settings(self, path: Path, images: np.ndarray) -> SettingsRun | None:
+        self._require()
+        with quiet_toolchain():
+            from converters.executorch.runtime import run_with_weight_cache
+
+            return run_with_weight_cache(path, images)
 
     def inspect(self, path: Path) -> Inspection:
         self._require()

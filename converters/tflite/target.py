@@ -8,11 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner
+from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner, SettingsRun
 from converters.tflite.inspect import inspect_file
 from converters.tflite.runtime import RUNTIME, load_runner
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch.export import ExportedProgram
 
 
@@ -50,6 +51,9 @@ class TFLiteTarget:
 
     def load(self, path: Path) -> Runner:
         return load_runner(path)
+
+    def run_with_settings(self, path: Path, images: np.ndarray) -> SettingsRun | None:  # noqa: ARG002  # the contract's signature
+        return None
 
     def inspect(self, path: Path) -> Inspection:
         return inspect_file(path)

@@ -30,6 +30,7 @@ from evit_mobile.spec import ModelSpec, Task, Variation
 from evit_mobile.speed import against_fp32
 from evit_mobile.validation import golden as golden_vectors
 from evit_mobile.validation.metrics import Logits
+from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import overall, size_validation
 from evit_mobile.validation.thresholds import MIN_IMAGES
 from evit_mobile.validation.verdict import Validation, Verdict, judge, not_run
@@ -340,6 +341,7 @@ def prove(
         return not_run(target.runtime, str(error))
     compared = [*stages, (artefact.format, logits)]
     labels = known_labels(reference, held_out)
-    return judge(
+    validation = judge(
         compared, labels, artefact.precision, target.runtime, reference.recovery, max_drop, task=reference.spec.task
     )
+    return with_settings(validation, target, artefact.path, held_out)

@@ -24,6 +24,7 @@ from evit_mobile.sizes import images_at
 from evit_mobile.spec import Task
 from evit_mobile.validation.golden import find_faults, read_golden
 from evit_mobile.validation.metrics import Logits, top_k_accuracy
+from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import SizeValidation, overall, size_validation
 from evit_mobile.validation.thresholds import MIN_IMAGES
 from evit_mobile.validation.verdict import Validation, Verdict, failed, judge, not_run
@@ -90,7 +91,8 @@ class Judge:
         stages = [("reference", self.expected), (target.name, run_artefact(target, path, self.held_out))]
         labels = known_labels(self.reference, self.held_out)
         recovery, task = self.reference.recovery, self.reference.spec.task
-        return judge(stages, labels, precision, target.runtime, recovery, task=task)
+        validation = judge(stages, labels, precision, target.runtime, recovery, task=task)
+        return with_settings(validation, target, path, self.held_out)
 
 
 def validate(

@@ -69,6 +69,7 @@ def test_all_three_pass_on_256_held_out_images(converted: Path) -> None:
         assert validation["images"] == 256
         assert [hop["end"] for hop in validation["hops"]] == ["rewritten", "quantized", entry["format"]]
         assert entry["sha256"] == sha256(converted / entry["path"])
+    assert "(2 images with its weight cache on as well)" in entries(converted)[2]["validation"]["runtime"]
 
 
 def test_nothing_but_artefacts_and_the_manifest_is_left(converted: Path) -> None:

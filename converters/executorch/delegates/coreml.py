@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converters.contract import Artefact, Delegation, Inspection, Metadata, Precision, Runner, Target
+from converters.contract import Artefact, Delegation, Inspection, Metadata, Precision, Runner, SettingsRun, Target
 from converters.executorch.damage import damaged
 from converters.executorch.quiet import quiet_toolchain
 from converters.executorch.target import PACKAGES, ExecuTorchTarget
@@ -24,6 +24,7 @@ from converters.files import sha256, size_bytes, write_bytes
 from converters.registry import find_target
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch.export import ExportedProgram
 
 BACKEND = "CoreMLBackend"
@@ -70,6 +71,9 @@ class CoreMLDelegateTarget(ExecuTorchTarget):
         self._require()
         with unpacked(path) as package:
             return self.packages.load(package)
+
+    def run_with_settings(self, path: Path, images: np.ndarray) -> SettingsRun | None:  # noqa: ARG002  # the contract's signature
+        return None
 
     def inspect(self, path: Path) -> Inspection:
         self._require()

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
+from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner, SettingsRun
 from converters.errors import NoRuntimeError, ToolchainError
 from converters.executorch.damage import damaged
 from converters.executorch.quiet import quiet_partitioner, quiet_toolchain
@@ -16,6 +16,7 @@ from converters.executorch.target import ExecuTorchTarget
 from converters.files import sha256, size_bytes, write_bytes
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch.export import ExportedProgram
 
     from converters.executorch.container import Container
@@ -57,6 +58,9 @@ class VulkanDelegateTarget(ExecuTorchTarget):
             allowed="a runtime with that delegate; executorch's Python package has none",
             do="run the file on an Android phone",
         )
+
+    def run_with_settings(self, path: Path, images: np.ndarray) -> SettingsRun | None:  # noqa: ARG002  # the contract's signature
+        return None
 
     def inspect(self, path: Path) -> Inspection:
         self._require()

@@ -1,0 +1,25 @@
+"""Verdicts on files that also run under other settings of their runtime than those they were judged with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from converters.contract import Target
+from evit_mobile.data import Images
+from evit_mobile.validation.verdict import Validation, Verdict
+
+IMAGES = 2
+"""Enough to see memory that is not there any more, or another arithmetic."""
+
+
+def with_settings(validation: Validation, target: Target, path: Path, images: Images) -> Validation:
+    """`validation` of the file at `path`, `failed` if it does not give the same under the other settings that phones may have."""
+    found = target.run_with_settings(path, images.first(IMAGES))
+    if found is None:
+        return validation
+    named = replace(validation, runtime=f"{validation.runtime} ({found.words})")
+    if found.fault is None:
+        return named
+    faults = [found.fault] if validation.verdict is Verdict.PASSED else [validation.reason, found.fault]
+    return replace(named, verdict=Verdict.FAILED, reason="; ".join(faults))

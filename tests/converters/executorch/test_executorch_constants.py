@@ -1,0 +1,182 @@
+"""Constants that XNNPACK does not pack: the program's own, handed to the delegate, and right with the weight cache off and on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from executorch_helpers import content, graph, kinds, run, write
+from lowering_helpers import METADATA, Apply, export, quantize, relative_error
+from torch import Tensor, nn
+
+from converters.contract import Precision
+from converters.errors import ArtefactError, ToolchainError
+from converters.executorch.quiet import quiet_toolchain
+from converters.executorch.target import ExecuTorchTarget
+
+with quiet_toolchain():
+    from converters.executorch import delegate, runtime, weight_cache
+    from converters.executorch.constants import check_constants, constant_tensors
+    from converters.executorch.container import open_container, write_container
+    from converters.executorch.delegate import Blob, write_blob
+    from converters.executorch.graph import Graph
+    from converters.executorch.lower import to_graph
+
+IMAGE = (1, 4, 6, 6)
+TARGET = ExecuTorchTarget()
+
+
+def operands(x: Tensor, small: Tensor, large: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Every operation that can have a constant beside an activation."""
+    x = torch.cat([x * small, x + large], 1)[:, :4]
+    x = torch.maximum(torch.minimum(x - small, large + 2), large - 2)
+    x = (small.abs() + 1) / (x * x + 1) - x / (large.abs() + 1)
+    x = torch.cat([x, large.unsqueeze(0)], 1)[:, 1:5]
+    x = torch.matmul(left, torch.matmul(x, right))
+    return 2 - torch.nn.functional.gelu(x, approximate="tanh")
+
+
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(4, 4, 3, padding=1),
+        Apply(
+            operands,
+            small=torch.randn(4, 1, 1),
+            large=torch.randn(4, 6, 6),
+            left=torch.randn(1, 4, 6, 6),
+            right=torch.randn(1, 4, 6, 6),
+        ),
+        nn.LayerNorm(6),
+        nn.Conv2d(4, 4, 1),
+    )
+
+
+def images() -> Tensor:
+    return torch.randn(IMAGE, generator=torch.Generator().manual_seed(1))
+
+
+def old_form(precision: Precision = Precision.FP32) -> Graph:
+    """A constant that is added, kept in the delegate."""
+    program = export(nn.Sequential(nn.Conv2d(4, 4, 1), Apply(lambda x, c: x + c, c=torch.randn(4, 6, 6))), images())
+    found = to_graph(program, precision)
+    found.constants = []
+    return found
+
+
+def old_file() -> bytes:
+    """What was written before: nothing checked it."""
+    found = old_form()
+    writer = delegate._Writer(found)
+    blob = Blob(graph=delegate.serialize_xnnpack_binary(writer.document, bytearray()), constants=writer.constants)
+    return write_container(found, blob, METADATA)
+
+
+@pytest.mark.parametrize(("precision", "limit"), [(Precision.FP32, 1e-5), (Precision.FP16, 2e-2)])
+def test_every_operation_with_a_constant_is_given_it_by_the_program(precision: Precision, limit: float) -> None:
+    x = images()
+    file = content(export(model(), x), precision)
+    assert graph(file).unpacked() == []
+    assert {"Add", "Subtract", "Multiply", "Div", "Maximum", "Minimum", "BatchMatrixMultiply", "Concatenate2"} <= set(
+        kinds(file)
+    )
+    assert len(list(constant_tensors(open_container(file).plan))) >= 10
+    assert relative_error(run(file, x), model()(x)) < limit
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16, Precision.INT8])
+def test_the_weight_cache_changes_nothing(precision: Precision, tmp_path: Path) -> None:
+    x = images()
+    program = export(model(), x)
+    if precision is Precision.INT8:
+        program = quantize(program, x)
+    found = TARGET.run_with_settings(write(tmp_path, content(program, precision)), np.concatenate([x.numpy()] * 2))
+    assert found is not None
+    assert (found.words, found.fault) == ("2 images with its weight cache on as well", None)
+
+
+def test_a_number_in_an_int8_operation_is_given_by_the_program() -> None:
+    x = images()
+    file = content(quantize(export(nn.Sequential(nn.Conv2d(4, 4, 1), Apply(lambda x: x * 0.3)), x), x), Precision.INT8)
+    assert [tensor.scalar_type.name for tensor in constant_tensors(open_container(file).plan)] == ["CHAR"]
+
+
+def test_a_constant_that_is_a_weight_as_well_is_kept_twice() -> None:
+    shared = torch.randn(6)
+    linear = nn.Linear(6, 6)
+    linear.bias.data = shared
+    model = nn.Sequential(linear, Apply(lambda x, c: x + c, c=shared))
+    file = content(export(model, images()))
+    assert graph(file).unpacked() == []
+    assert len(list(constant_tensors(open_container(file).plan))) == 1
+    assert relative_error(run(file, images()), model(images())) < 1e-5
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16])
+def test_a_constant_inside_the_delegate_is_caught_before_it_is_written(precision: Precision) -> None:
+    with pytest.raises(ToolchainError, match=r"XNNPACK does not pack, of Add"):
+        write_blob(old_form(precision))
+
+
+def test_a_file_that_reads_freed_memory_is_seen(tmp_path: Path) -> None:
+    """What phones do with the form of earlier files, and what the default of the Python package hides."""
+    path = write(tmp_path, old_file())
+    assert TARGET.load(path)(images().numpy()).shape == IMAGE
+    found = TARGET.run_with_settings(path, images().numpy())
+    assert found is not None
+    assert found.fault is not None
+    assert "with the weight cache it kills the runtime (signal 11)" in found.fault
+
+
+def test_inspect_names_constants_that_may_be_freed(tmp_path: Path) -> None:
+    notes = " ".join(TARGET.inspect(write(tmp_path, old_file())).notes)
+    assert "1 Add" in notes
+    assert "convert the model again" in notes
+
+
+def test_other_outputs_are_a_fault() -> None:
+    off = np.zeros((3, 2), np.float32)
+    on = off.copy()
+    on[1, 0] = -0.0
+    assert runtime.difference(off, off) is None
+    assert runtime.difference(off, on) == "the weight cache changes the outputs of 1 of 3 images"
+
+
+def test_a_cache_that_cannot_be_set_is_not_claimed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A build of another name for the function: the file below is the same program, looking for another symbol."""
+    program = Path(weight_cache.__file__).read_text()
+    other = tmp_path / "weight_cache.py"
+    other.write_text(program.replace("{}_option", "{}_choice"))
+    monkeypatch.setattr(weight_cache, "__file__", str(other))
+    found = TARGET.run_with_settings(write(tmp_path, content(export(nn.Conv2d(4, 4, 1), images()))), images().numpy())
+    assert found is not None
+    assert found.fault is None
+    assert found.words == "its weight cache as this build has it: this build of executorch exports no function for it"
+
+
+def test_damaged_constants_are_refused(tmp_path: Path) -> None:
+    """The digest covers the program's constants, byte by byte."""
+    file = content(export(Apply(lambda x, c: x + c, c=torch.full((4, 6, 6), 3.25)), images()))
+    place = file.index(np.full(4, 3.25, np.float32).tobytes())
+    for position in (place, place + 4 * 4 * 36 - 1):
+        flipped = bytearray(file)
+        flipped[position] ^= 0x40
+        with pytest.raises(ArtefactError, match="digest"):
+            TARGET.inspect(write(tmp_path, bytes(flipped)))
+
+
+def test_constants_that_are_too_short_or_missing_are_refused() -> None:
+    """Files of other writers have no digest: what native code would believe is checked against the file."""
+    container = open_container(content(export(Apply(lambda x, c: x + c, c=torch.randn(4, 6, 6)), images())))
+    (tensor,) = constant_tensors(container.plan)
+    index = container.program.constant_segment.segment_index
+    start, end = container.segments[index]
+    shorter = (*container.segments[:index], (start, end - 4), *container.segments[index + 1 :])
+    with pytest.raises(ArtefactError, match="too short"):
+        check_constants(replace(container, segments=shorter))
+    tensor.data_buffer_idx = 2
+    with pytest.raises(ArtefactError, match="missing"):
+        check_constants(container)
