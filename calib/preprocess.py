@@ -35,17 +35,14 @@ class Interpolation(StrEnum):
     """Pillow's filters. When shrinking, their support grows with the factor (antialiasing); NEAREST has none."""
 
     NEAREST = "nearest"
+    BOX = "box"
     BILINEAR = "bilinear"
+    HAMMING = "hamming"
     BICUBIC = "bicubic"
     LANCZOS = "lanczos"
 
 
-_FILTERS = {
-    Interpolation.NEAREST: Image.Resampling.NEAREST,
-    Interpolation.BILINEAR: Image.Resampling.BILINEAR,
-    Interpolation.BICUBIC: Image.Resampling.BICUBIC,
-    Interpolation.LANCZOS: Image.Resampling.LANCZOS,
-}
+_FILTERS = {interpolation: Image.Resampling[interpolation.name] for interpolation in Interpolation}
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -62,7 +59,6 @@ class Preprocess:
     3. Centre crop to `size`: the offset is (resized - size) / 2, halves rounded to the even number (torchvision's).
     4. Each 8-bit value v becomes (v / 255 - mean) / std, computed in float64 and rounded once to float32.
 
-    timm's crop_pct is 0.875 for M, 0.95 for B and 1.0 for L models, all bicubic.
     Raises DataError when a field is out of range.
     """
 

@@ -15,7 +15,8 @@ from calib.errors import DataError
 from calib.preprocess import Preprocess
 from calib.sources.bundled import Bundled, bundled_preprocess, open_bundled
 from calib.splits import Selection, select_calibration, select_held_out
-from evit_mobile.spec import ModelSpec, MsraArchitecture, Task
+from evit_mobile.preprocessing import default_preprocess
+from evit_mobile.spec import ModelSpec, Task
 from evit_mobile.validation.thresholds import MIN_IMAGES
 
 CALIBRATION_IMAGES = {Task.CLASSIFICATION: 256, Task.SEGMENTATION: 32, Task.FEATURES: 256}
@@ -68,16 +69,8 @@ def affordable(most: int, budget: int, each: int) -> int:
 
 
 def preprocess_for(spec: ModelSpec, *, bundled: bool) -> Preprocess:
-    """Preprocessing of the bundled checkpoints, or the one timm gives the published checkpoints of the family.
-
-    Segmentation sees the whole image, as upstream, up to the margins that the input's aspect ratio cuts off.
-    """
-    if bundled:
-        return bundled_preprocess(spec.size)
-    if isinstance(spec.architecture, MsraArchitecture):
-        return Preprocess(size=spec.size, crop_pct=0.875)
-    whole = spec.architecture.large or spec.task is Task.SEGMENTATION
-    return Preprocess(size=spec.size, crop_pct=1.0 if whole else 0.95)
+    """Preprocessing of the bundled checkpoints, or the one timm publishes for the variant."""
+    return bundled_preprocess(spec.size) if bundled else default_preprocess(spec)
 
 
 def calibration_images(

@@ -12,9 +12,14 @@ const FRACTION_BITS = 32 - 8 - 2;
 
 const CUBIC = -0.5; // Keys (1981), a
 
+/** Hamming's window; Pillow has these two in single precision. */
+const HAMMING = [Math.fround(0.54), Math.fround(0.46)];
+
 /** Radius in pixels of the coarser image, and weight at a distance from the centre. "nearest" has no weights. */
 const FILTERS = {
+  box: { radius: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
   bilinear: { radius: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },
+  hamming: { radius: 1, weight: (x) => (Math.abs(x) < 1 ? sinc(x) * (HAMMING[0] + HAMMING[1] * Math.cos(x * Math.PI)) : 0) },
   bicubic: { radius: 2, weight: (x) => cubic(Math.abs(x)) },
   lanczos: { radius: 3, weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
 };

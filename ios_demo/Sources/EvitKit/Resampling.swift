@@ -3,7 +3,9 @@ import Foundation
 /// Pillow's filters. When an image shrinks, a filter's support grows with the factor (antialiasing); nearest has no weights.
 public enum Interpolation: String, Codable, CaseIterable, Sendable {
     case nearest
+    case box
     case bilinear
+    case hamming
     case bicubic
     case lanczos
 
@@ -11,7 +13,8 @@ public enum Interpolation: String, Codable, CaseIterable, Sendable {
     fileprivate var support: Double {
         switch self {
         case .nearest: 0
-        case .bilinear: 1
+        case .box: 0.5
+        case .bilinear, .hamming: 1
         case .bicubic: 2
         case .lanczos: 3
         }
@@ -21,7 +24,9 @@ public enum Interpolation: String, Codable, CaseIterable, Sendable {
     fileprivate func weight(_ distance: Double) -> Double {
         switch self {
         case .nearest: preconditionFailure("nearest has no weights")
+        case .box: distance > -support && distance <= support ? 1 : 0
         case .bilinear: max(0, 1 - abs(distance))
+        case .hamming: abs(distance) < support ? sinc(distance) * (hammingMean + hammingSwing * cos(.pi * distance)) : 0
         case .bicubic: cubic(abs(distance))
         case .lanczos: distance >= -support && distance < support ? sinc(distance) * sinc(distance / support) : 0
         }
@@ -164,6 +169,10 @@ private func filled(height: Int, width: Int, _ fill: (UnsafeMutableBufferPointer
 }
 
 private let keys = -0.5
+
+/// Hamming's window; Pillow has these two in single precision.
+private let hammingMean = Double(Float(0.54))
+private let hammingSwing = Double(Float(0.46))
 
 /// 8 bits of pixel, 2 of headroom for overshooting weights, the rest of 32 for the fraction.
 private let fractionBits = 32 - 8 - 2

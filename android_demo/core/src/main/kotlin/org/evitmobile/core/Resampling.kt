@@ -3,6 +3,7 @@ package org.evitmobile.core
 import kotlin.math.PI
 import kotlin.math.abs
 import kotlin.math.ceil
+import kotlin.math.cos
 import kotlin.math.max
 import kotlin.math.min
 import kotlin.math.sin
@@ -18,8 +19,14 @@ enum class Interpolation(internal val support: Double) {
     @SerialName("nearest")
     NEAREST(0.0),
 
+    @SerialName("box")
+    BOX(0.5),
+
     @SerialName("bilinear")
     BILINEAR(1.0),
+
+    @SerialName("hamming")
+    HAMMING(1.0),
 
     @SerialName("bicubic")
     BICUBIC(2.0),
@@ -33,7 +40,9 @@ enum class Interpolation(internal val support: Double) {
         val x = abs(distance)
         return when (this) {
             NEAREST -> error("nearest has no weights")
+            BOX -> if (distance > -support && distance <= support) 1.0 else 0.0
             BILINEAR -> max(0.0, 1 - x)
+            HAMMING -> if (x < support) sinc(x) * (HAMMING_MEAN + HAMMING_SWING * cos(PI * x)) else 0.0
             BICUBIC -> cubic(x)
             LANCZOS -> if (distance >= -support && distance < support) sinc(distance) * sinc(distance / support) else 0.0
         }
@@ -155,6 +164,10 @@ private fun nearestPositions(source: Int, size: Int): IntArray {
 }
 
 private const val CUBIC = -0.5
+
+/** Hamming's window; Pillow has these two in single precision. */
+private val HAMMING_MEAN = 0.54f.toDouble()
+private val HAMMING_SWING = 0.46f.toDouble()
 
 /** 8 bits of pixel, 2 of headroom for overshooting weights, the rest of 32 for the fraction. */
 private const val FRACTION_BITS = 32 - 8 - 2
