@@ -109,9 +109,8 @@ def _normalization(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _scale(fields: Mapping[str, Any]) -> float:
     if fields.get("do_rescale", True) is False:
         return 255.0
-    factor = fields.get("rescale_factor")
-    usable = isinstance(factor, float | int) and factor > 0
-    return 1.0 if not usable or math.isclose(factor, 1 / 255) else 255.0 * factor
+    factor = fields.get("rescale_factor") or 1 / 255
+    return 1.0 if math.isclose(factor, 1 / 255) else 255.0 * float(factor)
 
 
 def _divided(stored: Any, scale: float) -> Any:
