@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import evit_mobile
-from calib.preprocess import Preprocess
+from calib.stated.statement import Decision
 from converters.contract import Layout, Precision, QuantPlan
 from evit_mobile.data import Images
 from evit_mobile.manifest import (
@@ -44,7 +44,7 @@ def compose(
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "model": model_entry(reference),
-        "input": input_entry(reference.spec, held_out.preprocess),
+        "input": input_entry(reference.spec, reference.preprocessing),
         "labels": list(class_names(reference, held_out)),
         "artefacts": [artefact_entry(record, folder) for record in records],
         "quant_plan": plan_entry(plan, precision),
@@ -85,7 +85,8 @@ def with_earlier(document: dict[str, Any], folder: Path) -> dict[str, Any]:
         return document
     earlier = read_manifest(folder)
     told = {"notes": document["model"]["notes"]}  # remarks, which a later version may word differently
-    if ({**earlier["model"], **told}, earlier["input"]) != (document["model"], document["input"]):
+    said = {name: document["input"][name] for name in ("stated_by", "notes")}
+    if ({**earlier["model"], **told}, {**earlier["input"], **said}) != (document["model"], document["input"]):
         return document
     written = {entry["path"] for entry in document["artefacts"]}
     kept = [entry for entry in earlier["artefacts"] if entry["path"] not in written]
@@ -117,7 +118,7 @@ def model_entry(reference: Reference) -> dict[str, Any]:
     }
 
 
-def input_entry(spec: ModelSpec, preprocess: Preprocess) -> dict[str, Any]:
+def input_entry(spec: ModelSpec, preprocessing: Decision) -> dict[str, Any]:
     """The manifest's "input": the image tensor as PyTorch takes it. Each artefact's own entry says its layout."""
     height, width = spec.size
     return {
@@ -125,5 +126,5 @@ def input_entry(spec: ModelSpec, preprocess: Preprocess) -> dict[str, Any]:
         "shape": [1, 3, height, width],
         "layout": Layout.NCHW,
         "dtype": "float32",
-        **preprocess.to_manifest(),
+        **preprocessing.to_manifest(),
     }

@@ -89,7 +89,7 @@ def recovery_entry(recovery: Recovery | None) -> dict[str, Any] | None:
     original = {name: fields.pop(name) for name in ("weights", "source", "sha256")} | {
         "top1": fields.pop("original_top1")
     }
-    del fields["variation"], fields["labels"]
+    del fields["variation"], fields["labels"], fields["preprocess"]
     return {"original": original, **fields, "images": len(recovery.images)}
 
 

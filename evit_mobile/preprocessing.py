@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from calib.errors import DataError
 from calib.preprocess import Preprocess
+from calib.stated.given import TORCHVISION, complete, read_given_file
+from calib.stated.hugging_face import read_processor
+from calib.stated.statement import Statement
+from calib.stated.timm import read_arguments
+from calib.stated.values import filter_name, fraction, resize_mode, triple
+from evit_mobile.models.weights.stated import NESTED_KEYS, PROCESSOR_FILE, Place
 from evit_mobile.spec import ModelSpec, MsraArchitecture, Task
 
 CROPS = {
@@ -36,3 +48,84 @@ def default_preprocess(spec: ModelSpec) -> Preprocess:
     crops = CROPS.get(spec.name, CROPS["efficientvit_m0" if small else "efficientvit_b1"])
     nearest = min(crops, key=lambda side: abs(side - max(spec.size)))
     return Preprocess(size=spec.size, crop_pct=crops[nearest])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreprocessOptions:
+    """What a user gives, each beating what is stated with the weights; single values beat `base`.
+
+    `base` is a JSON file of the kinds that `calib.stated.given` reads, "timm:NAME" of PUBLISHED, or "torchvision". `mean` and `std` are
+    on the 0..1 scale, one number or three; `resize` is "cover" or "squash".
+    """
+
+    base: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    crop_pct: float | None = None
+    interpolation: str | None = None
+    resize: str | None = None
+
+    def statements(self) -> tuple[Statement, ...]:
+        """The strongest first. Raises DataError for what cannot be met, and for a base that is unknown or unreadable."""
+        given = [_single(field, getattr(self, field)) for field in OPTIONS if getattr(self, field) is not None]
+        return (*given, *([] if self.base is None else [_base(self.base)]))
+
+
+AS_STATED = PreprocessOptions()
+
+OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "mean": lambda numbers: triple("mean", numbers, broadcast=True),
+    "std": lambda numbers: triple("std", numbers, broadcast=True),
+    "crop_pct": fraction,
+    "interpolation": filter_name,
+    "resize": resize_mode,
+}
+"""The single values by their field, and how each is read."""
+
+
+def _single(field: str, given: Any) -> Statement:
+    value = OPTIONS[field](given)
+    if isinstance(value, DataError):
+        raise value
+    option = f"--{value}" if field == "resize" else f"--{field.replace('_', '-')}"
+    return Statement(source=option, values={field: value})
+
+
+def _base(base: str) -> Statement:
+    source = f"--preprocess {base}"
+    if base == "torchvision":
+        return Statement(source=source, values=TORCHVISION)
+    kind, _, name = base.partition(":")
+    if kind != "timm":
+        return read_given_file(Path(base), source)
+    published = PUBLISHED.get(name) or PUBLISHED.get(f"{name}.r224_in1k")
+    if published is None:
+        raise DataError(got=source, allowed=", ".join(f"timm:{known}" for known in PUBLISHED), do="choose one of these")
+    return complete(published, source)
+
+
+def stated_preprocessing(places: Sequence[Place]) -> tuple[Statement, ...]:
+    """What the places say, in their order."""
+    return tuple(statement for place in places for statement in _spoken(place) if statement.values)
+
+
+def recorded_preprocessing(fields: Mapping[str, Any] | None, source: str) -> tuple[Statement, ...]:
+    """What a record in the manifest's form says; nothing for the records of older versions, which have none."""
+    return () if fields is None else (complete(Preprocess.from_manifest(fields), source),)
+
+
+TIMMS = {*NESTED_KEYS, "args"}
+"""Keys of settings that timm applies, where a mean of one number counts for every channel."""
+
+
+def _spoken(place: Place) -> Iterator[Statement]:
+    fields = {str(name): value for name, value in place.fields.items()}
+    if place.name == PROCESSOR_FILE:
+        yield read_processor(fields, place.name)
+    else:
+        own = read_arguments(fields, place.name, broadcast=place.key in TIMMS)
+        yield own
+        model = str(fields.get("model")).rpartition("/")[2] if place.key == "args" else ""
+        published = PUBLISHED.get(model) or PUBLISHED.get(f"{model}.r224_in1k")
+        if published is not None:  # what train.py's arguments leave open is the named model's
+            yield complete(published, f"timm's {model}, the model in {place.name}").where_silent(own)

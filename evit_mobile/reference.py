@@ -10,17 +10,20 @@ import torch
 from torch import nn
 
 from calib.sources.bundled import bundled_class_names
+from calib.stated.statement import DEFAULT, Decision, Statement, decide
+from evit_mobile.data import preprocess_for
 from evit_mobile.errors import UsageError
 from evit_mobile.models import build_model
 from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoint
 from evit_mobile.models.weights import LoadedModel, Recovery, load_checkpoint, load_hub, load_module
 from evit_mobile.models.weights.assemble import resized_bias_table
 from evit_mobile.models.weights.template import BIAS_TABLE
+from evit_mobile.preprocessing import AS_STATED, PreprocessOptions, recorded_preprocessing, stated_preprocessing
 from evit_mobile.spec import ModelSpec, find_spec
 
 Size = tuple[int, int]
 RECOVERED = "the record of the recovery"
-"""Who states the class names of a variation's weights."""
+"""Who states the class names and the preprocessing of a variation's weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +32,8 @@ class Reference:
 
     `weights` is "bundled", "file", "hub", "module" or "random"; `source` finds them again. `labels` are the classes' names in the
     order of the logits as `labels_stated_by` states them, empty where nobody does. `notes` say what was decided while loading the
-    weights. `recovery` is how the weights of a variation came about.
+    weights. `statements` say how images are preprocessed, what was given before what is stated with the weights. `recovery` is how the
+    weights of a variation came about.
     """
 
     spec: ModelSpec
@@ -42,12 +46,20 @@ class Reference:
     labels: tuple[str, ...] = ()
     labels_stated_by: str | None = None
     notes: tuple[str, ...] = ()
+    statements: tuple[Statement, ...] = ()
     recovery: Recovery | None = None
 
     @property
     def lineage(self) -> str:
         """`weights` of the original where these were recovered from it: they decide whose images and classes are the model's."""
         return self.weights if self.recovery is None else self.recovery.weights
+
+    @property
+    def preprocessing(self) -> Decision:
+        """How images become the module's input. Raises DataError for what is stated and cannot be met."""
+        own = self.lineage not in ("bundled", "random")
+        default = preprocess_for(self.spec, bundled=not own)
+        return decide(default, self.statements, DEFAULT if own else f"the {self.lineage} weights")
 
     @property
     def learned(self) -> tuple[str, ...]:
@@ -62,8 +74,23 @@ def load_reference(
     size: Size | None = None,
     num_classes: int | None = None,
     seed: int = 0,
+    preprocess: PreprocessOptions = AS_STATED,
 ) -> Reference:
-    """The reference that `model` and `weights` ask for. Raises UsageError, CheckpointError."""
+    """The reference that `model` and `weights` ask for. Raises UsageError, CheckpointError, and DataError for `preprocess`."""
+    given = preprocess.statements()
+    if size is None and not isinstance(model, ModelSpec):
+        size = next((statement.size for statement in given if statement.size is not None), None)
+    reference = _load(model, weights, size, num_classes, seed)
+    return replace(reference, statements=(*given, *reference.statements))
+
+
+def _load(
+    model: str | ModelSpec | nn.Module | None,
+    weights: str | Path | None,
+    size: Size | None,
+    num_classes: int | None,
+    seed: int,
+) -> Reference:
     if isinstance(model, nn.Module):
         return _loaded("module", load_module(model, size=size))
     if isinstance(model, ModelSpec):
@@ -84,8 +111,10 @@ def load_reference(
 
 def _loaded(weights: str, loaded: LoadedModel) -> Reference:
     labels, stated_by = loaded.stated.labels, loaded.stated.labels_stated_by
+    statements = stated_preprocessing(loaded.stated.places)
     if loaded.recovery is not None:
         labels, stated_by = loaded.recovery.labels, RECOVERED if loaded.recovery.labels else None
+        statements = recorded_preprocessing(loaded.recovery.preprocess, RECOVERED)
     return Reference(
         spec=loaded.spec,
         module=loaded.module,
@@ -97,6 +126,7 @@ def _loaded(weights: str, loaded: LoadedModel) -> Reference:
         labels=labels,
         labels_stated_by=stated_by,
         notes=loaded.notes,
+        statements=statements,
         recovery=loaded.recovery,
     )
 

@@ -34,9 +34,10 @@ class Statement:
     values: Mapping[str, Any]
     size: tuple[int, int] | None = None
 
-    def without(self, fields: Mapping[str, Any]) -> Statement:
-        """The statement where `fields` are silent."""
-        return replace(self, values={name: value for name, value in self.values.items() if name not in fields})
+    def where_silent(self, stronger: Statement) -> Statement:
+        """What is said here and not by `stronger`."""
+        left = {name: value for name, value in self.values.items() if name not in stronger.values}
+        return replace(self, values=left, size=self.size if stronger.size is None else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,21 +50,24 @@ class Decision:
 
     def to_manifest(self) -> dict[str, Any]:
         """The preprocessing fields of a manifest's "input"."""
-        return {**self.preprocess.to_manifest(), "stated_by": dict(self.stated_by)}
+        return {**self.preprocess.to_manifest(), "stated_by": dict(self.stated_by), "notes": list(self.notes)}
 
 
-def decide(default: Preprocess, statements: Sequence[Statement]) -> Decision:
-    """`default` with what `statements` say, the strongest first. Raises DataError for a value that cannot be met."""
+def decide(default: Preprocess, statements: Sequence[Statement], source: str = DEFAULT) -> Decision:
+    """`default`, which is `source`'s, with what `statements` say, the strongest first.
+
+    Raises DataError for a value that cannot be met.
+    """
     chosen: dict[str, Any] = {}
     stated_by: dict[str, str] = {}
-    notes: list[str] = []
+    sizes = [(one.source, one.size) for one in statements if one.size is not None]
+    notes = _contradictions("size", [("the model", default.size), *sizes])
     for field, name in MANIFEST_NAMES.items():
         said = [(one.source, one.values[field]) for one in statements if field in one.values]
-        stated_by[name] = said[0][0] if said else DEFAULT
-        if not said:
-            continue
-        chosen[field] = _usable(*said[0])
-        notes += _contradictions(name, said)
+        stated_by[name] = said[0][0] if said else source
+        if said:
+            chosen[field] = _usable(*said[0])
+            notes += _contradictions(name, said)
     return Decision(preprocess=replace(default, **chosen), stated_by=MappingProxyType(stated_by), notes=tuple(notes))
 
 

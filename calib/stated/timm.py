@@ -42,9 +42,9 @@ def read_settings(fields: Mapping[str, Any], source: str, *, broadcast: bool = T
     return Statement(source=source, values=values, size=input_size(fields))
 
 
-def read_arguments(fields: Mapping[str, Any], source: str) -> Statement:
+def read_arguments(fields: Mapping[str, Any], source: str, *, broadcast: bool = True) -> Statement:
     """What a training script's arguments say: timm's train.py, or torchvision's reference with its val_resize_size."""
-    statement = read_settings(fields, source)
+    statement = read_settings(fields, source, broadcast=broadcast)
     resized, cropped = fields.get("val_resize_size"), fields.get("val_crop_size")
     if not isinstance(resized, int) or not isinstance(cropped, int):
         return statement

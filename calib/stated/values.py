@@ -71,6 +71,13 @@ def crop_mode(value: Any) -> Resize | DataError:
     return CROP_MODES.get(str(value)) or unmet(f"crop_mode {value!r}", ", ".join(CROP_MODES), "squash or --cover")
 
 
+def resize_mode(value: Any) -> Resize | DataError:
+    """A way to resize by its own name."""
+    return (
+        Resize(value) if value in list(Resize) else unmet(f"resize {value!r}", ", ".join(Resize), "squash or --cover")
+    )
+
+
 def color_order(value: Any) -> str | DataError:
     """RGB; there is no other."""
     return "RGB" if str(value).upper() == "RGB" else unmet(f"colour order {value}", "RGB", "preprocess")

@@ -15,7 +15,7 @@ from converters.contract import Artefact, Metadata, Precision, Target
 from converters.coreml.target import CoreMLTarget
 from converters.errors import ConverterError, NoRuntimeError
 from converters.registry import DELEGATES, TARGETS, find_installed_target, find_target
-from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images, preprocess_for
+from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images
 from evit_mobile.document import class_names, compose, known_labels
 from evit_mobile.errors import UsageError
 from evit_mobile.interface import TENSORS, Interface, check_interface, with_interface
@@ -214,7 +214,7 @@ def choose_images(
     Raises UsageError as `check_images`.
     """
     check_images(reference, source, precision)
-    preprocess = preprocess_for(reference.spec, bundled=source is None)
+    preprocess = reference.preprocessing.preprocess
     task = reference.spec.task
     calibration = calibration_images(source, preprocess, seed, CALIBRATION_IMAGES[task])
     count = MIN_IMAGES[task] if judges is None else judges

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
+from evit_mobile.data import Images, calibration_images, held_out_images
 from evit_mobile.document import known_labels
 from evit_mobile.errors import UsageError
 from evit_mobile.models.variations import replaced_blocks, vary
@@ -50,7 +50,7 @@ def recover(
     Raises UsageError for a variation of the other family or weights that already are one, DataError for too few images.
     """
     spec = varied_spec(reference, variation)
-    preprocess = preprocess_for(spec, bundled=source is None)
+    preprocess = reference.preprocessing.preprocess
     images = calibration_images(source, preprocess, seed, IMAGES, minimum=MIN_IMAGES)
     held_out = held_out_images(source, images, preprocess, seed, HELD_OUT)
     teacher = copy.deepcopy(reference.module).requires_grad_(False)
@@ -69,6 +69,7 @@ def recover(
         source=reference.source,
         sha256=reference.sha256,
         labels=reference.labels,
+        preprocess=preprocess.to_manifest(),
         original_top1=None if labels is None else top_k_accuracy(expected, labels, 1),
         before=before,
         after=likeness(run_module(student, held_out.batches()), expected, labels),
@@ -80,7 +81,7 @@ def recover(
     )
     path = folder / f"{spec.title}.safetensors"
     write_recovered(path, spec, student, recovery)
-    return replace(load_reference(spec.name, weights=path), notes=reference.notes)
+    return replace(load_reference(spec.name, weights=path), notes=reference.notes, statements=reference.statements)
 
 
 def varied_spec(reference: Reference, variation: Variation) -> ModelSpec:

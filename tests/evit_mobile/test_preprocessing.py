@@ -1,15 +1,27 @@
-"""Preprocessing by default: what timm publishes, for every one of its EfficientViT weights."""
+"""Preprocessing: what timm publishes by default, what is stated with the weights before that, and what is given before both."""
 
 from __future__ import annotations
 
-import pytest
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from calib.preprocess import Preprocess
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from calib.errors import DataError
+from calib.preprocess import IMAGENET_MEAN, Interpolation, Preprocess, Resize
+from calib.sources.bundled import bundled_preprocess
 from calib.stated.timm import read_settings
 from evit_mobile.data import preprocess_for
-from evit_mobile.preprocessing import PUBLISHED
+from evit_mobile.preprocessing import PUBLISHED, PreprocessOptions
+from evit_mobile.reference import load_reference
 from evit_mobile.spec import MODELS, find_spec
-from tests.oracles import import_timm
+from tests.oracles import import_timm, timm_model
 
 
 def published_by_timm() -> dict[str, Preprocess]:
@@ -54,3 +66,167 @@ def test_sizes_between_take_the_nearest_published_crop() -> None:
 def test_every_variant_has_a_default() -> None:
     for spec in MODELS.values():
         assert preprocess_for(spec, bundled=False).size == spec.size
+
+
+HALVES = (0.5, 0.5, 0.5)
+SETTINGS = {"mean": HALVES, "std": HALVES, "crop_pct": 1.0, "interpolation": "bilinear", "input_size": (3, 64, 64)}
+TRAINED = Preprocess(size=(64, 64), mean=HALVES, std=HALVES, interpolation=Interpolation.BILINEAR)
+PROCESSOR = {
+    "image_processor_type": "ViTImageProcessor",
+    "do_resize": True,
+    "size": {"height": 64, "width": 64},
+    "resample": 2,
+    "image_mean": HALVES,
+    "image_std": HALVES,
+}
+SQUASHED = replace(TRAINED, resize=Resize.SQUASH)
+
+
+@pytest.fixture(scope="module")
+def module() -> nn.Module:
+    """A trained m0 for 64x64, whose tables have the same shape at 224x224."""
+    return load_reference("efficientvit_m0", size=(64, 64)).module
+
+
+def checkpoint(module: nn.Module, folder: Path, **beside: Any) -> Path:
+    """A training checkpoint, with what is `beside` the tensors."""
+    path = folder / "m0.pth"
+    torch.save({"state_dict": module.state_dict(), **beside}, path)
+    return path
+
+
+def hub_folder(module: nn.Module, folder: Path, **files: dict[str, Any]) -> Path:
+    """A folder as Hugging Face's tools write it, with JSON files beside the weights."""
+    save_file(module.state_dict(), folder / "model.safetensors")
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return folder / "model.safetensors"
+
+
+TRAINING = {
+    "args": argparse.Namespace(**SETTINGS),
+    "hyper_parameters": {"lr": 0.1, **SETTINGS},
+    "datamodule_hyper_parameters": {"image_mean": list(HALVES), "image_std": list(HALVES), "img_size": 64,
+                                    "crop_pct": 1.0, "interpolation": "bilinear"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", TRAINING)
+def test_what_a_training_checkpoint_states_is_used(module: nn.Module, tmp_path: Path, key: str) -> None:
+    decision = load_reference(None, weights=checkpoint(module, tmp_path, **{key: TRAINING[key]})).preprocessing
+    assert decision.preprocess == TRAINED
+    assert decision.stated_by["mean"] == f"{key} in the checkpoint"
+    assert decision.stated_by["resize"] == "default"
+
+
+def test_settings_nested_in_hyperparameters_are_timms(module: nn.Module, tmp_path: Path) -> None:
+    path = checkpoint(module, tmp_path, hyper_parameters={"data_config": {**SETTINGS, "mean": [0.5]}})
+    decision = load_reference(None, weights=path).preprocessing
+    assert decision.preprocess == TRAINED
+    assert decision.stated_by["std"] == "data_config in hyper_parameters in the checkpoint"
+
+
+def test_what_config_json_states_is_used(module: nn.Module, tmp_path: Path) -> None:
+    config = {"architecture": "efficientvit_m0", "model_type": "timm_wrapper", "pretrained_cfg": SETTINGS}
+    decision = load_reference(None, weights=hub_folder(module, tmp_path, config=config)).preprocessing
+    assert decision.preprocess == TRAINED
+    assert decision.stated_by["crop"] == "pretrained_cfg in config.json"
+
+
+def test_an_image_processor_beats_config_json_and_the_difference_is_told(module: nn.Module, tmp_path: Path) -> None:
+    config = {"pretrained_cfg": {**SETTINGS, "crop_mode": "center"}}
+    weights = hub_folder(module, tmp_path, config=config, preprocessor_config=PROCESSOR)
+    reference = load_reference(None, weights=weights)
+    assert reference.spec.size == (64, 64)
+    assert reference.preprocessing.preprocess == SQUASHED
+    assert reference.preprocessing.stated_by["resize"] == "preprocessor_config.json"
+    (note,) = reference.preprocessing.notes
+    assert note == (
+        "resize: preprocessor_config.json says squash, which is used; pretrained_cfg in config.json says cover"
+    )
+
+
+def test_the_size_of_an_image_processor_is_the_models(tmp_path: Path) -> None:
+    """B has no tables, so that only the processor tells."""
+    module = load_reference("efficientvit_b0").module
+    weights = hub_folder(module, tmp_path, preprocessor_config={**PROCESSOR, "size": {"height": 96, "width": 128}})
+    assert load_reference(None, weights=weights).preprocessing.preprocess.size == (96, 128)
+
+
+def test_what_a_live_module_carries_is_used(module: nn.Module) -> None:
+    live = timm_model("efficientvit_m0", num_classes=10, img_size=64)
+    live.load_state_dict(module.state_dict())
+    assert load_reference(live).preprocessing.preprocess.crop_pct == 0.875
+    live.pretrained_cfg = live.default_cfg = SETTINGS
+    decision = load_reference(live).preprocessing
+    assert decision.preprocess == TRAINED
+    assert decision.stated_by["mean"] == "pretrained_cfg of the module's EfficientVitMsra"
+
+
+def test_what_arguments_leave_open_is_the_named_models(tmp_path: Path) -> None:
+    """train.py takes size and crop of `--model efficientvit_b1.r288_in1k`, and saves neither."""
+    module = load_reference("efficientvit_b1", weights="random").module
+    arguments = argparse.Namespace(model="efficientvit_b1.r288_in1k", mean=[0.5], crop_pct=None, img_size=None)
+    reference = load_reference(None, weights=checkpoint(module, tmp_path, args=arguments))
+    assert reference.spec.size == (288, 288)
+    assert (reference.preprocessing.preprocess.crop_pct, reference.preprocessing.preprocess.mean) == (1.0, HALVES)
+    assert reference.preprocessing.stated_by["crop"].startswith("timm's efficientvit_b1.r288_in1k")
+    assert reference.preprocessing.notes == ()
+
+
+def test_what_is_given_beats_what_is_stated_and_both_are_told(module: nn.Module, tmp_path: Path) -> None:
+    path = checkpoint(module, tmp_path, args=argparse.Namespace(**SETTINGS))
+    given = PreprocessOptions(base="torchvision", std=(0.25,), resize="squash")
+    decision = load_reference(None, weights=path, preprocess=given).preprocessing
+    assert (decision.preprocess.std, decision.preprocess.mean) == ((0.25,) * 3, IMAGENET_MEAN)
+    assert (decision.preprocess.resize, decision.preprocess.crop_pct) == (Resize.SQUASH, 0.875)
+    assert decision.stated_by["std"] == "--std"
+    assert decision.stated_by["crop"] == "--preprocess torchvision"
+    assert (
+        "std: --std says 0.25 0.25 0.25, which is used; --preprocess torchvision says 0.229 0.224 0.225; args in the "
+        "checkpoint says 0.5 0.5 0.5" in decision.notes
+    )
+
+
+def test_what_cannot_be_met_is_an_error_unless_something_is_given(module: nn.Module, tmp_path: Path) -> None:
+    path = checkpoint(module, tmp_path, hyper_parameters={"mean": 0.5, "interpolation": "random"})
+    with pytest.raises(DataError, match="random"):
+        _ = load_reference(None, weights=path, preprocess=PreprocessOptions(mean=(0.5,))).preprocessing
+    with pytest.raises(DataError, match="as stated by hyper_parameters"):
+        _ = load_reference(None, weights=path, preprocess=PreprocessOptions(interpolation="bicubic")).preprocessing
+    given = PreprocessOptions(mean=HALVES, interpolation="bicubic")
+    assert load_reference(None, weights=path, preprocess=given).preprocessing.preprocess.mean == HALVES
+
+
+def test_a_given_size_is_the_models(tmp_path: Path) -> None:
+    given = PreprocessOptions(base="timm:efficientvit_b1.r256_in1k")
+    reference = load_reference("efficientvit_b1", weights="random", preprocess=given)
+    assert reference.preprocessing.preprocess == PUBLISHED["efficientvit_b1.r256_in1k"]
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps({"input": TRAINED.to_manifest()}))
+    assert load_reference(None, preprocess=PreprocessOptions(base=str(path))).preprocessing.preprocess == TRAINED
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"base": "timm:resnet50"}, "timm:resnet50"),
+        ({"base": "absent.json"}, "absent.json"),
+        ({"mean": (0.5, 0.5)}, "mean (0.5, 0.5)"),
+        ({"std": (0.0,)}, "std (0.0,)"),
+        ({"crop_pct": 1.5}, "crop_pct 1.5"),
+        ({"interpolation": "area"}, "area"),
+        ({"resize": "stretch"}, "stretch"),
+    ],
+)
+def test_a_wrong_option_is_an_error_before_anything_is_read(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(DataError) as caught:
+        load_reference(None, weights="absent.pth", preprocess=PreprocessOptions(**given))
+    assert words in caught.value.got
+    assert caught.value.exit_code == 2
+
+
+def test_the_bundled_weights_keep_their_own_preprocessing() -> None:
+    decision = load_reference(None).preprocessing
+    assert decision.preprocess == bundled_preprocess()
+    assert set(decision.stated_by.values()) == {"the bundled weights"}

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from evit_mobile.errors import CheckpointError, UsageError
 from evit_mobile.models.weights.load import LoadedModel, load_checkpoint
-from evit_mobile.models.weights.stated import CONFIG_FILE, HUB_FILES
+from evit_mobile.models.weights.stated import CONFIG_FILE, HUB_FILES, PROCESSOR_FILE
 from evit_mobile.spec import CLASSIFIERS, SEGMENTERS
 
 DEFAULT_REFERENCE = "hub"
@@ -140,15 +140,16 @@ def _commit(path: Path) -> str:
 
 
 def _fetch_config(hub: ModuleType, pinned: HubReference) -> None:
-    """Brings the config.json of the same commit into the cache, where the repository has one."""
+    """Brings what the same commit states beside the weights into the cache, where the repository has it."""
     if pinned.file not in HUB_FILES:
         return
-    try:
-        hub.hf_hub_download(pinned.repository, CONFIG_FILE, revision=pinned.revision)
-    except hub.errors.EntryNotFoundError:
-        return  # weights without one are usable; then the input size is the variant's default
-    except Exception as error:
-        raise _refused(pinned, error) from error
+    for name in (CONFIG_FILE, PROCESSOR_FILE):
+        try:
+            hub.hf_hub_download(pinned.repository, name, revision=pinned.revision)
+        except hub.errors.EntryNotFoundError:
+            continue  # weights without them are usable; then size and preprocessing are the variant's defaults
+        except Exception as error:
+            raise _refused(pinned, error) from error
 
 
 def _unreachable(wanted: HubReference, names: list[str]) -> CheckpointError:

@@ -40,7 +40,8 @@ class Likeness:
 class Recovery:
     """How a variation learned to follow the original.
 
-    `weights`, `source` and `sha256` are the original's, as in a manifest's "model"; `labels` its class names. `before` and `after`
+    `weights`, `source` and `sha256` are the original's, as in a manifest's "model"; `labels` its class names, `preprocess` its
+    preprocessing as in a manifest's "input" (None in files of older versions). `before` and `after`
     were measured on `held_out` images, none of which is among `images`, the content digests of those it learned from, out of
     `images_source`. `steps` are those that led to the weights kept, layer-wise and end to end, where a rising loss ended a phase early.
     """
@@ -50,6 +51,7 @@ class Recovery:
     source: str
     sha256: str | None
     labels: tuple[str, ...]
+    preprocess: dict[str, Any] | None = None
     original_top1: float | None
     before: Likeness
     after: Likeness

@@ -1,4 +1,4 @@
-"""What is stated beside the tensors: by the checkpoint, by the config.json next to it, or by a live module.
+"""What is stated beside the tensors: by the checkpoint, by the config.json or preprocessor_config.json next to it, or by a live module.
 
 Every such settings mapping is a Place. Readers ask the places in their order, and the first that answers counts.
 """
@@ -9,7 +9,7 @@ import argparse
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ from torch import nn
 from evit_mobile.models.weights.unwrap import as_size
 
 CONFIG_FILE = "config.json"
+PROCESSOR_FILE = "preprocessor_config.json"
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-"""Names under which a weights file and a config.json in the same folder belong together."""
+"""Names under which a weights file and these files in the same folder belong together."""
+NESTED_KEYS = ("pretrained_cfg", "default_cfg", "data_config")
+"""Keys under which settings hold those that timm resolves."""
 
 Fields = Mapping[Any, Any]
 
@@ -31,35 +34,37 @@ class Place:
     name: str
     fields: Fields
 
+    @property
+    def key(self) -> str:
+        """The key or attribute that held them, or the file's name."""
+        return self.name.partition(" ")[0]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stated:
     """What comes with the weights beside the tensors. Every field may be absent.
 
     `size` is the input size (height, width) that they were trained at. `labels` are the names of the classes in the order of the
-    logits, as many as were found, empty for none; `labels_stated_by` says under which key and where.
+    logits, as many as were found, empty for none; `labels_stated_by` says under which key and where. `places` are all that were found.
     """
 
     size: tuple[int, int] | None = None
     labels: tuple[str, ...] = ()
     labels_stated_by: str | None = None
+    places: tuple[Place, ...] = field(default=(), compare=False, repr=False)
 
 
 NOTHING = Stated()
 
 
 def file_places(tree: object, weights: Path) -> tuple[Place, ...]:
-    """Places of a weights file whose content is `tree`: the config.json beside it, the checkpoint, its arguments."""
-    config = _sidecar(weights)
-    found = [Place(name=CONFIG_FILE, fields=config)]
-    found.append(Place(name=f"pretrained_cfg in {CONFIG_FILE}", fields=_fields(config.get("pretrained_cfg"))))
+    """Places of a weights file whose content is `tree`: the files beside it, the checkpoint, its arguments."""
+    found = [place for name in (PROCESSOR_FILE, CONFIG_FILE) for place in _places(name, _sidecar(weights, name))]
     checkpoint = _fields(tree)
-    found.append(Place(name="the checkpoint", fields=checkpoint))
-    found += [
-        Place(name=f"{key} in the checkpoint", fields=_fields(checkpoint.get(key)))
-        for key in ("args", "hyper_parameters")
-    ]
-    return tuple(place for place in found if place.fields)
+    found += _places("the checkpoint", checkpoint)
+    for key in ("args", "hyper_parameters", "datamodule_hyper_parameters"):
+        found += _places(f"{key} in the checkpoint", checkpoint.get(key))
+    return tuple(found)
 
 
 def module_places(module: nn.Module) -> tuple[Place, ...]:
@@ -68,21 +73,29 @@ def module_places(module: nn.Module) -> tuple[Place, ...]:
     for child in module.modules():
         kind = type(child).__name__
         attributes = {key: value for key, value in vars(child).items() if key in LABEL_KEYS}
-        found.append(Place(name=f"the module's {kind}", fields=attributes))
-        for key in ("config", "pretrained_cfg", "hparams"):
-            fields = _fields(getattr(child, key, None))
-            found.append(Place(name=f"{key} of the module's {kind}", fields=fields))
-    return tuple(place for place in found if place.fields)
+        found += _places(f"the module's {kind}", attributes)
+        for key in ("config", "hparams", "data_config", "pretrained_cfg", "default_cfg"):
+            found += _places(f"{key} of the module's {kind}", getattr(child, key, None))
+    return tuple(found)
+
+
+def _places(name: str, settings: object) -> list[Place]:
+    """A place and those nested in it, where it has fields."""
+    fields = _fields(settings)
+    nested = [Place(name=f"{key} in {name}", fields=_fields(fields.get(key))) for key in NESTED_KEYS]
+    return [place for place in (Place(name=name, fields=fields), *nested) if place.fields]
 
 
 def read_stated(places: tuple[Place, ...], *, classes: int) -> Stated:
     """What the places say of a model of that many classes."""
-    sizes = (as_size(place.fields.get(key)) for place in places for key in SIZE_KEYS)
+    sizes = filter(None, map(_size, places))
     labels, stated_by = _labels(places, classes)
-    return Stated(size=next(filter(None, sizes), None), labels=labels, labels_stated_by=stated_by)
+    return Stated(size=next(sizes, None), labels=labels, labels_stated_by=stated_by, places=places)
 
 
-SIZE_KEYS = ("input_size", "img_size")
+SIZE_KEYS = ("input_size", "img_size", "image_size")
+PUBLISHED = re.compile(r"(?:.*/)?(efficientvit_\w+\.r(\d+)_in1k)")
+"""timm's names of its weights, which say their input size."""
 LABEL_KEYS = ("class_to_idx", "id2label", "label_names", "class_names", "idx_to_class", "label2id", "classes", "labels")
 """Keys under which training programs keep the names of the classes."""
 VAGUE_KEYS = frozenset({"classes", "labels"})
@@ -139,9 +152,17 @@ def _fields(settings: object) -> Fields:
     return _fields(to_dict()) if callable(to_dict) else {}
 
 
-def _sidecar(weights: Path) -> Fields:
-    """Content of the config.json that belongs to `weights`; nothing where there is none, or it is somebody else's."""
-    config = weights.with_name(CONFIG_FILE)
+def _size(place: Place) -> tuple[int, int] | None:
+    """(height, width) that a place states, in args also by the name of the model whose settings timm's train.py takes."""
+    keys = ("crop_size", "size") if place.name == PROCESSOR_FILE else SIZE_KEYS
+    stated = next(filter(None, (as_size(place.fields.get(key)) for key in keys)), None)
+    named = PUBLISHED.fullmatch(str(place.fields.get("model"))) if place.key == "args" else None
+    return stated or (named and (int(named[2]), int(named[2])))
+
+
+def _sidecar(weights: Path, name: str) -> Fields:
+    """Content of the file that belongs to `weights`; nothing where there is none, or it is somebody else's."""
+    config = weights.with_name(name)
     if weights.name not in HUB_FILES or not config.is_file():
         return {}
     try:

@@ -72,12 +72,16 @@ def unwrap(tree: object) -> Unwrapped:
 
 
 def as_size(value: object) -> tuple[int, int] | None:
-    """(height, width) from N, (H, W) or (C, H, W), the forms in which timm and Microsoft write an input size."""
+    """(height, width) from N, (H, W) or (C, H, W), the forms in which timm and Microsoft write an input size, or from Hugging Face's
+    {"height": H, "width": W} and {"shortest_edge": N}.
+    """
     match value:
         case bool():
             return None
         case int(side):
             return side, side
-        case [int(height), int(width)] | [_, int(height), int(width)]:
+        case [int(height), int(width)] | [_, int(height), int(width)] | {"height": int(height), "width": int(width)}:
             return height, width
+        case {"shortest_edge": int(edge)}:
+            return edge, edge
     return None
