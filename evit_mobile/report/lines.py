@@ -12,6 +12,28 @@ def note_lines(model: dict[str, Any]) -> list[Text]:
     return [Text(f"weights: {note}", style="dim") for note in model.get("notes", ())]
 
 
+def input_lines(entry: dict[str, Any]) -> list[Text]:
+    """How images become the model's input, who said so, and what contradicted it; `entry` is a manifest's "input"."""
+    lines = [Text(f"images: {preprocessing_text(entry)}", style="dim")]
+    return lines + [Text(f"images: {note}", style="yellow") for note in entry.get("notes", ())]
+
+
+def preprocessing_text(entry: dict[str, Any]) -> str:
+    """The steps of a manifest's "input" in words, and after them the sources of its fields where it names them."""
+    resize, crop = entry["resize"], entry["crop"]
+    verb = "squashed to" if resize["mode"] == "squash" else "scaled to cover"
+    steps = [f"{verb} {'x'.join(map(str, resize['size']))} ({entry['interpolation']})"]
+    if crop["size"] != resize["size"] or resize["mode"] != "squash":
+        steps.append(f"cropped to {'x'.join(map(str, crop['size']))}")
+    steps += [f"{name} {' '.join(f'{number:g}' for number in entry[name])}" for name in ("mean", "std")]
+    fields: dict[str, list[str]] = {}
+    for field, source in entry.get("stated_by", {}).items():
+        fields.setdefault(source, []).append(field)
+    sources = [f"{', '.join(names)} by {source}" for source, names in fields.items()]
+    whole = [f"by {source}" for source in fields] if len(fields) == 1 else sources
+    return "; ".join([", ".join(steps), *whole])
+
+
 def npu_lines(entries: list[dict[str, Any]]) -> list[Text]:
     """How NPU compilers take each artefact, and the operations that they leave."""
     lines = []

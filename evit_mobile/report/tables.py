@@ -17,6 +17,7 @@ from rich.text import Text
 
 from evit_mobile.report.lines import (
     accuracy_cells,
+    input_lines,
     is_slower,
     note_lines,
     npu_lines,
@@ -99,6 +100,7 @@ def manifest_table(manifest: dict[str, Any]) -> RenderableType:
         )
     lines = (
         *note_lines(model),
+        *input_lines(manifest["input"]),
         *recovery_lines(manifest),
         *protection_lines(manifest.get("protection")),
         *validation_lines(manifest["artefacts"]),

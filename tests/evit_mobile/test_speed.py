@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from calib.preprocess import Preprocess
 from converters.contract import Metadata, Precision, Runner
 from converters.registry import find_target
 from evit_mobile import speed
@@ -63,6 +64,9 @@ def test_the_twin_is_the_float_program_and_leaves_nothing(tmp_path: Path, monkey
     assert speed.against_fp32(find_target("coreml"), path, program, IMAGE) is None
 
 
+IMAGES = Preprocess(size=(32, 32)).to_manifest()
+
+
 def table_with(low: float, value: float) -> str:
     validation = {
         "verdict": "passed",
@@ -78,7 +82,7 @@ def table_with(low: float, value: float) -> str:
     model = {"name": "efficientvit_m0", "task": "classification", "num_classes": 2, "weights": "random"}
     console = Console(width=100)
     with console.capture() as capture:
-        console.print(manifest_table({"model": model, "artefacts": [entry]}))
+        console.print(manifest_table({"model": model, "input": IMAGES, "artefacts": [entry]}))
     return capture.get()
 
 

@@ -111,18 +111,18 @@ def test_where_webgpu_fails_the_cpu_runs_and_the_user_is_told(browser: Browser, 
 
 
 @pytest.mark.parametrize(
-    ("name", "artefact", "about"),
+    ("name", "artefact", "about", "resize", "mean"),
     [
-        ("b0", "efficientvit_b0.int8.tflite", "10 classes, 224 x 224 pixels"),
-        ("five", "efficientvit_m0.int8.tflite", "5 classes, 192 x 256 pixels"),
+        ("b0", "efficientvit_b0.int8.tflite", "10 classes, 224 x 224 pixels", "squash", 0.485),
+        ("five", "efficientvit_m0.int8.tflite", "5 classes, 192 x 256 pixels", "cover", 0.5),
     ],
 )
 def test_another_model_needs_no_other_code(
-    name: str, artefact: str, about: str, browser: Browser, demo_models: Path, tmp_path: Path
+    name: str, artefact: str, about: str, resize: str, mean: float, browser: Browser, demo_models: Path, tmp_path: Path
 ) -> None:
     folder = exported("web", demo_models / name, tmp_path / "model")
     manifest = read_manifest(folder)
-    assert (manifest["input"]["resize"]["mode"], manifest["input"]["interpolation"]) == ("cover", "bicubic")
+    assert (manifest["input"]["resize"]["mode"], manifest["input"]["mean"][0]) == (resize, mean)
     with page(browser, folder, CHECKED):
         check_against_python(browser, folder, artefact)
         assert about in browser.call("text", "#about")

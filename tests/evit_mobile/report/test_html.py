@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from calib.preprocess import Preprocess
 from converters.errors import ArtefactError
 from evit_mobile.cli.app import app
 from evit_mobile.profiling.records import append, latency_entry
@@ -42,7 +43,12 @@ MANIFEST: dict[str, Any] = {
         "num_classes": 10,
         "weights": "bundled",
     },
-    "input": {"shape": [1, 3, 224, 224]},
+    "input": {
+        "shape": [1, 3, 224, 224],
+        **Preprocess(size=(224, 224)).to_manifest(),
+        "stated_by": {"mean": "config.json", "std": "default"},
+        "notes": ["mean: config.json says <so>"],
+    },
     "labels": [],
     "tool": {"version": "0.1.0"},
     "calibration": {"images": 256, "source": "bundled"},
@@ -169,6 +175,9 @@ def test_the_page_says_everything(folder: Path) -> None:
         "25.1 dB measured, 24.5 dB predicted",
         "62.5 %",
         "outside operators",
+        "Images: scaled to cover 224x224 (bicubic), cropped to 224x224",
+        "mean by config.json",
+        "config.json says &lt;so&gt;",
     ):
         assert expected in content, expected
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from evit_mobile.report.lines import recovery_lines
+from calib.preprocess import Interpolation, Preprocess, Resize
+from calib.stated.statement import Statement, decide
+from evit_mobile.report.lines import input_lines, recovery_lines
 
 
 def manifest(top1: float | None) -> dict[str, Any]:
@@ -32,3 +34,24 @@ def test_a_change_of_function_is_told_with_its_figures(top1: float | None) -> No
     assert "relu-attention is not the original's function" in line.plain
     assert "0.5000 before and 0.9700 after" in line.plain
     assert ("51.00 and 92.50 % (original 93.00 %)" in line.plain) == (top1 is not None)
+
+
+def test_preprocessing_is_told_with_its_sources_and_contradictions() -> None:
+    given = Statement(source="--mean", values={"mean": (0.5, 0.5, 0.5)})
+    stated = Statement(source="config.json", values={"mean": (0.1, 0.2, 0.3), "interpolation": Interpolation.BILINEAR})
+    decision = decide(Preprocess(size=(224, 192), crop_pct=0.875), [given, stated])
+    told, contradiction = (line.plain for line in input_lines(decision.to_manifest()))
+    assert told == (
+        "images: scaled to cover 256x219 (bilinear), cropped to 224x192, mean 0.5 0.5 0.5, std 0.229 0.224 0.225; "
+        "resize, crop, std, color by default; interpolation by config.json; mean by --mean"
+    )
+    assert contradiction == "images: mean: --mean says 0.5 0.5 0.5, which is used; config.json says 0.1 0.2 0.3"
+
+
+def test_what_states_everything_is_named_once() -> None:
+    decision = decide(Preprocess(size=(64, 64), resize=Resize.SQUASH), [], "the bundled weights")
+    (line,) = input_lines(decision.to_manifest())
+    assert line.plain.startswith("images: squashed to 64x64 (bicubic), mean 0.485 0.456 0.406")
+    assert line.plain.endswith("; by the bundled weights")
+    (older,) = input_lines(decision.preprocess.to_manifest())
+    assert older.plain.endswith("std 0.229 0.224 0.225")
