@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evit_mobile.commands.convert import Conversion, convert
+    from evit_mobile.request import ConvertRequest
 
 __version__ = "0.1.0"
-__all__ = ["Conversion", "__version__", "convert"]
+__all__ = ["Conversion", "ConvertRequest", "__version__", "convert"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,4 +18,8 @@ def __getattr__(name: str) -> Any:
         from evit_mobile.commands import convert as pipeline
 
         return getattr(pipeline, name)
+    if name == "ConvertRequest":
+        from evit_mobile.request import ConvertRequest
+
+        return ConvertRequest
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import evit_mobile
 from calib.stated.statement import Decision
-from converters.contract import Layout, Precision, QuantPlan
+from converters.contract import Layout, QuantPlan
 from evit_mobile.data import Images
 from evit_mobile.manifest import (
     FILE_NAME,
@@ -26,23 +26,24 @@ from evit_mobile.manifest import (
 from evit_mobile.models.complexity import count_macs, count_parameters
 from evit_mobile.quantization.protection import Protection
 from evit_mobile.reference import Reference
+from evit_mobile.request import ConvertRequest
 from evit_mobile.spec import ModelSpec, Task
 
 
 def compose(
+    request: ConvertRequest,
     reference: Reference,
     calibration: Images,
     held_out: Images,
     plan: QuantPlan | None,
-    precision: Precision,
     protection: Protection | None,
     records: Sequence[ArtefactRecord],
-    folder: Path,
-    seed: int,
 ) -> dict[str, Any]:
     """The manifest's content. Artefacts that an earlier run wrote into the same folder for the same model stay listed."""
+    folder, precision = Path(request.out), request.precision
     document: dict[str, Any] = {
         "schema": SCHEMA,
+        "request": request.to_json(),
         "model": model_entry(reference),
         "input": input_entry(reference.spec, reference.preprocessing),
         "labels": list(class_names(reference, held_out)),
@@ -53,7 +54,7 @@ def compose(
             "digest": calibration.digest,
             "images": len(calibration) if precision.calibrated else 0,
             "source": calibration.dataset.source,
-            "seed": seed,
+            "seed": request.seed,
         },
         "recovery": recovery_entry(reference.recovery),
         "tool": {"version": evit_mobile.__version__},

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from converters.errors import ArtefactError
 from converters.files import write_bytes
 from evit_mobile.models.weights import Recovery
 from evit_mobile.speed import Speed
+from evit_mobile.strict_json import to_json
 from evit_mobile.validation.sizes import SizeValidation
 from evit_mobile.validation.verdict import Validation
 
@@ -91,21 +91,6 @@ def recovery_entry(recovery: Recovery | None) -> dict[str, Any] | None:
     }
     del fields["variation"], fields["labels"], fields["preprocess"]
     return {"original": original, **fields, "images": len(recovery.images)}
-
-
-def to_json(document: object) -> str:
-    """Strict JSON: numbers that are not finite become null."""
-    return json.dumps(_finite(document), indent=1, allow_nan=False) + "\n"
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
 
 
 def write_manifest(document: dict[str, Any], folder: Path) -> None:

@@ -12,7 +12,6 @@ from torch.export import ExportedProgram
 
 from converters.contract import Metadata, Precision, Target
 from evit_mobile.data import Images
-from evit_mobile.errors import UsageError
 from evit_mobile.validation.metrics import Logits, top1_agreement, top_k_accuracy
 
 IMAGES = 1024
@@ -20,20 +19,6 @@ IMAGES = 1024
 
 SLOW = ("coreml", "executorch-coreml")
 """Formats whose files are run by an evaluator here; trials are judged by another format where one is asked for."""
-
-
-def require_int8(max_drop: float | None, precision: Precision) -> None:
-    """Raises UsageError for a limit below 0 or above 100 points, and for another precision than int8."""
-    if max_drop is None:
-        return
-    if precision is not Precision.INT8:
-        raise UsageError(
-            got=f"--max-drop with precision {precision}",
-            allowed="--max-drop with --int8, whose plan can leave modules float",
-            do="leave --max-drop out, or convert with --int8",
-        )
-    if not 0 <= max_drop <= 100:
-        raise UsageError(got=f"--max-drop {max_drop}", allowed="0 to 100 points", do="pass for example --max-drop 0.5")
 
 
 def lost_points(actual: Logits, expected: Logits, labels: NDArray[np.int64] | None) -> float:

@@ -6,12 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from converters.contract import Precision, Target
-from converters.coreml.lower import check_functions
-from converters.coreml.options import Options
 from converters.coreml.target import CoreMLTarget
 from evit_mobile.data import Images
-from evit_mobile.errors import UsageError
-from evit_mobile.interface import Interface
 from evit_mobile.preparation import Lowerable, Report, prepare
 from evit_mobile.reference import Reference, Size, at_size
 
@@ -23,30 +19,6 @@ class Form:
     lowerable: Lowerable
     reference: Reference
     held_out: Images
-
-
-def check_sizes(
-    sizes: Sequence[Size], size: Size | None, targets: Sequence[Target], interface: Interface, variation: str | None
-) -> None:
-    """Raises UsageError for what cannot be with several sizes, OptionError for an interface that cannot."""
-    if not sizes:
-        return
-    faults = {
-        "--size with --sizes": (size is not None, "one of them: the first of --sizes is the usual size"),
-        f"--sizes with --{variation}": (variation is not None, "--sizes without a change of function"),
-        f"--sizes for {', '.join(target.name for target in targets)}": (
-            not any(isinstance(target, CoreMLTarget) for target in targets),
-            "--sizes with --format coreml, other formats beside it get the first size",
-        ),
-        f"--sizes {','.join(f'{height}x{width}' for height, width in sizes)}": (
-            len(set(sizes)) < max(2, len(sizes)),
-            "two or more different sizes",
-        ),
-    }
-    for got, (faulty, allowed) in faults.items():
-        if faulty:
-            raise UsageError(got=got, allowed=allowed, do="leave one out, or convert once per size with --size")
-    check_functions(Options(classes=interface.class_output, release=interface.ios))
 
 
 def prepare_sizes(

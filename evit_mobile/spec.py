@@ -81,6 +81,16 @@ class MitArchitecture:
     head_norm_eps: float = 1e-5
 
 
+def check_size(size: tuple[int, int]) -> None:
+    """Raises UsageError for a (height, width) in pixels that is not a multiple of 32."""
+    if any(side <= 0 or side % 32 for side in size):
+        raise UsageError(
+            got=f"input size {size[0]}x{size[1]}",
+            allowed="height and width that are positive multiples of 32",
+            do="pass for example --size 224",
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """One variant at one input size and class count. `size` is (height, width) in pixels; of a model that gives features,
@@ -97,12 +107,7 @@ class ModelSpec:
     variation: Variation | None = None
 
     def __post_init__(self) -> None:
-        if any(side <= 0 or side % 32 for side in self.size):
-            raise UsageError(
-                got=f"input size {self.size[0]}x{self.size[1]}",
-                allowed="height and width that are positive multiples of 32",
-                do="pass for example --size 224",
-            )
+        check_size(self.size)
         if self.num_classes < 1:
             raise UsageError(
                 got=f"{self.num_classes} classes", allowed="at least one class", do="pass --num-classes N with N >= 1"

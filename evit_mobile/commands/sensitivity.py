@@ -19,6 +19,7 @@ from evit_mobile.quantization.plan import plan_from
 from evit_mobile.quantization.sensitivity import ModuleHarm, measure_harms, predicted_sqnr_db, rank_modules
 from evit_mobile.quantization.simulate import simulate
 from evit_mobile.reference import load_reference
+from evit_mobile.request.checks import check_images
 from evit_mobile.rewrites import rewrite
 from evit_mobile.spec import ModelSpec
 from evit_mobile.validation.metrics import sqnr_db
@@ -54,7 +55,8 @@ def sensitivity(
 ) -> Sensitivity:
     """Ranks the modules of `model`, given as to `convert`, by the harm of quantizing each. Raises the same errors."""
     reference = load_reference(model, weights=weights, size=size, num_classes=num_classes, seed=seed)
-    calibration, _ = choose_images(reference, None if calib is None else Path(calib), Precision.INT8, seed)
+    check_images(reference, None if calib is None else str(calib), Precision.INT8)
+    calibration, _ = choose_images(reference, None if calib is None else Path(calib), seed)
     rewritten, _ = rewrite(reference.module, torch.from_numpy(calibration.first(PROBE_IMAGES)))
     program = export(rewritten, reference.spec.size)
     observations = calibrate(program, calibration, cached=cache, report=report)

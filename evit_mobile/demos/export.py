@@ -10,7 +10,8 @@ from typing import Any
 from converters.errors import ArtefactError
 from converters.files import atomic_path, sha256, size_bytes
 from evit_mobile.errors import UsageError
-from evit_mobile.manifest import FILE_NAME, read_manifest, to_json
+from evit_mobile.manifest import FILE_NAME, read_manifest
+from evit_mobile.strict_json import to_json
 from evit_mobile.validation.golden import FOLDER as GOLDEN_FOLDER
 from evit_mobile.validation.golden import read_golden
 

@@ -15,9 +15,10 @@ import evit_mobile
 from converters.errors import ArtefactError
 from converters.files import sha256, size_bytes
 from converters.registry import SUFFIXES
-from evit_mobile.manifest import FILE_NAME, to_json
+from evit_mobile.manifest import FILE_NAME
 from evit_mobile.profiling.protocol import Measurement, Settings, throttling
 from evit_mobile.profiling.statistics import ratio, summarise
+from evit_mobile.strict_json import to_json
 
 SCHEMA = 1
 PROFILE_NAME = "profile.jsonl"

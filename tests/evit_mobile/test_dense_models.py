@@ -18,7 +18,6 @@ from evit_mobile.commands.convert import convert
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, preprocess_for
 from evit_mobile.document import task_matches
 from evit_mobile.errors import UsageError
-from evit_mobile.interface import Interface
 from evit_mobile.manifest import read_manifest
 from evit_mobile.models import build_model
 from evit_mobile.models.bundled import bundled_checkpoint
@@ -79,7 +78,7 @@ def images_for(spec: ModelSpec) -> Images:
 
 @pytest.mark.parametrize(
     ("options", "named"),
-    [({"max_drop": 1.0}, "--max-drop"), ({"interface": Interface(class_output=True)}, "--class-output")],
+    [({"max_drop": 1.0}, "--max-drop"), ({"class_output": True}, "--class-output")],
 )
 def test_what_only_classifiers_have_is_refused(options: dict[str, Any], named: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"{named} for {SEGMENTER}, whose task is segmentation"):

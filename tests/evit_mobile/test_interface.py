@@ -3,45 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from calib.preprocess import Preprocess
-from converters.contract import Precision
 from converters.coreml.options import OptionError
 from converters.coreml.target import CoreMLTarget
 from converters.registry import find_target
-from evit_mobile.cli.app import chosen_precision
+from evit_mobile.cli.flags import chosen_precision
 from evit_mobile.commands.convert import convert
 from evit_mobile.commands.validate import validate
 from evit_mobile.errors import UsageError
-from evit_mobile.interface import Interface, check_interface, with_interface
+from evit_mobile.interface import with_interface
 from evit_mobile.manifest import read_manifest
+from evit_mobile.request import ConvertRequest
+from evit_mobile.request.checks import usable_targets
 from tests.evit_mobile.test_cli import run
 
-IMAGES = Interface(image_input=True, class_output=True)
+
+def request_for(*formats: str, **fields: Any) -> ConvertRequest:
+    return ConvertRequest.of(formats=formats, **{"precision": "fp16"} | fields)
 
 
 def test_only_core_ml_has_an_interface_to_choose() -> None:
-    with pytest.raises(UsageError, match="tflite"):
-        check_interface(IMAGES, [find_target("tflite")], Precision.FP16)
-    check_interface(IMAGES, [find_target("tflite"), find_target("coreml")], Precision.FP16)
-    check_interface(Interface(), [find_target("tflite")], Precision.FP16)
+    for field in ({"image_input": True}, {"class_output": True}, {"ios": 18}):
+        with pytest.raises(UsageError, match="tflite"):
+            usable_targets(request_for("tflite", **field))
+        usable_targets(request_for("tflite", "coreml", **field))
+    usable_targets(request_for("tflite"))
 
 
 def test_a_release_too_old_for_the_precision_is_refused_before_the_work() -> None:
     with pytest.raises(OptionError, match="iOS 18 for int8-palette4"):
-        check_interface(Interface(ios=17), [find_target("coreml")], Precision.INT8_PALETTE4)
+        usable_targets(request_for("coreml", precision="int8-palette4", ios=17))
 
 
 def test_the_package_normalises_as_the_images_were() -> None:
+    images = request_for("coreml", image_input=True)
     preprocess = Preprocess(size=(32, 32), mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
-    target = with_interface(find_target("coreml"), IMAGES, preprocess)
+    target = with_interface(find_target("coreml"), images, preprocess)
     assert isinstance(target, CoreMLTarget)
     assert target.interface.pixels is not None
     assert (target.interface.pixels.mean, target.interface.pixels.std) == (preprocess.mean, preprocess.std)
     other = find_target("tflite")
-    assert with_interface(other, IMAGES, preprocess) is other
+    assert with_interface(other, images, preprocess) is other
 
 
 def test_palettes_join_int8_and_fp16_only() -> None:
@@ -55,9 +61,7 @@ def test_palettes_join_int8_and_fp16_only() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp16-palette6", "int8-palette4", "int8-weights"])
 def test_compressed_packages_with_image_input_pass_and_pass_again(precision: str, tmp_path: Path) -> None:
-    conversion = convert(
-        formats=["coreml"], precision=precision, size=(96, 96), out=tmp_path, interface=Interface(image_input=True)
-    )
+    conversion = convert(formats=["coreml"], precision=precision, size=(96, 96), out=tmp_path, image_input=True)
     (entry,) = read_manifest(tmp_path)["artefacts"]
     assert entry["precision"] == precision
     assert entry["inputs"][0]["dtype"] == "image"

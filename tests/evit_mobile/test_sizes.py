@@ -12,44 +12,47 @@ import torch
 from converters.coreml import package
 from converters.coreml.options import OptionError
 from converters.files import sha256
-from converters.registry import find_target
 from evit_mobile.commands.validate import validate
 from evit_mobile.errors import UsageError
-from evit_mobile.interface import Interface
 from evit_mobile.manifest import read_manifest, write_manifest
 from evit_mobile.reference import at_size, load_reference
 from evit_mobile.report.tables import manifest_table, revalidation_rows, revalidation_table
-from evit_mobile.sizes import check_sizes
+from evit_mobile.request import ConvertRequest
+from evit_mobile.request.checks import usable_targets
 from evit_mobile.validation.sizes import SizeValidation, overall
 from evit_mobile.validation.verdict import Validation, Verdict
 from tests.evit_mobile.test_cli import run
 
 SIZES = ((192, 192), (160, 192))  # the bundled model still tells classes apart at both
-TENSORS = Interface()
 
 
 @pytest.mark.parametrize(
-    ("sizes", "size", "format", "variation", "match"),
+    ("fields", "match"),
     [
-        (SIZES, SIZES[0], "coreml", None, "--size with --sizes"),
-        (SIZES, None, "tflite", None, "--sizes for tflite"),
-        (SIZES, None, "executorch-coreml", None, "--sizes for executorch-coreml"),
-        (SIZES, None, "coreml", "relu-attention", "--relu-attention"),
-        (SIZES[:1], None, "coreml", None, "different sizes"),
-        (SIZES + SIZES, None, "coreml", None, "different sizes"),
+        ({"size": SIZES[0]}, "--size with --sizes"),
+        ({"formats": ["tflite"]}, "--sizes for tflite"),
+        ({"formats": ["executorch"], "delegate": "coreml"}, "--sizes for executorch-coreml"),
+        ({"variation": "relu-attention"}, "--relu-attention"),
+        ({"sizes": SIZES[:1]}, "different sizes"),
+        ({"sizes": SIZES + SIZES}, "different sizes"),
+        ({"sizes": (*SIZES, (100, 100))}, "multiples of 32"),
     ],
 )
-def test_what_cannot_have_several_sizes(sizes: Any, size: Any, format: str, variation: str | None, match: str) -> None:
+def test_what_cannot_have_several_sizes(fields: dict[str, Any], match: str) -> None:
     with pytest.raises(UsageError, match=match):
-        check_sizes(sizes, size, [find_target(format)], TENSORS, variation)
+        usable_targets(request_for(**fields))
+
+
+def request_for(**fields: Any) -> ConvertRequest:
+    return ConvertRequest.of(**{"sizes": SIZES, "formats": ["coreml"], "precision": "fp16"} | fields)
 
 
 def test_sizes_go_with_core_ml_on_ios_18() -> None:
-    check_sizes(SIZES, None, [find_target("tflite"), find_target("coreml")], Interface(image_input=True), None)
-    check_sizes((), SIZES[0], [find_target("tflite")], TENSORS, None)
-    for interface in (Interface(ios=17), Interface(class_output=True)):
+    usable_targets(request_for(formats=["tflite", "coreml"], image_input=True))
+    usable_targets(request_for(formats=["tflite"], sizes=(), size=SIZES[0]))
+    for interface in ({"ios": 17}, {"class_output": True}):
         with pytest.raises(OptionError, match="several input sizes"):
-            check_sizes(SIZES, None, [find_target("coreml")], interface, None)
+            usable_targets(request_for(**interface))
 
 
 @pytest.mark.parametrize(

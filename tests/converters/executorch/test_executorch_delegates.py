@@ -23,6 +23,7 @@ from evit_mobile.commands import convert as pipeline
 from evit_mobile.data import held_out_images
 from evit_mobile.errors import UsageError
 from evit_mobile.reference import load_reference
+from evit_mobile.request.checks import with_delegate
 from evit_mobile.speed import against_fp32
 from evit_mobile.validation.verdict import Verdict
 
@@ -125,10 +126,10 @@ def test_names_lead_to_the_delegates() -> None:
         assert target_of(Path(f"model.int8{target.suffix}")) == target.name == name
     assert target_of(Path("model.int8.pte")) == "executorch"
     assert target_of(Path("model.onnx")) is None
-    assert pipeline.with_delegate(["tflite", "executorch"], "coreml") == ["tflite", "executorch-coreml"]
+    assert with_delegate(["tflite", "executorch"], "coreml") == ["tflite", "executorch-coreml"]
     for formats, delegate in ((["tflite"], "coreml"), (["executorch"], "qnn")):
         with pytest.raises(UsageError, match=delegate):
-            pipeline.with_delegate(formats, delegate)
+            with_delegate(formats, delegate)
 
 
 @pytest.mark.slow

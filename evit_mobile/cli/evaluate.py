@@ -1,0 +1,26 @@
+"""`evit-mobile evaluate`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from evit_mobile.cli.options import ArtefactArgument, ImagesOption, JsonOption
+from evit_mobile.cli.show import progress, show
+
+
+def evaluate(
+    artefact: ArtefactArgument,
+    images: ImagesOption = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")] = None,
+    reference: Annotated[bool, typer.Option("--reference", help="Also run the fp32 reference (slower).")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Measure top-1 and top-5 of an artefact on labelled images."""
+    from evit_mobile.commands import validate as reading
+    from evit_mobile.report import tables
+
+    with progress() as report:
+        result = reading.evaluate(artefact, images=images, limit=limit, with_reference=reference, report=report)
+    show(tables.evaluation_entry(result), json, tables.evaluation_table)

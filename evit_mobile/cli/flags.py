@@ -1,0 +1,69 @@
+"""Values of options from their text, and one choice from flags that exclude each other."""
+
+from __future__ import annotations
+
+from converters.contract import Precision
+from converters.registry import TARGETS
+from evit_mobile.errors import UsageError
+
+ALL = "all"
+
+
+def chosen_precision(palette: int | None = None, **flags: bool) -> str | None:
+    """The one precision whose flag (int8, int8_weights...) was given, with the palette where one was, which is of int8 by itself;
+    None where nothing was. Raises UsageError for two.
+    """
+    asked = [name.replace("_", "-") for name, wanted in flags.items() if wanted]
+    if len(asked) > 1:
+        raise UsageError(
+            got=" and ".join(f"--{name}" for name in asked), allowed="one precision", do="convert once per precision"
+        )
+    if palette is None:
+        return asked[0] if asked else None
+    precision = asked[0] if asked else Precision.INT8
+    if f"{precision}-palette{palette}" not in list(Precision):
+        raise UsageError(
+            got=f"--{precision} --palette {palette}",
+            allowed="--palette 4 or 6, with --int8 or --fp16",
+            do="choose one of these",
+        )
+    return f"{precision}-palette{palette}"
+
+
+def chosen_variation(*, relu_attention: bool, relu_activation: bool) -> str | None:
+    """The one variation that was asked for. Raises UsageError for two."""
+    asked = [
+        name for name, wanted in (("relu-attention", relu_attention), ("relu-activation", relu_activation)) if wanted
+    ]
+    if len(asked) > 1:
+        raise UsageError(
+            got="--relu-attention and --relu-activation",
+            allowed="one: --relu-attention for M models, --relu-activation for B and L models",
+            do="leave the other out",
+        )
+    return asked[0] if asked else None
+
+
+def chosen_formats(formats: list[str] | None) -> list[str] | None:
+    """Names of the targets; None when none was named."""
+    return list(TARGETS) if formats and ALL in formats else formats or None
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """(height, width) from "224" or "192x256". Raises UsageError for anything else."""
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise UsageError(
+            got=f"size {text!r}", allowed="N or HEIGHTxWIDTH in pixels", do="pass for example --size 192x256"
+        )
+    return int(sides[0]), int(sides[-1])
+
+
+def parse_sizes(text: str | None) -> tuple[tuple[int, int], ...] | None:
+    """(height, width) of each size in a list like "224,192x256". Raises UsageError as `parse_size`."""
+    if text is None:
+        return None
+    parsed = [parse_size(part.strip()) for part in text.split(",")]
+    return tuple(size for size in parsed if size is not None)

@@ -1,0 +1,94 @@
+"""Options that several commands have, the panels of `--help`, and commands that take a dataclass of options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from evit_mobile.request import ConvertRequest
+
+MODEL, PRECISION, IMAGES, CORE_ML = "Model", "Precision", "Images", "Core ML"
+EXECUTORCH, RECOVERY, OUTPUT = "ExecuTorch", "Recovery", "Output"
+
+
+def usual(name: str) -> str:
+    """The default of a field of the request, as `--help` shows it."""
+    return str(next(field.default for field in fields(ConvertRequest) if field.name == name))
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
+ArtefactArgument = Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A .tflite, .pte or .mlpackage.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="Variant, see `evit-mobile models`.", rich_help_panel=MODEL)
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option("--weights", help="FILE, bundled, hub, hf://OWNER/NAME, or random.", rich_help_panel=MODEL),
+]
+SizeOption = Annotated[
+    str | None,
+    typer.Option("--size", help="Input pixels: N or HEIGHTxWIDTH, multiples of 32.", rich_help_panel=MODEL),
+]
+ClassesOption = Annotated[
+    int | None, typer.Option("--num-classes", help="Expected number of classes.", rich_help_panel=MODEL)
+]
+CalibOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--calib",
+        help="Images to calibrate and judge with: folder, .npz, .npy, idx, list file or .parquet.",
+        rich_help_panel=IMAGES,
+    ),
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option("--seed", help="Seed of every random choice.", show_default=usual("seed"), rich_help_panel=IMAGES),
+]
+CacheOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--cache/--no-cache",
+        help="Keep and reuse finished calibrations.",
+        show_default="cache",
+        rich_help_panel=IMAGES,
+    ),
+]
+ImagesOption = Annotated[
+    Path | None, typer.Option("--images", help="Folder of images, .npz, .npy, idx, list file or .parquet.")
+]
+
+Options = TypeVar("Options")
+
+
+def takes(options: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
+    """Makes a command of a function of one dataclass, whose fields are the arguments and options of the command line."""
+    hints = get_type_hints(options, include_extras=True)
+
+    def decorate(command: Callable[[Options], None]) -> Callable[..., None]:
+        def call(**given: Any) -> None:
+            command(options(**given))
+
+        call.__name__, call.__doc__, call.__annotations__ = command.__name__, command.__doc__, dict(hints)
+        call.__signature__ = Signature(  # type: ignore[attr-defined]  # what `inspect.signature` reads
+            [parameter(field.name, field.default, hints[field.name]) for field in fields(options)]  # type: ignore[arg-type]  # a dataclass
+        )
+        return call
+
+    return decorate
+
+
+def parameter(name: str, default: object, annotation: object) -> Parameter:
+    """The field of a dataclass as a parameter of a function."""
+    usual = Parameter.empty if default is MISSING else default
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=usual, annotation=annotation)
+
+
+def given(options: object) -> dict[str, Any]:
+    """The options that were on the command line, by name: the others are None, or flags that are False."""
+    values = {field.name: getattr(options, field.name) for field in fields(options)}  # type: ignore[arg-type]  # a dataclass
+    return {name: value for name, value in values.items() if value is not None and value is not False}

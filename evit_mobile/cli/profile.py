@@ -1,0 +1,61 @@
+"""`evit-mobile profile`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evit_mobile.cli.options import JsonOption, takes
+from evit_mobile.cli.show import progress, show
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileOptions:
+    """What is measured, where, and how long."""
+
+    artefacts: Annotated[list[Path], typer.Argument(metavar="ARTEFACT...", help="Artefacts to measure side by side.")]
+    on: Annotated[
+        str,
+        typer.Option(
+            "--on",
+            help="Where: host, adb[:SERIAL], android-app[:SERIAL], ssh:USER@HOST, ios-report:FILE, android-report:FILE,"
+            " web-report:FILE.",
+        ),
+    ] = "host"
+    python: Annotated[str, typer.Option("--python", help="Interpreter with the runtimes behind ssh.")] = "python3"
+    runner: Annotated[Path | None, typer.Option("--runner", help="Program that runs artefacts behind adb.")] = None
+    threads: Annotated[int, typer.Option("--threads", help="Threads of the runtime.")] = 1
+    bound: Annotated[float, typer.Option("--bound", help="Stop when the median is known within this share.")] = 0.01
+    budget: Annotated[float, typer.Option("--budget", help="Longest measurement of one artefact, seconds.")] = 20.0
+    force_energy: Annotated[
+        bool, typer.Option("--force-energy", help="Take the battery's current even while it charges.")
+    ] = False
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where results are added.", show_default="profile.jsonl beside")
+    ] = None
+    json: JsonOption = False
+
+
+@takes(ProfileOptions)
+def profile(options: ProfileOptions) -> None:
+    """Measure latency, memory, operators and energy of artefacts on a device."""
+    from evit_mobile.profiling import run
+    from evit_mobile.profiling.protocol import Settings
+    from evit_mobile.report import profiles
+
+    settings = Settings(threads=options.threads, bound=options.bound, budget_s=options.budget)
+    with progress() as report:
+        document = run.profile(
+            options.artefacts,
+            place=options.on,
+            settings=settings,
+            python=options.python,
+            runner=options.runner,
+            out=options.out,
+            force_energy=options.force_energy,
+            report=report,
+        )
+    show(document, options.json, profiles.profile_tables)

@@ -1,0 +1,55 @@
+"""`evit-mobile sensitivity`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evit_mobile.cli.flags import parse_size
+from evit_mobile.cli.options import (
+    CacheOption,
+    CalibOption,
+    ClassesOption,
+    JsonOption,
+    ModelOption,
+    SeedOption,
+    SizeOption,
+    WeightsOption,
+    given,
+    takes,
+)
+from evit_mobile.cli.show import progress, show
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensitivityOptions:
+    """The model and its images, as `convert` takes them. None is what was not said."""
+
+    model: ModelOption = None
+    weights: WeightsOption = None
+    size: SizeOption = None
+    num_classes: ClassesOption = None
+    calib: CalibOption = None
+    seed: SeedOption = None
+    cache: CacheOption = None
+    plot: Annotated[Path | None, typer.Option("--plot", help="Also draw the ranking: .svg, .png or .pdf.")] = None
+    json: JsonOption = False
+
+
+@takes(SensitivityOptions)
+def sensitivity(options: SensitivityOptions) -> None:
+    """Rank modules by the harm of quantizing each to int8."""
+    from evit_mobile.commands import sensitivity as ranking
+    from evit_mobile.report.sensitivity_table import sensitivity_entry, sensitivity_table
+
+    if options.plot is not None:
+        ranking.check_plot(options.plot)
+    request = {name: value for name, value in given(options).items() if name not in ("plot", "json")}
+    with progress() as report:
+        result = ranking.sensitivity(**request | {"size": parse_size(options.size)}, report=report)
+    if options.plot is not None:
+        ranking.plot(result, options.plot)
+    show(sensitivity_entry(result), options.json, sensitivity_table)

@@ -1,0 +1,27 @@
+"""`evit-mobile validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evit_mobile.cli.options import ImagesOption, JsonOption
+from evit_mobile.cli.show import progress, show
+
+
+def validate(
+    artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT|DIR", help="An artefact, or a folder of them.")],
+    images: ImagesOption = None,
+    weights: Annotated[str | None, typer.Option("--weights", help="Where the reference's weights are now.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Prove a written artefact again: its bytes, its outputs, its accuracy."""
+    from evit_mobile.commands import validate as reading
+    from evit_mobile.report import tables
+
+    with progress() as report:
+        result = reading.validate(artefact, images=images, weights=weights, report=report)
+    show(tables.revalidation_rows(result), json, tables.revalidation_table)
+    raise typer.Exit(0 if result.proven else 1)

@@ -1,0 +1,238 @@
+"""Every refusal of `convert`, before any work. The order is that of what they have to know.
+
+`check_values` knows the request alone and runs when one is made; `usable_targets` also knows what is installed; `check_folder` looks at
+the output folder; `check_model` knows the loaded model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from converters.contract import Precision, Target
+from converters.registry import DELEGATES, TARGETS, find_installed_target, find_target
+from evit_mobile.errors import UsageError
+from evit_mobile.spec import ModelSpec, Task, Variation, check_size
+
+if TYPE_CHECKING:
+    from evit_mobile.reference import Reference
+    from evit_mobile.request.request import ConvertRequest
+
+MODULE = "module"
+"""The `model` of a request for a live module, which no file can hold."""
+
+
+def check_values(request: ConvertRequest) -> None:
+    """Raises UsageError for values that are wrong, or wrong together, whatever the model and the targets are."""
+    check_module(request)
+    check_max_drop(request.max_drop, request.precision)
+    check_integers(request.variation, request.precision)
+    check_sizes(request)
+    if request.float_io and request.precision is not Precision.INT8_FULL:
+        raise UsageError(
+            got=f"--float-io with precision {request.precision}, whose input and output are float anyway",
+            allowed="--float-io with --int8-full",
+            do="leave it out, or add --int8-full",
+        )
+    for option, count in (("--golden", request.golden), ("--recovery-steps", request.recovery_steps)):
+        if count is not None and count < 0:
+            raise UsageError(got=f"{option} {count}", allowed="0 or more", do=f"pass {option} N with N >= 0")
+    if request.recovery_steps is not None and request.variation is None:
+        raise UsageError(
+            got="--recovery-steps without anything to recover",
+            allowed="--recovery-steps with --relu-attention or --relu-activation",
+            do="leave it out, or add one of these",
+        )
+
+
+def check_module(request: ConvertRequest) -> None:
+    """Raises UsageError for the request of a live module without it, as one that was saved is."""
+    if request.model == MODULE and request.module is None:
+        raise UsageError(
+            got="a request for a live module, which is not in the request",
+            allowed="the module again, or its weights in a file",
+            do="call evit_mobile.convert(module, ...), or save its state dict and add --model NAME --weights FILE",
+        )
+
+
+def check_max_drop(max_drop: float | None, precision: Precision) -> None:
+    """Raises UsageError for a limit below 0 or above 100 points, and for another precision than int8."""
+    if max_drop is None:
+        return
+    if precision is not Precision.INT8:
+        raise UsageError(
+            got=f"--max-drop with precision {precision}",
+            allowed="--max-drop with --int8, whose plan can leave modules float",
+            do="leave --max-drop out, or convert with --int8",
+        )
+    if not 0 <= max_drop <= 100:
+        raise UsageError(got=f"--max-drop {max_drop}", allowed="0 to 100 points", do="pass for example --max-drop 0.5")
+
+
+def check_integers(variation: str | None, precision: Precision) -> None:
+    """Raises UsageError for ReLU attention of integers only, a form that there is not yet."""
+    if variation == Variation.RELU_ATTENTION and precision is Precision.INT8_FULL:
+        others = [other for other in Precision if other is not Precision.INT8_FULL]
+        raise UsageError(
+            got=f"--{variation} with {precision}",
+            allowed=f"--{variation} with {', '.join(others)}",
+            do="choose one of these, or convert the original",
+        )
+
+
+def check_sizes(request: ConvertRequest) -> None:
+    """Raises UsageError for sizes that no model has, and for what cannot be with several."""
+    for size in (*([] if request.size is None else [request.size]), *request.sizes):
+        check_size(size)
+    if not request.sizes:
+        return
+    listed = ",".join(f"{height}x{width}" for height, width in request.sizes)
+    faults = {
+        "--size with --sizes": (request.size is not None, "one of them: the first of --sizes is the usual size"),
+        f"--sizes with --{request.variation}": (
+            request.variation is not None,
+            "--sizes without a change of function",
+        ),
+        f"--sizes {listed}": (
+            len(set(request.sizes)) < max(2, len(request.sizes)),
+            "two or more different sizes",
+        ),
+    }
+    for got, (faulty, allowed) in faults.items():
+        if faulty:
+            raise UsageError(got=got, allowed=allowed, do="leave one out, or convert once per size with --size")
+
+
+def usable_targets(request: ConvertRequest) -> tuple[Target, ...]:
+    """The targets that the request names, if they are installed and have what is asked of them.
+
+    Raises UsageError, UnknownTargetError, OptionError, ToolchainError.
+    """
+    precision = request.precision
+    names = with_delegate(request.formats or formats_with(precision), request.delegate)
+    targets = tuple(usable_target(name, precision) for name in dict.fromkeys(names))
+    check_interface(request, targets)
+    check_size_targets(request, targets)
+    return targets
+
+
+def formats_with(precision: Precision) -> list[str]:
+    """Every format that has the precision."""
+    return [name for name in TARGETS if precision in find_target(name).precisions]
+
+
+def with_delegate(formats: Sequence[str], delegate: str | None) -> list[str]:
+    """`formats`, the one that has several delegates being that of `delegate`. Raises UsageError where none has it."""
+    if delegate is None:
+        return list(formats)
+    chosen = [DELEGATES.get(name, {}).get(delegate, name) for name in formats]
+    if delegate not in {known for name in formats for known in DELEGATES.get(name, {})}:
+        raise UsageError(
+            got=f"--delegate {delegate} for {', '.join(formats)}",
+            allowed="; ".join(f"{', '.join(known)} for {name}" for name, known in DELEGATES.items()),
+            do="choose one of these, and add its --format",
+        )
+    return chosen
+
+
+def usable_target(name: str, precision: Precision) -> Target:
+    """The target, if it is installed and has the precision. Raises ToolchainError, UsageError, UnknownTargetError."""
+    target = find_installed_target(name)
+    if precision not in target.precisions:
+        raise UsageError(
+            got=f"precision {precision} for format {name}",
+            allowed=", ".join(target.precisions),
+            do="choose one of these, or another format",
+        )
+    return target
+
+
+def check_interface(request: ConvertRequest, targets: Sequence[Target]) -> None:
+    """Raises UsageError when no target has such an interface, OptionError when the precision needs a newer iOS."""
+    from converters.coreml.options import Options
+
+    if not (request.image_input or request.class_output or request.ios is not None):
+        return
+    if not any(target.name == "coreml" for target in targets):
+        raise UsageError(
+            got=f"--image-input, --class-output or --ios for {', '.join(target.name for target in targets)}",
+            allowed="these with Core ML",
+            do="add --format coreml, or leave them out",
+        )
+    Options(release=request.ios).release_for(request.precision)
+
+
+def check_size_targets(request: ConvertRequest, targets: Sequence[Target]) -> None:
+    """Raises UsageError where no target takes several sizes, OptionError for an interface that cannot."""
+    from converters.coreml.lower import check_functions
+    from converters.coreml.options import Options
+
+    if not request.sizes:
+        return
+    if not any(target.name == "coreml" for target in targets):
+        raise UsageError(
+            got=f"--sizes for {', '.join(target.name for target in targets)}",
+            allowed="--sizes with --format coreml, other formats beside it get the first size",
+            do="leave one out, or convert once per size with --size",
+        )
+    check_functions(Options(classes=request.class_output, release=request.ios))
+
+
+def check_folder(folder: Path) -> None:
+    """Creates the output folder; what is wrong with it is better said now than after the work.
+
+    Raises UsageError when it cannot be written to, ArtefactError when a manifest is there that cannot be added to, or something else
+    where the golden vectors go.
+    """
+    from evit_mobile.manifest import FILE_NAME, read_manifest
+    from evit_mobile.validation.golden import check_place
+
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(
+            got=f"output folder {folder} ({error.strerror})",
+            allowed="a folder that can be written to",
+            do="pass --out DIR",
+        ) from None
+    if (folder / FILE_NAME).exists():
+        read_manifest(folder)
+    check_place(folder)
+
+
+def check_model(request: ConvertRequest, reference: Reference) -> None:
+    """Raises UsageError for what the loaded model cannot have, and for your own weights without images where these are needed."""
+    check_task(request, reference.spec)
+    check_integers(reference.spec.variation, request.precision)
+    check_images(reference, request.calib, request.precision, request.variation)
+
+
+def check_task(request: ConvertRequest, spec: ModelSpec) -> None:
+    """Raises UsageError for what only a classifier has, asked of another model."""
+    given = {"--max-drop": request.max_drop is not None, "--class-output": request.class_output}
+    asked = " and ".join(name for name, wanted in given.items() if wanted)
+    if asked and spec.task is not Task.CLASSIFICATION:
+        raise UsageError(
+            got=f"{asked} for {spec.name}, whose task is {spec.task}",
+            allowed=f"{asked} for a model of the task {Task.CLASSIFICATION}",
+            do="leave it out",
+        )
+
+
+def check_images(
+    reference: Reference, source: str | None, precision: Precision, variation: Variation | None = None
+) -> None:
+    """Raises UsageError for int8 activations, or a variation, of a user's own weights without `source`: on other people's images
+    ranges are wrong and nothing is recovered.
+    """
+    own = reference.lineage not in ("bundled", "random")
+    if source is None and own and (precision.calibrated or variation is not None):
+        raise UsageError(
+            got=f"{precision if variation is None else f'--{variation}'} for your own weights without calibration images",
+            allowed="a folder or file with images of the kind the model was trained on (100 to 1000 are enough)",
+            do="pass --calib DIR",
+        )

@@ -1,0 +1,108 @@
+"""JSON held to the types of frozen dataclasses: what is unknown, missing or of another type is an error that names its path."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from pathlib import PurePath
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+
+class FieldError(ValueError):
+    """A value that is not what its field takes; `path` leads to it, as "artefacts[0].bytes"."""
+
+    def __init__(self, path: str, got: str, allowed: str) -> None:
+        super().__init__(f"{path}: got {got}; allowed: {allowed}")
+        self.path, self.got, self.allowed = path, got, allowed
+
+
+def read(kind: Any, value: Any, path: str = "") -> Any:
+    """`value` as a `kind`: a dataclass, an enum, `X | None`, a tuple, a dict, or str, int, float, bool. Raises FieldError.
+
+    Lists are tuples there, objects are dataclasses, and whole numbers are floats where these are expected.
+    """
+    if kind is Any:
+        return value
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        if value is None and NoneType in arguments:
+            return None
+        (inner,) = (argument for argument in arguments if argument is not NoneType)
+        return read(inner, value, path)
+    if origin is tuple and isinstance(value, list | tuple):
+        return _read_tuple(arguments, value, path)
+    if origin is dict and isinstance(value, Mapping):
+        return {key: read(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
+    if is_dataclass(kind) and isinstance(value, Mapping):
+        return _read_dataclass(kind, value, path)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _read_enum(kind, value, path)
+    return _read_plain(origin or kind, value, path)
+
+
+def _read_dataclass(kind: Any, value: Mapping[str, Any], path: str) -> Any:
+    known = {field.name: field for field in fields(kind) if field.init}
+    prefix = f"{path}." if path else ""
+    for name in value:
+        if name not in known:
+            raise FieldError(f"{prefix}{name}", "a field that there is not", ", ".join(known))
+    for name, field in known.items():
+        if name not in value and field.default is MISSING and field.default_factory is MISSING:
+            raise FieldError(f"{prefix}{name}", "nothing", "a value: it has no default")
+    hints = get_type_hints(kind)
+    return kind(**{name: read(hints[name], item, f"{prefix}{name}") for name, item in value.items()})
+
+
+def _read_tuple(arguments: tuple[Any, ...], value: list[Any] | tuple[Any, ...], path: str) -> tuple[Any, ...]:
+    if arguments[-1] is Ellipsis:
+        arguments = arguments[:1] * len(value)
+    if len(arguments) != len(value):
+        raise FieldError(path, f"{len(value)} values", f"{len(arguments)} values")
+    pairs = zip(arguments, value, strict=True)
+    return tuple(read(kind, item, f"{path}[{index}]") for index, (kind, item) in enumerate(pairs))
+
+
+def _read_enum(kind: type[Enum], value: Any, path: str) -> Enum:
+    try:
+        return kind(value)
+    except ValueError:
+        raise FieldError(path, repr(value), ", ".join(str(member.value) for member in kind)) from None
+
+
+def _read_plain(kind: type, value: Any, path: str) -> Any:
+    if kind is str and isinstance(value, PurePath):
+        return str(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    raise FieldError(path, repr(value), NAMES.get(kind, kind.__name__))
+
+
+NAMES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple: "a list",
+    dict: "an object",
+}
+
+
+def to_json(document: object) -> str:
+    """Strict JSON: numbers that are not finite become null."""
+    return json.dumps(_finite(document), indent=1, allow_nan=False) + "\n"
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,140 @@
+"""ConvertRequest: a value that checks itself, is saved, and is replayed; refusals come before any work."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+import evit_mobile
+from converters.contract import Precision
+from evit_mobile.cli.convert import ConvertOptions, fields_of, requested
+from evit_mobile.commands import convert as pipeline
+from evit_mobile.errors import UsageError
+from evit_mobile.recovery import procedure
+from evit_mobile.request import ConvertRequest
+from evit_mobile.request.request import saved_request
+from evit_mobile.spec import Variation, find_spec
+from tests.evit_mobile.test_cli import run
+
+FULL = ConvertRequest.of(
+    "efficientvit_b0",
+    weights=Path("w.pth"),
+    num_classes=10,
+    sizes=[(224, 224), (192, 256)],
+    formats=["coreml", "tflite"],
+    precision="int8",
+    max_drop=1,
+    calib=Path("photos"),
+    seed=3,
+    cache=False,
+    image_input=True,
+    golden=0,
+    out=Path("release"),
+)
+
+
+@pytest.mark.parametrize("request_", [ConvertRequest(), FULL], ids=["defaults", "full"])
+def test_a_request_is_itself_again_from_json(request_: ConvertRequest) -> None:
+    assert ConvertRequest.from_json(json.loads(json.dumps(request_.to_json()))) == request_
+
+
+def test_python_values_become_those_of_the_fields() -> None:
+    assert (FULL.precision, FULL.weights, FULL.max_drop, FULL.out) == (Precision.INT8, "w.pth", 1.0, "release")
+    assert ConvertRequest.of(variation="relu-attention").variation is Variation.RELU_ATTENTION
+    spec = find_spec("efficientvit_m1", size=(192, 192), num_classes=7)
+    asked = ConvertRequest.of(spec, size=None)
+    assert (asked.model, asked.size, asked.num_classes) == ("efficientvit_m1", (192, 192), 7)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"formts": ["tflite"]}, "formts"),
+        ({"precision": "int9"}, "'int9' as precision .* int8-full"),
+        ({"seed": "0"}, "seed"),
+        ({"size": [224]}, "size"),
+        ({"size": (224, 100)}, "multiples of 32"),
+        ({"formats": "tflite"}, "formats"),
+        ({"golden": -1}, "--golden"),
+        ({"max_drop": 1.0, "precision": "fp16"}, "--max-drop"),
+        ({"recovery_steps": 5}, "--recovery-steps"),
+        ({"float_io": True}, "--float-io"),
+        ({"variation": "relu-attention", "precision": "int8-full"}, "--relu-attention"),
+    ],
+)
+def test_a_wrong_request_cannot_be_made(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        evit_mobile.convert(**options)
+
+
+def test_a_live_module_is_recorded_and_asked_for_again() -> None:
+    module = nn.Sequential()
+    asked = ConvertRequest.of(module, precision="fp32")
+    assert asked.module is module
+    saved = json.loads(json.dumps(asked.to_json()))
+    assert saved["model"] == "module"
+    with pytest.raises(UsageError, match="the module again, or its weights"):
+        ConvertRequest.from_json(saved)
+    again = ConvertRequest.from_json({**saved, "model": "efficientvit_m0", "weights": "m0.pth"})
+    assert (again.model, again.precision) == ("efficientvit_m0", Precision.FP32)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"schema": 1}', '{"request": []}'])
+def test_a_file_without_a_request_is_refused(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text(content)
+    with pytest.raises(UsageError, match="--request"):
+        saved_request(path)
+
+
+def test_options_replace_what_a_saved_request_says(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps({"schema": 1, "request": FULL.to_json()}))
+    assert requested(ConvertOptions(request=path)) == FULL
+    other = requested(ConvertOptions(request=path, int8_weights=False, fp16=False, seed=4, out=tmp_path))
+    assert other == ConvertRequest.from_json({**FULL.to_json(), "seed": 4, "out": str(tmp_path)})
+
+
+def test_every_field_is_an_option() -> None:
+    """By its name, or by the flags and texts that become it."""
+    names = {field.name for field in fields(ConvertRequest)} - {"module"}
+    said = ConvertOptions(
+        palette=4, format=["all"], size="224", sizes="224,256", relu_attention=True, json=True, request=Path("x")
+    )
+    options = {field.name for field in fields(ConvertOptions)}
+    assert names == (names & options) | fields_of(said).keys()
+
+
+def test_help_shows_the_defaults_of_a_request(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(monkeypatch, "convert", "--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+    for option, default in (("--seed", 0), ("--golden", 8), ("--recovery-steps", procedure.STEPS)):
+        assert any(option in line and f"[default: ({default})]" in line for line in lines), option
+    for panel in ("Model", "Precision", "Images", "Core ML", "ExecuTorch", "Recovery", "Output"):
+        assert any(line.startswith(f"╭─ {panel} ─") for line in lines), panel
+
+
+def test_what_is_refused_is_refused_before_weights_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(pipeline, "load_reference", lambda *_, **__: pytest.fail("weights were loaded"))
+    for options in ({"formats": ["tflit"]}, {"formats": ["tflite"], "ios": 17}, {"delegate": "qnn"}):
+        with pytest.raises(Exception, match="allowed"):
+            evit_mobile.convert(out=tmp_path, **options)
+
+
+@pytest.mark.slow
+def test_a_conversion_is_replayed_byte_by_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    arguments = ("--format", "tflite", "--fp32", "--size", "64", "--golden", "0", "--seed", "5")
+    assert run(monkeypatch, "convert", *arguments, "--out", str(first)) == 0
+    assert run(monkeypatch, "convert", "--request", str(first / "manifest.json"), "--out", str(second)) == 0
+    before, after = (json.loads((folder / "manifest.json").read_text()) for folder in (first, second))
+    assert after["request"] == {**before["request"], "out": str(second)}
+    assert [entry["sha256"] for entry in after["artefacts"]] == [entry["sha256"] for entry in before["artefacts"]]
