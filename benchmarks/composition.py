@@ -14,7 +14,7 @@ from benchmarks.measurement import Measured, clock_for
 from benchmarks.results import Accuracy, Peak, Result, Timing
 from benchmarks.statistics import Spread, paired_ratios, spread
 from converters.contract import Precision
-from evit_mobile.validation.metrics import compare, top_k_accuracy
+from evit_mobile.metrics import compare, top_k_accuracy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

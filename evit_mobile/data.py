@@ -17,7 +17,7 @@ from calib.sources.bundled import Bundled, bundled_preprocess, open_bundled
 from calib.splits import Selection, select_calibration, select_held_out
 from evit_mobile.preprocessing import default_preprocess
 from evit_mobile.spec import ModelSpec, Task
-from evit_mobile.validation.thresholds import MIN_IMAGES
+from evit_mobile.thresholds import MIN_IMAGES
 
 CALIBRATION_IMAGES = {Task.CLASSIFICATION: 256, Task.SEGMENTATION: 32, Task.FEATURES: 256}
 BATCH = 16

@@ -12,7 +12,7 @@ from torch.export import ExportedProgram
 
 from converters.contract import Metadata, Precision, Target
 from evit_mobile.data import Images
-from evit_mobile.validation.metrics import Logits, top1_agreement, top_k_accuracy
+from evit_mobile.metrics import Logits, top1_agreement, top_k_accuracy
 
 IMAGES = 1024
 """Held-out images to measure a drop with, where there are as many: one image is then a tenth of a point."""

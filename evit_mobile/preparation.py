@@ -24,6 +24,7 @@ from evit_mobile.audit import ActivationAudit, audit, describe
 from evit_mobile.data import Images, affordable
 from evit_mobile.document import known_labels
 from evit_mobile.max_drop import trial_loss
+from evit_mobile.metrics import Logits
 from evit_mobile.quantization import transfer_plan
 from evit_mobile.quantization.automatic import FLOOR_IMAGES, logits_of, protect_to_floor, protect_to_loss
 from evit_mobile.quantization.calibration import calibrate
@@ -35,7 +36,6 @@ from evit_mobile.quantization.protection import Protection
 from evit_mobile.quantization.simulate import simulate
 from evit_mobile.reference import Reference
 from evit_mobile.rewrites import rewrite, rewrite_for_half, rewrite_for_integers
-from evit_mobile.validation.metrics import Logits
 
 PROBE_IMAGES = 4
 INTEGER_PROBE_IMAGES = 16

@@ -13,7 +13,7 @@ from torch.export import ExportedProgram
 
 from converters.contract import Metadata, Precision, Runner, Target
 from evit_mobile.max_drop import SLOW
-from evit_mobile.profiling.statistics import Estimate, ratio
+from evit_mobile.statistics import Estimate, ratio
 
 ROUNDS = 15
 BLOCK_S = 0.02

@@ -20,6 +20,7 @@ from evit_mobile.interface import with_interface
 from evit_mobile.manifest import ArtefactRecord, write_manifest
 from evit_mobile.max_drop import IMAGES as MAX_DROP_IMAGES
 from evit_mobile.max_drop import run_artefact
+from evit_mobile.metrics import Logits
 from evit_mobile.preparation import Lowerable, Report, prepare, run_module, silent
 from evit_mobile.recovery import recover
 from evit_mobile.reference import Reference, load_reference
@@ -28,11 +29,10 @@ from evit_mobile.request.checks import check_folder, check_model, usable_targets
 from evit_mobile.sizes import Form, prepare_sizes
 from evit_mobile.spec import ModelSpec, Task
 from evit_mobile.speed import against_fp32
+from evit_mobile.thresholds import MIN_IMAGES
 from evit_mobile.validation import golden as golden_vectors
-from evit_mobile.validation.metrics import Logits
 from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import overall, size_validation
-from evit_mobile.validation.thresholds import MIN_IMAGES
 from evit_mobile.validation.verdict import Validation, Verdict, judge, not_run
 
 

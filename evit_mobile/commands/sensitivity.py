@@ -12,6 +12,7 @@ from torch import nn
 from converters.contract import Precision
 from evit_mobile.commands.convert import choose_images
 from evit_mobile.errors import UsageError
+from evit_mobile.metrics import sqnr_db
 from evit_mobile.preparation import PROBE_IMAGES, Report, export, silent
 from evit_mobile.quantization.automatic import HARM_IMAGES, logits_of
 from evit_mobile.quantization.calibration import calibrate
@@ -22,7 +23,6 @@ from evit_mobile.reference import load_reference
 from evit_mobile.request.checks import check_images
 from evit_mobile.rewrites import rewrite
 from evit_mobile.spec import ModelSpec
-from evit_mobile.validation.metrics import sqnr_db
 
 PLOT_SUFFIXES = (".svg", ".png", ".pdf")
 PLOTTED_MODULES = 40

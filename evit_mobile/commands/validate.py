@@ -18,15 +18,15 @@ from evit_mobile.document import known_labels
 from evit_mobile.errors import UsageError
 from evit_mobile.manifest import FILE_NAME, read_manifest
 from evit_mobile.max_drop import run_artefact
+from evit_mobile.metrics import Logits, top_k_accuracy
 from evit_mobile.preparation import Report, run_module, silent
 from evit_mobile.reference import Reference, Size, at_size, reload_reference
 from evit_mobile.sizes import images_at
 from evit_mobile.spec import Task
+from evit_mobile.thresholds import MIN_IMAGES
 from evit_mobile.validation.golden import find_faults, read_golden
-from evit_mobile.validation.metrics import Logits, top_k_accuracy
 from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import SizeValidation, overall, size_validation
-from evit_mobile.validation.thresholds import MIN_IMAGES
 from evit_mobile.validation.verdict import Validation, Verdict, failed, judge, not_run
 
 

@@ -16,8 +16,8 @@ from evit_mobile.profiling.energy.account import entry as account
 from evit_mobile.profiling.metrickit import summary
 from evit_mobile.profiling.protocol import MAXIMUM_BLOCK_RUNS, Measurement, Settings
 from evit_mobile.profiling.records import Subject, unavailable
-from evit_mobile.profiling.statistics import is_precise, is_steady
 from evit_mobile.profiling.xcode_report import SUFFIX, is_xcode_report, read_xcode_report, report_file
+from evit_mobile.statistics import is_precise, is_steady
 
 SCHEMA = 1
 PLACES = ("ios-report", "android-report", "web-report")

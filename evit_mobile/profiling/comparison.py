@@ -9,7 +9,7 @@ from typing import Any
 from converters.errors import ArtefactError
 from converters.registry import SUFFIXES
 from evit_mobile.profiling.records import PROFILE_NAME, read
-from evit_mobile.profiling.statistics import ratio, unpaired_ratio
+from evit_mobile.statistics import ratio, unpaired_ratio
 
 NO_DIFFERENCE = "no difference seen"
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from evit_mobile.errors import UsageError
 from evit_mobile.preparation import Report
-from evit_mobile.profiling.statistics import Estimate, is_precise, is_steady, slowdown
+from evit_mobile.statistics import Estimate, is_precise, is_steady, slowdown
 
 BLOCK_MS = 40.0
 MINIMUM_BLOCK_RUNS = 5

@@ -17,7 +17,7 @@ from converters.files import sha256, size_bytes
 from converters.registry import SUFFIXES
 from evit_mobile.manifest import FILE_NAME
 from evit_mobile.profiling.protocol import Measurement, Settings, throttling
-from evit_mobile.profiling.statistics import ratio, summarise
+from evit_mobile.statistics import ratio, summarise
 from evit_mobile.strict_json import to_json
 
 SCHEMA = 1

@@ -16,7 +16,7 @@ import numpy as np
 from evit_mobile.profiling.estimates import EstimatedOperation, estimated_operators
 from evit_mobile.profiling.protocol import MAXIMUM_BLOCK_RUNS, Measurement, Settings
 from evit_mobile.profiling.records import Subject, unavailable
-from evit_mobile.profiling.statistics import is_precise, is_steady
+from evit_mobile.statistics import is_precise, is_steady
 
 SUFFIX = ".mlperf"
 REPORT_NAME = "report.json"

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from converters.contract import Precision
+from evit_mobile.metrics import Logits, sqnr_db
 from evit_mobile.quantization.observe import Observations
 from evit_mobile.quantization.plan import plan_from
 from evit_mobile.quantization.protection import Protection, protections
 from evit_mobile.quantization.sensitivity import measure_harms
 from evit_mobile.quantization.simulate import run_images, simulate
-from evit_mobile.validation.metrics import Logits, sqnr_db
-from evit_mobile.validation.thresholds import THRESHOLDS
+from evit_mobile.thresholds import THRESHOLDS
 
 FLOOR_DB = THRESHOLDS[Precision.INT8].min_sqnr_db + 5.0
 """The least SQNR of a default plan on calibration images: the limit of a verdict, and a margin for images not yet seen."""

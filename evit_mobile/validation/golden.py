@@ -23,8 +23,8 @@ from converters.errors import ArtefactError, NoRuntimeError
 from converters.files import atomic_path, sha256
 from converters.registry import find_target
 from evit_mobile.data import Images
+from evit_mobile.metrics import Logits
 from evit_mobile.strict_json import to_json
-from evit_mobile.validation.metrics import Logits
 
 SCHEMA = 1
 FOLDER = "golden"

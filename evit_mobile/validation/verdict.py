@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.contract import Precision
+from evit_mobile.metrics import Comparison, Logits, compare, top_k_accuracy
 from evit_mobile.models.weights import Recovery
 from evit_mobile.spec import Task
-from evit_mobile.validation.metrics import Comparison, Logits, compare, top_k_accuracy
-from evit_mobile.validation.thresholds import RECOVERY, Thresholds, limits_for
+from evit_mobile.thresholds import RECOVERY, Thresholds, limits_for
 
 
 class Verdict(StrEnum):

@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 from converters.contract import Metadata, Precision, QuantPlan
 from converters.quantized_program import quantize_program
 from converters.registry import find_target
+from evit_mobile.metrics import sqnr_db
 from evit_mobile.models import build_model
 from evit_mobile.preparation import export
 from evit_mobile.quantization.automatic import logits_of, protect_to_floor
@@ -23,7 +24,6 @@ from evit_mobile.quantization.plan import candidates, plan_from
 from evit_mobile.reference import randomise
 from evit_mobile.rewrites import rewrite
 from evit_mobile.spec import CLASSIFIERS, Family, find_spec
-from evit_mobile.validation.metrics import sqnr_db
 
 SIZES = {Family.MSRA: (224, 224), Family.MIT: (128, 128)}
 """M's native size; MIT's models have no size of their own, and theirs is a small one, so that L3 takes seconds."""

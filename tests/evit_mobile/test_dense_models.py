@@ -19,12 +19,12 @@ from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, pre
 from evit_mobile.document import task_matches
 from evit_mobile.errors import UsageError
 from evit_mobile.manifest import read_manifest
+from evit_mobile.metrics import compare
 from evit_mobile.models import build_model
 from evit_mobile.models.bundled import bundled_checkpoint
 from evit_mobile.models.weights import load_checkpoint
 from evit_mobile.reference import load_reference
 from evit_mobile.spec import ModelSpec, Task, find_spec
-from evit_mobile.validation.metrics import compare
 from evit_mobile.validation.verdict import Verdict, judge
 
 SEGMENTER, FEATURES = "efficientvit_seg_b0_cityscapes", "efficientvit_l0"

@@ -24,12 +24,12 @@ from evit_mobile.commands.convert import convert
 from evit_mobile.data import everything, preprocess_for
 from evit_mobile.errors import UsageError
 from evit_mobile.manifest import read_manifest
+from evit_mobile.metrics import top_k_accuracy
 from evit_mobile.models import build_model
 from evit_mobile.preparation import run_module
 from evit_mobile.reference import load_reference, randomise
 from evit_mobile.spec import find_spec
 from evit_mobile.strict_json import to_json
-from evit_mobile.validation.metrics import top_k_accuracy
 from tests.evit_mobile.test_cli import run
 from tests.oracles import timm_model
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from evit_mobile.profiling.statistics import student_95
+from evit_mobile.statistics import student_95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

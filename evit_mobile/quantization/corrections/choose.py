@@ -10,11 +10,11 @@ from torch.fx import GraphModule
 
 from converters.contract import QuantPlan
 from converters.quantized_program import exported_again, graph_module
+from evit_mobile.metrics import sqnr_db
 from evit_mobile.quantization.automatic import logits_of
 from evit_mobile.quantization.corrections.bias import with_corrected_biases
 from evit_mobile.quantization.corrections.half_weights import with_half_weights
 from evit_mobile.quantization.simulate import simulate, simulate_half
-from evit_mobile.validation.metrics import sqnr_db
 
 CORRECTING = 2 / 3
 """The share of the images that corrections are made with; the others judge."""

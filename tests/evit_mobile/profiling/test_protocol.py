@@ -12,7 +12,7 @@ from evit_mobile.errors import UsageError
 from evit_mobile.preparation import silent
 from evit_mobile.profiling import protocol
 from evit_mobile.profiling.protocol import Measurement, Settings, measure, throttling
-from evit_mobile.profiling.statistics import ratio
+from evit_mobile.statistics import ratio
 
 
 class Simulated:

@@ -10,6 +10,7 @@ from torch import nn
 
 from converters.contract import QuantPlan
 from converters.quantized_program import WEIGHT_MAX, graph_module, quantize_program
+from evit_mobile.metrics import sqnr_db
 from evit_mobile.models import build_model
 from evit_mobile.preparation import export
 from evit_mobile.quantization import make_plan
@@ -18,7 +19,6 @@ from evit_mobile.quantization.plan import weight_scales
 from evit_mobile.reference import randomise
 from evit_mobile.rewrites import rewrite
 from evit_mobile.spec import find_spec
-from evit_mobile.validation.metrics import sqnr_db
 
 SIZE = (96, 96)
 

@@ -11,6 +11,7 @@ from torch.export import ExportedProgram
 
 from converters.contract import QuantPlan
 from converters.quantized_program import graph_module, quantize_program
+from evit_mobile.metrics import sqnr_db
 from evit_mobile.preparation import export
 from evit_mobile.quantization.automatic import logits_of, protect_to_floor, protect_to_loss
 from evit_mobile.quantization.cost import INT8_MACS_PER_MS, VALUES_PER_MS, modelled_latency_ms
@@ -20,7 +21,6 @@ from evit_mobile.quantization.plan import candidates, plan_from
 from evit_mobile.quantization.protection import Protection, protection_path
 from evit_mobile.quantization.sensitivity import Harm, measure_harms, predicted_sqnr_db, rank_modules
 from evit_mobile.quantization.simulate import simulate
-from evit_mobile.validation.metrics import sqnr_db
 
 DEPTH = 5
 BROKEN = "blocks.2"

@@ -14,7 +14,7 @@ from evit_mobile.commands import validate as reading
 from evit_mobile.errors import UsageError
 from evit_mobile.manifest import read_manifest
 from evit_mobile.recovery import procedure
-from evit_mobile.validation.thresholds import RECOVERY
+from evit_mobile.thresholds import RECOVERY
 
 pytestmark = pytest.mark.slow
 VARIATIONS = [("efficientvit_m0", "relu-attention"), ("efficientvit_b0", "relu-activation")]

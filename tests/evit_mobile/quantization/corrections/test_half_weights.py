@@ -17,6 +17,7 @@ from torch.fx import GraphModule
 from converters.contract import Metadata, Precision
 from converters.quantized_program import exported_again, graph_module
 from converters.registry import find_target
+from evit_mobile.metrics import sqnr_db
 from evit_mobile.preparation import export
 from evit_mobile.quantization.automatic import logits_of
 from evit_mobile.quantization.corrections import choose
@@ -28,7 +29,6 @@ from evit_mobile.quantization.corrections.half_weights import (
     with_weights_of,
 )
 from evit_mobile.quantization.simulate import set_parameter, simulate_half
-from evit_mobile.validation.metrics import sqnr_db
 
 SIZE = (12, 12)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from evit_mobile.profiling.statistics import (
+from evit_mobile.statistics import (
     Estimate,
     correlation_time,
     is_precise,
