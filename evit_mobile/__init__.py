@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from evit_mobile.version import __version__
+
 if TYPE_CHECKING:
     from evit_mobile.commands.convert import Conversion, convert
     from evit_mobile.request import ConvertRequest
 
-__version__ = "0.1.0"
 __all__ = ["Conversion", "ConvertRequest", "__version__", "convert"]
 
 

@@ -7,27 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-import evit_mobile
 from calib.stated.statement import Decision
 from converters.contract import Layout, QuantPlan
 from evit_mobile.data import Images
-from evit_mobile.manifest import (
-    FILE_NAME,
-    SCHEMA,
-    ArtefactRecord,
-    artefact_entry,
-    plan_entry,
-    read_manifest,
-    recovery_entry,
-)
+from evit_mobile.findings import ArtefactRecord
+from evit_mobile.labels import class_names
+from evit_mobile.manifest import FILE_NAME, SCHEMA, artefact_entry, plan_entry, read_manifest, recovery_entry
 from evit_mobile.models.complexity import count_macs, count_parameters
 from evit_mobile.quantization.protection import Protection
 from evit_mobile.reference import Reference
 from evit_mobile.request import ConvertRequest
-from evit_mobile.spec import ModelSpec, Task
+from evit_mobile.spec import ModelSpec
+from evit_mobile.version import __version__
 
 
 def compose(
@@ -57,27 +48,9 @@ def compose(
             "seed": request.seed,
         },
         "recovery": recovery_entry(reference.recovery),
-        "tool": {"version": evit_mobile.__version__},
+        "tool": {"version": __version__},
     }
     return with_earlier(document, folder)
-
-
-def class_names(reference: Reference, held_out: Images) -> tuple[str, ...]:
-    """Names of the classes: the checkpoint's, or those of the user's images when there are as many as the model has."""
-    names = reference.labels or (held_out.dataset.class_names if task_matches(reference, held_out) else None)
-    return names if names and len(names) == reference.spec.num_classes else ()
-
-
-def task_matches(reference: Reference, images: Images) -> bool:
-    """Whether the images' labels are a classifier's classes: always of a user's images, of the bundled ones only for bundled weights."""
-    own_images = not images.dataset.source.startswith("bundled:")
-    same_classes = reference.lineage == "bundled" or (own_images and reference.lineage != "random")
-    return same_classes and reference.spec.task is Task.CLASSIFICATION
-
-
-def known_labels(reference: Reference, images: Images) -> NDArray[np.int64] | None:
-    """(images,) true classes; None where accuracy means nothing: no labels, or those of another task."""
-    return images.labels(reference.spec.num_classes) if task_matches(reference, images) else None
 
 
 def with_earlier(document: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -7,37 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converters.contract import Artefact, Delegation, Precision, QuantPlan
+from converters.contract import Precision, QuantPlan
 from converters.errors import ArtefactError
 from converters.files import write_bytes
-from evit_mobile.models.weights import Recovery
-from evit_mobile.speed import Speed
+from evit_mobile.findings import ArtefactRecord, Recovery, Validation
 from evit_mobile.strict_json import to_json
-from evit_mobile.validation.sizes import SizeValidation
-from evit_mobile.validation.verdict import Validation
 
 SCHEMA = 1
 FILE_NAME = "manifest.json"
 FIELDS = {"schema", "model", "input", "labels", "artefacts", "quant_plan", "calibration", "tool"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArtefactRecord:
-    """One written artefact with everything known about it. `sizes` are those of a package with several, the usual one first;
-    `convert_s` is the time to write it, in seconds.
-    """
-
-    artefact: Artefact
-    delegation: Delegation | None
-    npu: tuple[Delegation, ...] = ()
-    validation: Validation
-    sizes: tuple[SizeValidation, ...] = ()
-    speed: Speed | None = None
-    convert_s: float
 
 
 def artefact_entry(record: ArtefactRecord, folder: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ are read once, and the plan they give is carried over to the other form.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -22,9 +22,10 @@ from converters.quantized_program import quantize_program
 from evit_mobile.audit import IMAGES as AUDIT_IMAGES
 from evit_mobile.audit import ActivationAudit, audit, describe
 from evit_mobile.data import Images, affordable
-from evit_mobile.document import known_labels
+from evit_mobile.labels import known_labels
 from evit_mobile.max_drop import trial_loss
 from evit_mobile.metrics import Logits
+from evit_mobile.progress import Report
 from evit_mobile.quantization import transfer_plan
 from evit_mobile.quantization.automatic import FLOOR_IMAGES, logits_of, protect_to_floor, protect_to_loss
 from evit_mobile.quantization.calibration import calibrate
@@ -50,13 +51,6 @@ ROUNDED_IMAGES = 48
 
 CORRECTED = (Precision.INT8, Precision.INT8_FULL)
 """Profiles whose weights are those of the plan: biases are corrected for what rounding these does."""
-
-Report = Callable[[str], None]
-"""Takes one line about what is being done, for people; never part of the result."""
-
-
-def silent(_message: str) -> None:
-    """The Report that says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

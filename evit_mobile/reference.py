@@ -13,9 +13,10 @@ from calib.sources.bundled import bundled_class_names
 from calib.stated.statement import DEFAULT, Decision, Statement, decide
 from evit_mobile.data import preprocess_for
 from evit_mobile.errors import UsageError
+from evit_mobile.findings import Recovery
 from evit_mobile.models import build_model
 from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoint
-from evit_mobile.models.weights import LoadedModel, Recovery, load_checkpoint, load_hub, load_module
+from evit_mobile.models.weights import LoadedModel, load_checkpoint, load_hub, load_module
 from evit_mobile.models.weights.assemble import resized_bias_table
 from evit_mobile.models.weights.template import BIAS_TABLE
 from evit_mobile.preprocessing import AS_STATED, PreprocessOptions, recorded_preprocessing, stated_preprocessing

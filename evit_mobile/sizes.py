@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from converters.contract import Precision, Target
 from converters.coreml.target import CoreMLTarget
 from evit_mobile.data import Images
-from evit_mobile.preparation import Lowerable, Report, prepare
+from evit_mobile.preparation import Lowerable, prepare
+from evit_mobile.progress import Report
 from evit_mobile.reference import Reference, Size, at_size
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +11,13 @@ from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
 from converters.contract import Metadata, Precision, Runner, Target
+from evit_mobile.findings import Speed
 from evit_mobile.max_drop import SLOW
-from evit_mobile.statistics import Estimate, ratio
+from evit_mobile.statistics import ratio
 
 ROUNDS = 15
 BLOCK_S = 0.02
 """A round times each file for as long as this, or for one run where that takes longer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Speed:
-    """Medians of one image in ms, and the ratio of `ms` to `fp32_ms` round by round with its 95 % interval."""
-
-    ms: float
-    fp32_ms: float
-    ratio: Estimate
 
 
 def against_fp32(target: Target, path: Path, program: ExportedProgram, image: NDArray[np.float32]) -> Speed | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import calib
 import converters
 import evit_mobile
 from converters.registry import TARGETS
+from evit_mobile.manifest import FIELDS, SCHEMA
 
 ROOT = Path(evit_mobile.__file__).resolve().parents[1]
 ALLOWED = {"evit_mobile": {"evit_mobile", "converters", "calib"}, "converters": {"converters"}, "calib": {"calib"}}
@@ -29,6 +31,22 @@ OWNERS = {
     "torchao": "converters/executorch",
 }
 """The only folder that may import each toolchain."""
+
+EMPTY = {
+    "schema": SCHEMA,
+    "model": {
+        **dict.fromkeys(("name", "family", "source"), "m"),
+        **dict.fromkeys(("params", "macs", "num_classes"), 1),
+        "task": "classification",
+        "weights": "random",
+    },
+    "input": {"shape": [1, 3, 32, 32], "mean": [0, 0, 0], "std": [1, 1, 1]},
+    "artefacts": [],
+    "labels": [],
+    "calibration": {"source": "", "images": 0},
+    "tool": {"version": "0"},
+}
+"""A manifest that lists nothing."""
 
 HEAVY = {"jinja2", "matplotlib", "numpy", "PIL", "safetensors", "timm", "torch", *OWNERS}
 DOTTED = re.compile(r"(evit_mobile|converters|calib)(\.\w+)+(:\w+)?")
@@ -154,6 +172,34 @@ def test_help_loads_nothing_heavy(command: list[str]) -> None:
 
 def test_a_heavy_import_would_be_seen() -> None:
     assert "torch" in loaded_after("import evit_mobile.cli, torch")
+
+
+READERS = """
+import contextlib, io
+from evit_mobile.cli import main
+sys.argv = {command!r}
+with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as said:
+    try:
+        main()
+    except SystemExit as exit:
+        assert (exit.code or 0) == {code}, said.getvalue()
+"""
+
+
+@pytest.mark.parametrize("arguments", [["inspect", "DIR", "--json"], ["report", "DIR"], ["compare", "A", "B"]])
+def test_commands_that_read_json_start_without_torch(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps(dict.fromkeys(FIELDS) | EMPTY))
+    command = ["evit-mobile", *(str(tmp_path) if each == "DIR" else each for each in arguments)]
+    loaded = loaded_after(READERS.format(command=command, code=2 if arguments[0] == "compare" else 0))
+    assert "evit_mobile" in loaded
+    assert "torch" not in loaded
+
+
+@pytest.mark.parametrize(
+    "module", ["demos.export", "demos.serve", "profiling.comparison", "findings", "request.checks"]
+)
+def test_the_ground_and_what_reads_need_no_torch(module: str) -> None:
+    assert "torch" not in loaded_after(f"import evit_mobile.{module}")
 
 
 @pytest.mark.parametrize("name", TARGETS)

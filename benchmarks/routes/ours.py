@@ -11,7 +11,8 @@ from converters.contract import Precision
 from converters.registry import find_target
 from evit_mobile.commands.convert import describe
 from evit_mobile.data import Images
-from evit_mobile.preparation import prepare, silent
+from evit_mobile.preparation import prepare
+from evit_mobile.progress import silent
 
 
 def convert_litert(subject: Subject, precision: Precision, folder: Path) -> Path:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-import evit_mobile
 from evit_mobile.cli.compare import compare
 from evit_mobile.cli.convert import convert
 from evit_mobile.cli.doctor import doctor
@@ -21,6 +20,7 @@ from evit_mobile.cli.sensitivity import sensitivity
 from evit_mobile.cli.serve import serve
 from evit_mobile.cli.show import explain
 from evit_mobile.cli.validate import validate
+from evit_mobile.version import __version__
 
 COMMANDS = (
     models,
@@ -53,7 +53,7 @@ def root(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: ARG001  # read by main()
 ) -> None:
     if version:
-        print(evit_mobile.__version__)
+        print(__version__)
         raise typer.Exit
 
 

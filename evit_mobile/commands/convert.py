@@ -10,18 +10,20 @@ from typing import Any
 
 from torch import nn
 
-import evit_mobile
 from converters.contract import Artefact, FloatType, Metadata, Precision, Target
 from converters.coreml.target import CoreMLTarget
 from converters.errors import ConverterError, NoRuntimeError
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images
-from evit_mobile.document import class_names, compose, known_labels
+from evit_mobile.document import compose
+from evit_mobile.findings import ArtefactRecord, Validation, Verdict, not_run
 from evit_mobile.interface import with_interface
-from evit_mobile.manifest import ArtefactRecord, write_manifest
+from evit_mobile.labels import class_names, known_labels
+from evit_mobile.manifest import write_manifest
 from evit_mobile.max_drop import IMAGES as MAX_DROP_IMAGES
 from evit_mobile.max_drop import run_artefact
 from evit_mobile.metrics import Logits
-from evit_mobile.preparation import Lowerable, Report, prepare, run_module, silent
+from evit_mobile.preparation import Lowerable, prepare, run_module
+from evit_mobile.progress import Report, silent
 from evit_mobile.recovery import recover
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.request import ConvertRequest
@@ -33,7 +35,8 @@ from evit_mobile.thresholds import MIN_IMAGES
 from evit_mobile.validation import golden as golden_vectors
 from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import overall, size_validation
-from evit_mobile.validation.verdict import Validation, Verdict, judge, not_run
+from evit_mobile.validation.verdict import judge
+from evit_mobile.version import __version__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +256,7 @@ def describe(reference: Reference, precision: Precision, labels: tuple[str, ...]
     """What the file says about itself."""
     return Metadata(
         description=f"{reference.spec.title}, {precision}, weights: {reference.weights} ({reference.source})",
-        version=evit_mobile.__version__,
+        version=__version__,
         labels=labels,
     )
 

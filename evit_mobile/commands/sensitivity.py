@@ -13,7 +13,8 @@ from converters.contract import Precision
 from evit_mobile.commands.convert import choose_images
 from evit_mobile.errors import UsageError
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.preparation import PROBE_IMAGES, Report, export, silent
+from evit_mobile.preparation import PROBE_IMAGES, export
+from evit_mobile.progress import Report, silent
 from evit_mobile.quantization.automatic import HARM_IMAGES, logits_of
 from evit_mobile.quantization.calibration import calibrate
 from evit_mobile.quantization.plan import plan_from

@@ -1,33 +1,36 @@
-"""validate, inspect and evaluate: what can be asked of artefacts that are already on disk."""
+"""validate and evaluate: what can be asked of artefacts that are already on disk."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from calib.errors import DataError
 from calib.preprocess import Preprocess
-from converters.contract import Inspection, Precision, Target
+from converters.contract import Precision, Target
 from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
 from converters.files import sha256
-from converters.registry import SUFFIXES, find_installed_target, find_target, target_of
+from converters.registry import SUFFIXES, find_target
+from evit_mobile.commands.inspect import installed_target
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, everything, held_out_images
-from evit_mobile.document import known_labels
 from evit_mobile.errors import UsageError
+from evit_mobile.findings import SizeValidation, Validation, Verdict, failed, not_run
+from evit_mobile.labels import known_labels
 from evit_mobile.manifest import FILE_NAME, read_manifest
 from evit_mobile.max_drop import run_artefact
 from evit_mobile.metrics import Logits, top_k_accuracy
-from evit_mobile.preparation import Report, run_module, silent
+from evit_mobile.preparation import run_module
+from evit_mobile.progress import Report, silent
 from evit_mobile.reference import Reference, Size, at_size, reload_reference
 from evit_mobile.sizes import images_at
 from evit_mobile.spec import Task
 from evit_mobile.thresholds import MIN_IMAGES
 from evit_mobile.validation.golden import find_faults, read_golden
 from evit_mobile.validation.settings import with_settings
-from evit_mobile.validation.sizes import SizeValidation, overall, size_validation
-from evit_mobile.validation.verdict import Validation, Verdict, failed, judge, not_run
+from evit_mobile.validation.sizes import overall, size_validation
+from evit_mobile.validation.verdict import judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,18 +184,6 @@ def judge_again(folder: Path, entry: dict[str, Any], judges: Sequence[Judge]) ->
     return result(overall(sizes), sizes if len(sizes) > 1 else ())
 
 
-def inspect(path: Path) -> Inspection:
-    """What a written artefact contains, how its delegate takes it, and how NPUs take it where it is mostly int8.
-
-    Raises ArtefactError, ToolchainError.
-    """
-    target = installed_target(path)
-    inspection = target.inspect(path)
-    if inspection.dtypes.get("int8", 0) <= sum(inspection.dtypes.values()) / 2:
-        return inspection
-    return replace(inspection, npu=target.compile_for_npu(path))
-
-
 def evaluate(
     path: Path,
     *,
@@ -257,16 +248,6 @@ def listed_artefacts(path: Path) -> tuple[Path, dict[str, Any], list[dict[str, A
             do="name one of these",
         )
     return folder, manifest, entries
-
-
-def installed_target(path: Path) -> Target:
-    """The target of an artefact by its suffix. Raises ArtefactError for another file, ToolchainError when not installed."""
-    name = target_of(path)
-    if name is None:
-        raise ArtefactError(got=f"{path}", allowed=f"a file ending in {', '.join(SUFFIXES)}", do="name an artefact")
-    if not path.exists():
-        raise ArtefactError(got=f"{path}, which does not exist", allowed="a written artefact", do="correct the path")
-    return find_installed_target(name)
 
 
 def manifest_reference(folder: Path, manifest: dict[str, Any], weights: str | None) -> Reference:

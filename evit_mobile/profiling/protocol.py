@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from evit_mobile.errors import UsageError
-from evit_mobile.preparation import Report
+from evit_mobile.progress import Report
 from evit_mobile.statistics import Estimate, is_precise, is_steady, slowdown
 
 BLOCK_MS = 40.0

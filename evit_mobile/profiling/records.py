@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import evit_mobile
 from converters.errors import ArtefactError
 from converters.files import sha256, size_bytes
 from converters.registry import SUFFIXES
@@ -19,6 +18,7 @@ from evit_mobile.manifest import FILE_NAME
 from evit_mobile.profiling.protocol import Measurement, Settings, throttling
 from evit_mobile.statistics import ratio, summarise
 from evit_mobile.strict_json import to_json
+from evit_mobile.version import __version__
 
 SCHEMA = 1
 PROFILE_NAME = "profile.jsonl"
@@ -97,7 +97,7 @@ def record(
     after = measurement.after
     return {
         "schema": SCHEMA,
-        "tool": evit_mobile.__version__,
+        "tool": __version__,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "run": run,
         "place": place,

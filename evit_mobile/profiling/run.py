@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from evit_mobile.errors import UsageError
-from evit_mobile.preparation import Report, silent
 from evit_mobile.profiling import adb, android_app, app_report, host, ssh
 from evit_mobile.profiling.channel import Worker
 from evit_mobile.profiling.energy.measure import android_sources, host_sources, measure_energy
 from evit_mobile.profiling.protocol import Measurement, Session, Settings, measure
 from evit_mobile.profiling.records import PROFILE_NAME, Subject, append, ratios, record, subject, unavailable
+from evit_mobile.progress import Report, silent
 
 PLACES = ", ".join(
     ["host, adb[:SERIAL], android-app[:SERIAL], ssh:USER@HOST", *(f"{name}:FILE" for name in app_report.PLACES)]

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evit_mobile.preparation import Report
+from evit_mobile.progress import Report
 
 Objective = Callable[[Tensor], Tensor]
 """Loss (a scalar) of the student on images (B, 3, H, W)."""

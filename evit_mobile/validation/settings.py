@@ -7,7 +7,7 @@ from pathlib import Path
 
 from converters.contract import Target
 from evit_mobile.data import Images
-from evit_mobile.validation.verdict import Validation, Verdict
+from evit_mobile.findings import Validation, Verdict
 
 IMAGES = 2
 """Enough to see memory that is not there any more, or another arithmetic."""

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from converters.coreml.functions import function_name
-from evit_mobile.validation.verdict import Validation, Verdict
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SizeValidation:
-    """What running a package's function for images of `size` = (height, width) pixels showed."""
-
-    size: tuple[int, int]
-    function: str
-    validation: Validation
+from evit_mobile.findings import SizeValidation, Validation, Verdict
 
 
 def size_validation(size: tuple[int, int], validation: Validation) -> SizeValidation:

@@ -2,63 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converters.contract import Precision
-from evit_mobile.metrics import Comparison, Logits, compare, top_k_accuracy
-from evit_mobile.models.weights import Recovery
+from evit_mobile.findings import Hop, Recovery, Validation, Verdict
+from evit_mobile.metrics import Logits, compare, top_k_accuracy
 from evit_mobile.spec import Task
 from evit_mobile.thresholds import RECOVERY, Thresholds, limits_for
-
-
-class Verdict(StrEnum):
-    PASSED = "passed"
-    FAILED = "failed"
-    NOT_RUN = "not_run"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
-    """One step on the way from the reference to the artefact. `step` compares its two ends, `total` its end with the
-    reference, so a drop is attributed to the step where it happens.
-    """
-
-    start: str
-    end: str
-    step: Comparison
-    total: Comparison
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
-    """What running the artefact on `images` held-out images showed. Top-1 is in percent, None without labels."""
-
-    verdict: Verdict
-    reason: str
-    images: int
-    runtime: str
-    sqnr_db: float | None = None
-    cosine: float | None = None
-    max_abs_error: float | None = None
-    top1_agreement: float | None = None
-    top1_reference: float | None = None
-    top1_artefact: float | None = None
-    hops: tuple[Hop, ...] = ()
-
-
-def not_run(runtime: str, reason: str) -> Validation:
-    """The validation of an artefact that could not be run here."""
-    return Validation(verdict=Verdict.NOT_RUN, reason=reason, images=0, runtime=runtime)
-
-
-def failed(runtime: str, reason: str) -> Validation:
-    """The validation of an artefact that failed before any image ran."""
-    return Validation(verdict=Verdict.FAILED, reason=reason, images=0, runtime=runtime)
 
 
 def judge(

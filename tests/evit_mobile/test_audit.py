@@ -13,11 +13,12 @@ from converters.contract import FloatType, Metadata, Precision
 from converters.registry import find_target
 from evit_mobile.audit import FP16_MAX, MARGIN, audit, describe
 from evit_mobile.data import calibration_images, held_out_images, preprocess_for
+from evit_mobile.findings import Verdict
 from evit_mobile.models.mit import LiteMLA
 from evit_mobile.preparation import export, prepare
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm
-from evit_mobile.validation.verdict import Verdict, judge
+from evit_mobile.validation.verdict import judge
 
 X = torch.linspace(-2, 2, 48).reshape(1, 3, 4, 4)
 METADATA = Metadata(description="a test")

@@ -9,7 +9,8 @@ import pytest
 from converters.contract import FloatType, Metadata, Precision
 from converters.registry import find_target
 from evit_mobile.data import calibration_images, held_out_images, preprocess_for
-from evit_mobile.preparation import prepare, silent
+from evit_mobile.preparation import prepare
+from evit_mobile.progress import silent
 from evit_mobile.reference import load_reference
 
 PROMISED = {

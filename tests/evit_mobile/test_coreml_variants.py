@@ -18,7 +18,8 @@ from converters.contract import FloatType, Metadata, Precision
 from converters.registry import find_target
 from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.preparation import prepare, silent
+from evit_mobile.preparation import prepare
+from evit_mobile.progress import silent
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.spec import CLASSIFIERS
 from evit_mobile.thresholds import THRESHOLDS

@@ -16,8 +16,9 @@ from converters.registry import find_target
 from evit_mobile.commands import validate as reading
 from evit_mobile.commands.convert import convert
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, preprocess_for
-from evit_mobile.document import task_matches
 from evit_mobile.errors import UsageError
+from evit_mobile.findings import Verdict
+from evit_mobile.labels import task_matches
 from evit_mobile.manifest import read_manifest
 from evit_mobile.metrics import compare
 from evit_mobile.models import build_model
@@ -25,7 +26,7 @@ from evit_mobile.models.bundled import bundled_checkpoint
 from evit_mobile.models.weights import load_checkpoint
 from evit_mobile.reference import load_reference
 from evit_mobile.spec import ModelSpec, Task, find_spec
-from evit_mobile.validation.verdict import Verdict, judge
+from evit_mobile.validation.verdict import judge
 
 SEGMENTER, FEATURES = "efficientvit_seg_b0_cityscapes", "efficientvit_l0"
 SIZE = (64, 64)

@@ -8,6 +8,7 @@ import pytest
 
 import evit_mobile
 from evit_mobile.commands import validate as reading
+from evit_mobile.commands.inspect import inspect
 from evit_mobile.errors import UsageError
 
 BUNDLED = ("efficientvit_m0", "efficientvit_b0")
@@ -32,7 +33,7 @@ def test_int8_full_keeps_its_accuracy_and_runs_on_npus(model: str, tmp_path: Pat
     assert result.top1 >= result.reference_top1 - 1.0
     pytest.importorskip("ethosu")
     assert [npu["delegated_ops"] == npu["total_ops"] for npu in entry["npu"]] == [True, True]
-    inspection = reading.inspect(tmp_path / entry["path"])
+    inspection = inspect(tmp_path / entry["path"])
     assert set(inspection.dtypes) == {"int8", "int32"}
     assert [npu.fallback for npu in inspection.npu] == [(), ()]
 

@@ -14,13 +14,13 @@ from converters.coreml.options import OptionError
 from converters.files import sha256
 from evit_mobile.commands.validate import validate
 from evit_mobile.errors import UsageError
+from evit_mobile.findings import SizeValidation, Validation, Verdict
 from evit_mobile.manifest import read_manifest, write_manifest
 from evit_mobile.reference import at_size, load_reference
 from evit_mobile.report.tables import manifest_table, revalidation_rows, revalidation_table
 from evit_mobile.request import ConvertRequest
 from evit_mobile.request.checks import usable_targets
-from evit_mobile.validation.sizes import SizeValidation, overall
-from evit_mobile.validation.verdict import Validation, Verdict
+from evit_mobile.validation.sizes import overall
 from tests.evit_mobile.test_cli import run
 
 SIZES = ((192, 192), (160, 192))  # the bundled model still tells classes apart at both

@@ -10,6 +10,5 @@ All return a LoadedModel or raise CheckpointError.
 from evit_mobile.models.weights.hub import is_hub_reference, load_hub
 from evit_mobile.models.weights.live import load_module
 from evit_mobile.models.weights.load import LoadedModel, load_checkpoint
-from evit_mobile.models.weights.recovered import Recovery
 
-__all__ = ["LoadedModel", "Recovery", "is_hub_reference", "load_checkpoint", "load_hub", "load_module"]
+__all__ = ["LoadedModel", "is_hub_reference", "load_checkpoint", "load_hub", "load_module"]

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from converters.files import sha256
 from evit_mobile.errors import CheckpointError
+from evit_mobile.findings import Recovery
 from evit_mobile.models.weights.assemble import assemble, class_count, target_spec, trained_size
 from evit_mobile.models.weights.distilled import merge_distilled_head
 from evit_mobile.models.weights.files import read_file
 from evit_mobile.models.weights.layouts import Layout, find_layout
 from evit_mobile.models.weights.match import Match, match_any
-from evit_mobile.models.weights.recovered import Recovery, check_request, match_recovered, read_recovery
+from evit_mobile.models.weights.recovered import check_request, match_recovered, read_recovery
 from evit_mobile.models.weights.stated import NOTHING, Stated, file_places, read_stated
 from evit_mobile.models.weights.template import BATCH_COUNT
 from evit_mobile.models.weights.unwrap import unwrap

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from converters.files import write_bytes
 from evit_mobile.errors import CheckpointError, UsageError
+from evit_mobile.findings import Likeness, Recovery
 from evit_mobile.models.weights.layouts import LAYOUTS, Layout
 from evit_mobile.models.weights.match import Match, match_variant, misfit
 from evit_mobile.models.weights.template import template
@@ -26,40 +27,6 @@ from evit_mobile.spec import MitArchitecture, ModelSpec, Variation, find_spec
 
 METADATA_KEY = "evit-mobile"
 EPS_FIELDS = ("attention_eps", "norm_eps", "head_norm_eps")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Likeness:
-    """How far a variation is the original on held-out images: the fraction of equal classes, and its top-1 in percent."""
-
-    agreement: float
-    top1: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recovery:
-    """How a variation learned to follow the original.
-
-    `weights`, `source` and `sha256` are the original's, as in a manifest's "model"; `labels` its class names, `preprocess` its
-    preprocessing as in a manifest's "input" (None in files of older versions). `before` and `after`
-    were measured on `held_out` images, none of which is among `images`, the content digests of those it learned from, out of
-    `images_source`. `steps` are those that led to the weights kept, layer-wise and end to end, where a rising loss ended a phase early.
-    """
-
-    variation: Variation
-    weights: str
-    source: str
-    sha256: str | None
-    labels: tuple[str, ...]
-    preprocess: dict[str, Any] | None = None
-    original_top1: float | None
-    before: Likeness
-    after: Likeness
-    held_out: int
-    images: tuple[str, ...]
-    images_source: str
-    seed: int
-    steps: tuple[int, int]
 
 
 def recovered_bytes(spec: ModelSpec, module: nn.Module, recovery: Recovery) -> bytes:

@@ -26,7 +26,8 @@ from converters.errors import ConverterError
 from converters.files import sha256
 from converters.quantized_program import quantize_program
 from evit_mobile import cli
-from evit_mobile.validation.verdict import Verdict, judge
+from evit_mobile.findings import Verdict
+from evit_mobile.validation.verdict import judge
 
 IMAGES = torch.randn(64, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 PRECISIONS = (Precision.FP16, Precision.INT8_PALETTE6)

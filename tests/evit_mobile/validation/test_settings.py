@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from converters.contract import SettingsRun
+from evit_mobile.findings import Validation, Verdict
 from evit_mobile.validation.settings import IMAGES, with_settings
-from evit_mobile.validation.verdict import Validation, Verdict
 
 PASSED = Validation(verdict=Verdict.PASSED, reason="all thresholds met", images=256, runtime="a runtime")
 FAILED = replace(PASSED, verdict=Verdict.FAILED, reason="SQNR too low")

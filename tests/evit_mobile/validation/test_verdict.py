@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converters.contract import Precision
+from evit_mobile.findings import Likeness, Recovery, Verdict, not_run
 from evit_mobile.metrics import SILENT_DB, compare, cosine, sqnr_db, top1_agreement, top_k_accuracy
-from evit_mobile.models.weights import Recovery
-from evit_mobile.models.weights.recovered import Likeness
 from evit_mobile.spec import Variation
 from evit_mobile.thresholds import THRESHOLDS
-from evit_mobile.validation.verdict import Verdict, judge, not_run
+from evit_mobile.validation.verdict import judge
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(300, 10)).astype(np.float32)

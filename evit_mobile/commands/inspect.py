@@ -1,0 +1,32 @@
+"""inspect(): what a written artefact contains. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from converters.contract import Inspection, Target
+from converters.errors import ArtefactError
+from converters.registry import SUFFIXES, find_installed_target, target_of
+
+
+def inspect(path: Path) -> Inspection:
+    """What a written artefact contains, how its delegate takes it, and how NPUs take it where it is mostly int8.
+
+    Raises ArtefactError, ToolchainError.
+    """
+    target = installed_target(path)
+    inspection = target.inspect(path)
+    if inspection.dtypes.get("int8", 0) <= sum(inspection.dtypes.values()) / 2:
+        return inspection
+    return replace(inspection, npu=target.compile_for_npu(path))
+
+
+def installed_target(path: Path) -> Target:
+    """The target of an artefact by its suffix. Raises ArtefactError for another file, ToolchainError when not installed."""
+    name = target_of(path)
+    if name is None:
+        raise ArtefactError(got=f"{path}", allowed=f"a file ending in {', '.join(SUFFIXES)}", do="name an artefact")
+    if not path.exists():
+        raise ArtefactError(got=f"{path}, which does not exist", allowed="a written artefact", do="correct the path")
+    return find_installed_target(name)

@@ -1,0 +1,124 @@
+"""What was found out about artefacts and models: frozen nouns that everything may know. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from converters.contract import Artefact, Delegation
+from evit_mobile.metrics import Comparison
+from evit_mobile.spec import Variation
+from evit_mobile.statistics import Estimate
+
+
+class Verdict(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_RUN = "not_run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """One step on the way from the reference to the artefact. `step` compares its two ends, `total` its end with the
+    reference, so a drop is attributed to the step where it happens.
+    """
+
+    start: str
+    end: str
+    step: Comparison
+    total: Comparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What running the artefact on `images` held-out images showed. Top-1 is in percent, None without labels."""
+
+    verdict: Verdict
+    reason: str
+    images: int
+    runtime: str
+    sqnr_db: float | None = None
+    cosine: float | None = None
+    max_abs_error: float | None = None
+    top1_agreement: float | None = None
+    top1_reference: float | None = None
+    top1_artefact: float | None = None
+    hops: tuple[Hop, ...] = ()
+
+
+def not_run(runtime: str, reason: str) -> Validation:
+    """The validation of an artefact that could not be run here."""
+    return Validation(verdict=Verdict.NOT_RUN, reason=reason, images=0, runtime=runtime)
+
+
+def failed(runtime: str, reason: str) -> Validation:
+    """The validation of an artefact that failed before any image ran."""
+    return Validation(verdict=Verdict.FAILED, reason=reason, images=0, runtime=runtime)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeValidation:
+    """What running a package's function for images of `size` = (height, width) pixels showed."""
+
+    size: tuple[int, int]
+    function: str
+    validation: Validation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """Medians of one image in ms, and the ratio of `ms` to `fp32_ms` round by round with its 95 % interval."""
+
+    ms: float
+    fp32_ms: float
+    ratio: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """How far a variation is the original on held-out images: the fraction of equal classes, and its top-1 in percent."""
+
+    agreement: float
+    top1: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """How a variation learned to follow the original.
+
+    `weights`, `source` and `sha256` are the original's, as in a manifest's "model"; `labels` its class names, `preprocess` its
+    preprocessing as in a manifest's "input" (None in files of older versions). `before` and `after`
+    were measured on `held_out` images, none of which is among `images`, the content digests of those it learned from, out of
+    `images_source`. `steps` are those that led to the weights kept, layer-wise and end to end, where a rising loss ended a phase early.
+    """
+
+    variation: Variation
+    weights: str
+    source: str
+    sha256: str | None
+    labels: tuple[str, ...]
+    preprocess: dict[str, Any] | None = None
+    original_top1: float | None
+    before: Likeness
+    after: Likeness
+    held_out: int
+    images: tuple[str, ...]
+    images_source: str
+    seed: int
+    steps: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtefactRecord:
+    """One written artefact with everything known about it. `sizes` are those of a package with several, the usual one first;
+    `convert_s` is the time to write it, in seconds.
+    """
+
+    artefact: Artefact
+    delegation: Delegation | None
+    npu: tuple[Delegation, ...] = ()
+    validation: Validation
+    sizes: tuple[SizeValidation, ...] = ()
+    speed: Speed | None = None
+    convert_s: float

@@ -1,0 +1,98 @@
+"""The floors of evit_mobile: a part knows those below it, and none beside or above it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import evit_mobile
+
+ROOT = Path(evit_mobile.__file__).resolve().parent
+
+FLOORS = (
+    {"errors", "progress", "strict_json", "version"},
+    {"metrics", "spec", "statistics"},
+    {"findings", "thresholds"},
+    {"data", "manifest", "models"},  # models know no images, a record knows no verb
+    {"max_drop", "profiling", "reference", "rewrites", "validation"},  # judging knows no record but its nouns
+    {"audit", "demos", "labels", "quantization", "request"},
+    {"document", "interface", "preparation", "speed"},  # preparing knows nothing that writes a record
+    {"recovery", "sizes"},
+    {"commands", "report"},
+    {"cli"},
+)
+"""From the ground up."""
+
+FORBIDDEN = {(part, "manifest") for part in ("validation", "quantization", "preparation", "sizes", "recovery")}
+"""The record lies low because demos and reports read it; what judges and prepares keeps off it all the same."""
+
+
+def imported(path: Path, root: Path) -> Iterator[tuple[int, str]]:
+    """(line, part) of every import of a part of the package `root`, in functions too, but for types alone."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for_types = {
+        id(inside)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inside in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module == root.name:
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(f"{root.name}."):
+            yield node.lineno, node.module.split(".")[1]
+        elif isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+            yield from ((node.lineno, name[1]) for name in names if name[0] == root.name and len(name) > 1)
+
+
+def wrong_ways(root: Path) -> list[str]:
+    """Every import beside or up, of parts without a floor too."""
+    floor = {part: number for number, parts in enumerate(FLOORS) for part in parts}
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        relative = path.relative_to(root)
+        own = relative.parts[0].removesuffix(".py")
+        if own in ("__init__", "web_demo"):
+            continue
+        if own not in floor:
+            found.append(f"{own} has no floor")
+            continue
+        for line, part in imported(path, root):
+            if part != own and (floor.get(part, len(FLOORS)) >= floor[own] or (own, part) in FORBIDDEN):
+                found.append(f"{relative.as_posix()}:{line} imports {part}")
+    return found
+
+
+def test_every_part_knows_only_those_below_it() -> None:
+    assert wrong_ways(ROOT) == [], "a new part gets its floor in FLOORS; an import up wants its noun further down"
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("models/a.py", "from evit_mobile.data import Images"),
+        ("validation/a.py", "from evit_mobile.manifest import read_manifest"),
+        ("preparation.py", "from evit_mobile.document import compose"),
+        ("manifest.py", "def f():\n    from evit_mobile.commands.convert import run"),
+        ("commands/a.py", "from evit_mobile import cli"),
+        ("commands/a.py", "import evit_mobile.report.html"),
+        ("attic.py", "x = 1"),
+    ],
+)
+def test_a_planted_way_up_is_found(path: str, source: str, tmp_path: Path) -> None:
+    (tmp_path / "evit_mobile" / path).parent.mkdir(parents=True)
+    (tmp_path / "evit_mobile" / path).write_text(source)
+    assert len(wrong_ways(tmp_path / "evit_mobile")) == 1
+
+
+def test_types_may_be_named_from_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "evit_mobile" / "report").mkdir(parents=True)
+    source = "if TYPE_CHECKING:\n    from evit_mobile.commands.convert import Conversion\nfrom evit_mobile.errors import UsageError"
+    (tmp_path / "evit_mobile" / "report" / "a.py").write_text(source)
+    assert wrong_ways(tmp_path / "evit_mobile") == []
