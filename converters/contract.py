@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -208,7 +208,7 @@ class Artefact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsRun:
-    """What a file gave under settings of its runtime that `Target.load` does not use, but phones may: `words` say what was run, for
+    """What a file gave under settings of its runtime that `load` does not use, but phones may: `words` say what was run, for
     verdicts; `fault` what went wrong, None where nothing did.
     """
 
@@ -230,6 +230,10 @@ class Target(Protocol):
     """The precisions it has, and what each one's float operations compute in on the phone."""
     runtime: str
     """What `load` runs the file on here, in words, for verdicts and tables."""
+    evaluated: bool
+    """Whether that is an evaluator of ours, in place of a runtime: slow, and nothing about speed."""
+    several_sizes: bool
+    """Whether one file can take images of several sizes."""
 
     def missing(self) -> str | None:
         """None when the toolchain is usable on this machine, else what is missing and how to get it."""
@@ -247,14 +251,29 @@ class Target(Protocol):
         """Opens the written bytes in the real runtime. Raises ArtefactError for a damaged file, ToolchainError."""
         ...
 
-    def run_with_settings(self, path: Path, images: np.ndarray) -> SettingsRun | None:
-        """Runs the file on float32 images (B, 3, H, W) under other settings of its runtime; None where it has none that matter."""
-        ...
-
     def inspect(self, path: Path) -> Inspection:
         """What the file contains and how its delegate takes it. Raises ArtefactError, ToolchainError."""
         ...
 
+
+@runtime_checkable
+class SettingsRunner(Protocol):
+    """A judge whose runtime has other settings that phones may use."""
+
+    def run_with_settings(self, path: Path, images: np.ndarray) -> SettingsRun | None:
+        """Runs the file on float32 images (B, 3, H, W) under these; None where it has none that matter."""
+        ...
+
+
+@runtime_checkable
+class NpuCompiler(Protocol):
+    """A target whose files NPU compilers take."""
+
     def compile_for_npu(self, path: Path) -> tuple[Delegation, ...]:
         """How the NPU compilers installed here take the file; empty without one. Raises ArtefactError, ToolchainError."""
         ...
+
+
+def compiled_for_npu(target: Target, path: Path) -> tuple[Delegation, ...]:
+    """How NPU compilers take the file, where it has such and they are installed. Raises ArtefactError, ToolchainError."""
+    return target.compile_for_npu(path) if isinstance(target, NpuCompiler) else ()

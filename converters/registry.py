@@ -1,36 +1,88 @@
-"""The table of targets. A target's module is imported when it is asked for."""
+"""The table of formats, a row each. A target's module is imported when it is asked for.
+
+A new format is a row here, a folder `converters/<format>/` with the class that the row names (`converters.contract.Target`), and an
+extra in pyproject.toml. Everything else that lists formats follows from the rows.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 from converters.contract import Target
 from converters.errors import ConverterError, ToolchainError
 
-TARGETS = {
-    "coreml": "converters.coreml.target:CoreMLTarget",
-    "tflite": "converters.tflite.target:TFLiteTarget",
-    "executorch": "converters.executorch.target:ExecuTorchTarget",
-}
-DELEGATES = {
-    "executorch": {"xnnpack": "executorch", "coreml": "executorch-coreml", "vulkan": "executorch-vulkan"},
-}
-"""Formats that exist for several delegates: the format's own name, the delegate's, and the target's."""
 
-DELEGATED = {
-    "executorch-coreml": "converters.executorch.delegates.coreml:CoreMLDelegateTarget",
-    "executorch-vulkan": "converters.executorch.delegates.vulkan:VulkanDelegateTarget",
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """Files ending in `suffix`, written by the class that `target` spells, with the toolchain of the package's `extra`.
+
+    `name` is that of manifests. Where one format of the command line has several delegates, `of` is its name there, and `delegate`
+    tells them apart.
+    """
+
+    name: str
+    suffix: str
+    target: str
+    extra: str
+    of: str | None = None
+    delegate: str | None = None
+
+
+FORMATS = (
+    Format(
+        name="coreml",
+        suffix=".mlpackage",
+        target="converters.coreml.target:CoreMLTarget",
+        extra="coreml",
+    ),
+    Format(
+        name="tflite",
+        suffix=".tflite",
+        target="converters.tflite.target:TFLiteTarget",
+        extra="tflite",
+    ),
+    Format(
+        name="executorch",
+        suffix=".pte",
+        target="converters.executorch.target:ExecuTorchTarget",
+        extra="executorch",
+        of="executorch",
+        delegate="xnnpack",
+    ),
+    Format(
+        name="executorch-coreml",
+        suffix=".coreml.pte",
+        target="converters.executorch.delegates.coreml:CoreMLDelegateTarget",
+        extra="executorch,coreml",
+        of="executorch",
+        delegate="coreml",
+    ),
+    Format(
+        name="executorch-vulkan",
+        suffix=".vulkan.pte",
+        target="converters.executorch.delegates.vulkan:VulkanDelegateTarget",
+        extra="executorch",
+        of="executorch",
+        delegate="vulkan",
+    ),
+)
+
+ROWS = {row.name: row for row in FORMATS}
+SUFFIXES = {row.suffix: row.name for row in FORMATS}
+TARGETS = {row.name: row.target for row in FORMATS if row.of in (None, row.name)}
+"""The formats that the command line names."""
+
+DELEGATED = {row.name: row.target for row in FORMATS if row.of not in (None, row.name)}
 """Targets of other delegates than a format's usual one."""
 
-SUFFIXES = {
-    ".mlpackage": "coreml",
-    ".tflite": "tflite",
-    ".pte": "executorch",
-    ".coreml.pte": "executorch-coreml",
-    ".vulkan.pte": "executorch-vulkan",
+DELEGATES = {
+    name: {row.delegate: row.name for row in FORMATS if row.of == name and row.delegate is not None}
+    for name in TARGETS
+    if ROWS[name].delegate is not None
 }
+"""Formats that exist for several delegates: the format's own name, the delegate's, and the target's."""
 
 
 class UnknownTargetError(ConverterError):
@@ -39,10 +91,9 @@ class UnknownTargetError(ConverterError):
 
 def find_target(name: str) -> Target:
     """The target called `name`. Raises UnknownTargetError."""
-    known = {**TARGETS, **DELEGATED}
-    if name not in known:
+    if name not in ROWS:
         raise UnknownTargetError(got=f"format {name!r}", allowed=", ".join(TARGETS), do="name one of these")
-    module, _, attribute = known[name].partition(":")
+    module, _, attribute = ROWS[name].target.partition(":")
     target: Target = getattr(import_module(module), attribute)()
     return target
 

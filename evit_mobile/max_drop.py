@@ -17,9 +17,6 @@ from evit_mobile.metrics import Logits, top1_agreement, top_k_accuracy
 IMAGES = 1024
 """Held-out images to measure a drop with, where there are as many: one image is then a tenth of a point."""
 
-SLOW = ("coreml", "executorch-coreml")
-"""Formats whose files are run by an evaluator here; trials are judged by another format where one is asked for."""
-
 
 def lost_points(actual: Logits, expected: Logits, labels: NDArray[np.int64] | None) -> float:
     """Points of top-1 accuracy that `actual` loses against `expected`; of agreement where there are no labels."""
@@ -34,8 +31,10 @@ def trial_loss(
     images: Images,
     labels: NDArray[np.int64] | None,
 ) -> float:
-    """The most that a file of any of these targets and quantized programs loses, in points. The files are written, run, removed."""
-    fast = [pair for pair in programs if pair[0].name not in SLOW] or programs
+    """The most that a file of any of these targets and quantized programs loses, in points. The files are written, run, removed;
+    one that an evaluator would run only where no other is asked for.
+    """
+    fast = [pair for pair in programs if not pair[0].evaluated] or programs
     losses = []
     with tempfile.TemporaryDirectory() as folder:
         for target, program in fast:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from converters.contract import Precision, Target
-from converters.coreml.target import CoreMLTarget
 from evit_mobile.data import Images
 from evit_mobile.preparation import Lowerable, prepare
 from evit_mobile.progress import Report
@@ -39,7 +38,7 @@ def prepare_sizes(
 
     `first` is what is lowered for its own size: fp16 weights are those, so that the package stores them once.
     """
-    core_ml = [target for target in targets if isinstance(target, CoreMLTarget)]
+    sized = [target for target in targets if target.several_sizes]
     forms = []
     for size in sizes:
         report(f"preparing {size[0]}x{size[1]}")
@@ -50,13 +49,13 @@ def prepare_sizes(
             calibrating,
             judging,
             precision,
-            core_ml,
+            sized,
             report,
             max_drop=max_drop,
             cache=cache,
             rounded_like=first.program,
         )
-        lowerable = prepared[core_ml[0].precisions[precision]]
+        lowerable = prepared[sized[0].precisions[precision]]
         forms.append(Form(lowerable=lowerable, reference=resized, held_out=judging))
     return tuple(forms)
 

@@ -12,7 +12,6 @@ from torch.export import ExportedProgram
 
 from converters.contract import Metadata, Precision, Runner, Target
 from evit_mobile.findings import Speed
-from evit_mobile.max_drop import SLOW
 from evit_mobile.statistics import ratio
 
 ROUNDS = 15
@@ -25,7 +24,7 @@ def against_fp32(target: Target, path: Path, program: ExportedProgram, image: ND
 
     None where no runtime of a phone runs it here, but an evaluator. Raises ArtefactError, ToolchainError.
     """
-    if target.name in SLOW:
+    if target.evaluated:
         return None
     with tempfile.TemporaryDirectory() as folder:
         twin = Path(folder) / f"twin{target.suffix}"

@@ -7,11 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner, SettingsRun
+from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
 from converters.coreml import inspect, lower, options, runtime, toolchain
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch.export import ExportedProgram
 
 
@@ -26,6 +25,8 @@ class CoreMLTarget:
             for precision in options.USUAL_RELEASE
         }
     )
+    evaluated = not runtime.ON_MAC
+    several_sizes = True
     runtime = runtime.runtime()
 
     def __init__(self, interface: options.Options = options.TENSORS, further: Sequence[ExportedProgram] = ()) -> None:
@@ -42,11 +43,5 @@ class CoreMLTarget:
     def load(self, path: Path) -> Runner:
         return runtime.load(path)
 
-    def run_with_settings(self, path: Path, images: np.ndarray) -> SettingsRun | None:  # noqa: ARG002  # the contract's signature
-        return None
-
     def inspect(self, path: Path) -> Inspection:
         return inspect.inspect(path)
-
-    def compile_for_npu(self, path: Path) -> tuple[Delegation, ...]:  # noqa: ARG002  # the contract's signature
-        return ()

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner, SettingsRun
+from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner, SettingsRun
 from converters.errors import ToolchainError
 from converters.executorch.quiet import quiet_toolchain
 from converters.files import sha256, size_bytes, write_bytes
@@ -30,6 +30,8 @@ class ExecuTorchTarget:
         {Precision.FP32: FloatType.FP32, Precision.FP16: FloatType.FP16, Precision.INT8: FloatType.FP32}
     )
     runtime = "ExecuTorch with XNNPACK on the CPU"
+    evaluated = False
+    several_sizes = False
 
     def missing(self) -> str | None:
         absent = [package for package in PACKAGES if find_spec(package) is None]
@@ -80,9 +82,6 @@ class ExecuTorchTarget:
             from converters.executorch.inspect import inspect_content
 
             return inspect_content(read_file(path))
-
-    def compile_for_npu(self, path: Path) -> tuple[Delegation, ...]:  # noqa: ARG002  # the contract's signature
-        return ()
 
     def _require(self) -> None:
         reason = self.missing()

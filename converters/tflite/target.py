@@ -8,12 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner, SettingsRun
+from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner
 from converters.tflite.inspect import inspect_file
 from converters.tflite.runtime import RUNTIME, load_runner
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch.export import ExportedProgram
 
 
@@ -26,6 +25,8 @@ class TFLiteTarget:
         {precision: FloatType.FP16 if precision is Precision.FP16 else FloatType.FP32 for precision in Precision}
     )
     runtime = RUNTIME
+    evaluated = False
+    several_sizes = False
 
     def missing(self) -> str | None:
         if find_spec("ai_edge_litert") is None:
@@ -51,9 +52,6 @@ class TFLiteTarget:
 
     def load(self, path: Path) -> Runner:
         return load_runner(path)
-
-    def run_with_settings(self, path: Path, images: np.ndarray) -> SettingsRun | None:  # noqa: ARG002  # the contract's signature
-        return None
 
     def inspect(self, path: Path) -> Inspection:
         return inspect_file(path)

@@ -10,8 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from converters.contract import Artefact, FloatType, Metadata, Precision, Target
-from converters.coreml.target import CoreMLTarget
+from converters.contract import Artefact, FloatType, Metadata, Precision, Target, compiled_for_npu
 from converters.errors import ConverterError, NoRuntimeError
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images
 from evit_mobile.document import compose
@@ -167,7 +166,7 @@ def produce_all(job: Job, prepared: Prepared, report: Report) -> tuple[list[Arte
     for target in job.targets:
         lowerable = prepared.usual[target.precisions[request.precision]]
         forms = [Form(lowerable=lowerable, reference=job.reference, held_out=job.held_out)]
-        forms += prepared.further if isinstance(target, CoreMLTarget) else ()
+        forms += prepared.further if target.several_sizes else ()
         programs = [form.lowerable.program for form in forms[1:]]
         target = with_interface(target, request, job.held_out.preprocess, programs)
         try:
@@ -226,13 +225,13 @@ def produce(
         for form in forms
     ]
     speed = None
-    if precision in (Precision.INT8, Precision.INT8_WEIGHTS):
+    if precision in (Precision.INT8, Precision.INT8_WEIGHTS) and not target.evaluated:
         report(f"timing {path.name} against fp32")
         speed = against_fp32(target, path, lowerable.plain, held_out.first(1))
     return ArtefactRecord(
         artefact=artefact,
         delegation=target.inspect(path).delegation,
-        npu=target.compile_for_npu(path) if precision is Precision.INT8_FULL else (),
+        npu=compiled_for_npu(target, path) if precision is Precision.INT8_FULL else (),
         validation=overall(sizes),
         sizes=tuple(sizes) if len(sizes) > 1 else (),
         speed=speed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from converters.contract import Inspection, Target
+from converters.contract import Inspection, Target, compiled_for_npu
 from converters.errors import ArtefactError
 from converters.registry import SUFFIXES, find_installed_target, target_of
 
@@ -19,7 +19,7 @@ def inspect(path: Path) -> Inspection:
     inspection = target.inspect(path)
     if inspection.dtypes.get("int8", 0) <= sum(inspection.dtypes.values()) / 2:
         return inspection
-    return replace(inspection, npu=target.compile_for_npu(path))
+    return replace(inspection, npu=compiled_for_npu(target, path))
 
 
 def installed_target(path: Path) -> Target:

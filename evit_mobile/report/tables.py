@@ -231,10 +231,10 @@ def evaluation_table(document: dict[str, Any]) -> RenderableType:
 
 def doctor_rows() -> dict[str, Any]:
     """Installed packages, and what each target can do here."""
-    from converters.registry import TARGETS, find_target
+    from converters.registry import FORMATS, find_target
 
     targets = []
-    for name in TARGETS:
+    for name in (row.name for row in FORMATS):
         target = find_target(name)
         targets.append(
             {

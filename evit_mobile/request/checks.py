@@ -170,7 +170,7 @@ def check_size_targets(request: ConvertRequest, targets: Sequence[Target]) -> No
 
     if not request.sizes:
         return
-    if not any(target.name == "coreml" for target in targets):
+    if not any(target.several_sizes for target in targets):
         raise UsageError(
             got=f"--sizes for {', '.join(target.name for target in targets)}",
             allowed="--sizes with --format coreml, other formats beside it get the first size",

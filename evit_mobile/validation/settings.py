@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from converters.contract import Target
+from converters.contract import SettingsRunner
 from evit_mobile.data import Images
 from evit_mobile.findings import Validation, Verdict
 
@@ -13,9 +13,11 @@ IMAGES = 2
 """Enough to see memory that is not there any more, or another arithmetic."""
 
 
-def with_settings(validation: Validation, target: Target, path: Path, images: Images) -> Validation:
-    """`validation` of the file at `path`, `failed` if it does not give the same under the other settings that phones may have."""
-    found = target.run_with_settings(path, images.first(IMAGES))
+def with_settings(validation: Validation, judge: object, path: Path, images: Images) -> Validation:
+    """`validation` of the file at `path`, `failed` if it does not give the same under the other settings that phones may have, where the
+    judge has such.
+    """
+    found = judge.run_with_settings(path, images.first(IMAGES)) if isinstance(judge, SettingsRunner) else None
     if found is None:
         return validation
     named = replace(validation, runtime=f"{validation.runtime} ({found.words})")

@@ -124,7 +124,8 @@ def test_models_as_a_table_fits_80_columns(monkeypatch: pytest.MonkeyPatch, caps
 def test_doctor_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "doctor", "--json") == 0
     document = json.loads(capsys.readouterr().out)
-    assert [row["format"] for row in document["targets"]] == ["coreml", "tflite", "executorch"]
+    named = ["coreml", "tflite", "executorch", "executorch-coreml", "executorch-vulkan"]
+    assert [row["format"] for row in document["targets"]] == named
 
 
 def test_an_unforeseen_error_is_no_traceback(

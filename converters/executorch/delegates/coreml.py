@@ -45,6 +45,7 @@ class CoreMLDelegateTarget(ExecuTorchTarget):
         self.packages: Target = find_target("coreml")
         """What writes, reads and runs the package inside."""
         self.precisions = self.packages.precisions
+        self.evaluated = self.packages.evaluated
         self.runtime = f"{self.packages.runtime}, given the Core ML program inside"
 
     def missing(self) -> str | None:

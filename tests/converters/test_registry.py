@@ -1,0 +1,34 @@
+"""The rows of the registry: each is a target whose name and suffix it repeats, and whose extra the package has."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import converters
+from converters.registry import DELEGATED, DELEGATES, FORMATS, SUFFIXES, TARGETS, Format, find_target, target_of
+
+EXTRAS = tomllib.loads((Path(converters.__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"][
+    "optional-dependencies"
+]
+
+
+@pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
+def test_a_row_is_its_target(row: Format) -> None:
+    target = find_target(row.name)
+    assert (target.name, target.suffix) == (row.name, row.suffix)
+    assert set(row.extra.split(",")) <= EXTRAS.keys()
+    assert target_of(Path(f"a.int8{row.suffix}")) == row.name
+    assert isinstance(target.evaluated, bool)
+    assert isinstance(target.several_sizes, bool)
+
+
+def test_the_tables_follow_from_the_rows() -> None:
+    assert list(TARGETS) == ["coreml", "tflite", "executorch"]
+    assert list(DELEGATED) == ["executorch-coreml", "executorch-vulkan"]
+    assert DELEGATES == {
+        "executorch": {"xnnpack": "executorch", "coreml": "executorch-coreml", "vulkan": "executorch-vulkan"}
+    }
+    assert len(SUFFIXES) == len(FORMATS)
