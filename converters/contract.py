@@ -256,6 +256,23 @@ class Target(Protocol):
         ...
 
 
+class Judge(Protocol):
+    """Something that runs the written bytes of a format on a processor, real or emulated. A `Target` is the usual one of its format."""
+
+    runtime: str
+    """What it runs them on, in words that claim no more."""
+
+    def missing(self) -> str | None:
+        """None where it can run here, else what is missing and how to get it."""
+        ...
+
+    def load(self, path: Path) -> Runner:
+        """Opens the written bytes. Raises ArtefactError for a damaged file, NoRuntimeError that says why it gives no outputs,
+        ToolchainError.
+        """
+        ...
+
+
 @runtime_checkable
 class SettingsRunner(Protocol):
     """A judge whose runtime has other settings that phones may use."""

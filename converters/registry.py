@@ -1,7 +1,8 @@
 """The table of formats, a row each. A target's module is imported when it is asked for.
 
-A new format is a row here, a folder `converters/<format>/` with the class that the row names (`converters.contract.Target`), and an
-extra in pyproject.toml. Everything else that lists formats follows from the rows.
+A new format is a row of FORMATS, a folder `converters/<format>/` with the class that the row names (`converters.contract.Target`), and an
+extra in pyproject.toml; what can run its files on this machine is a row of JUDGES each. Everything else that lists formats follows
+from the rows.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from converters.contract import Target
+from converters.contract import Judge, Target
 from converters.errors import ConverterError, ToolchainError
 
 
@@ -85,6 +87,30 @@ DELEGATES = {
 """Formats that exist for several delegates: the format's own name, the delegate's, and the target's."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeRow:
+    """`name`, as `--on` takes it, judges files of `format` by the class that `judge` spells, or as the format's own target does."""
+
+    name: str
+    format: str
+    judge: str | None = None
+
+
+JUDGES = (
+    JudgeRow(name="coreml", format="coreml", judge="converters.coreml.judges:CoreML"),
+    JudgeRow(name="evaluator", format="coreml", judge="converters.coreml.judges:Evaluator"),
+    JudgeRow(name="xnnpack", format="tflite"),
+    JudgeRow(name="arm", format="tflite", judge="converters.tflite.judges:ArmInQemu"),
+    JudgeRow(name="vela", format="tflite", judge="converters.tflite.judges:Vela"),
+    JudgeRow(name="xnnpack", format="executorch"),
+    JudgeRow(name="coreml", format="executorch-coreml", judge="converters.executorch.delegates.judges:CoreMLInside"),
+    JudgeRow(
+        name="evaluator", format="executorch-coreml", judge="converters.executorch.delegates.judges:EvaluatorInside"
+    ),
+)
+"""Who can judge what, a row each; of a format's judges the first that is ready is the usual one."""
+
+
 class UnknownTargetError(ConverterError):
     exit_code = 2
 
@@ -93,9 +119,31 @@ def find_target(name: str) -> Target:
     """The target called `name`. Raises UnknownTargetError."""
     if name not in ROWS:
         raise UnknownTargetError(got=f"format {name!r}", allowed=", ".join(TARGETS), do="name one of these")
-    module, _, attribute = ROWS[name].target.partition(":")
-    target: Target = getattr(import_module(module), attribute)()
+    target: Target = _named(ROWS[name].target)
     return target
+
+
+def judges_of(format: str) -> list[str]:
+    """Names of the judges of a format, the usual one first."""
+    return [row.name for row in JUDGES if row.format == format]
+
+
+def find_judge(name: str, format: str) -> Judge:
+    """The judge called `name` of files of `format`. Raises UnknownTargetError."""
+    for row in JUDGES:
+        if (row.name, row.format) == (name, format):
+            return find_target(format) if row.judge is None else _named(row.judge)
+    raise UnknownTargetError(
+        got=f"judge {name!r} for {format}",
+        allowed=", ".join(judges_of(format)) or f"none: nothing runs files of {format} here",
+        do="name one of these",
+    )
+
+
+def _named(spelled: str) -> Any:
+    """A new object of the class that "module:Class" spells."""
+    module, _, attribute = spelled.partition(":")
+    return getattr(import_module(module), attribute)()
 
 
 def target_of(path: Path) -> str | None:

@@ -32,7 +32,9 @@ class Hop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
-    """What running the artefact on `images` held-out images showed. Top-1 is in percent, None without labels."""
+    """What running the artefact on `images` held-out images showed. `on` is the judge's name, `runtime` what it is in words. Top-1 is
+    in percent, None without labels.
+    """
 
     verdict: Verdict
     reason: str
@@ -45,6 +47,7 @@ class Validation:
     top1_reference: float | None = None
     top1_artefact: float | None = None
     hops: tuple[Hop, ...] = ()
+    on: str = ""
 
 
 def not_run(runtime: str, reason: str) -> Validation:
@@ -111,7 +114,8 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtefactRecord:
-    """One written artefact with everything known about it. `sizes` are those of a package with several, the usual one first;
+    """One written artefact with everything known about it. `validation` is the first of `validations`, one per judge, with the verdict
+    of all; `sizes` are those of a package with several, the usual one first;
     `convert_s` is the time to write it, in seconds.
     """
 
@@ -119,6 +123,7 @@ class ArtefactRecord:
     delegation: Delegation | None
     npu: tuple[Delegation, ...] = ()
     validation: Validation
+    validations: tuple[Validation, ...] = ()
     sizes: tuple[SizeValidation, ...] = ()
     speed: Speed | None = None
     convert_s: float

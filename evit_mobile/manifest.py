@@ -36,6 +36,7 @@ def artefact_entry(record: ArtefactRecord, folder: Path) -> dict[str, Any]:
         "delegation": None if record.delegation is None else dataclasses.asdict(record.delegation),
         "npu": [dataclasses.asdict(delegation) for delegation in record.npu],
         "validation": validation_entry(record.validation),
+        "validations": [validation_entry(validation) for validation in record.validations],
         "sizes": [dataclasses.asdict(size) for size in record.sizes],
         "speed": None if record.speed is None else dataclasses.asdict(record.speed),
         "convert_s": round(record.convert_s, 2),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
-from converters.contract import Metadata, Precision, Target
+from converters.contract import Judge, Metadata, Precision, Target
 from evit_mobile.data import Images
 from evit_mobile.metrics import Logits, top1_agreement, top_k_accuracy
 
@@ -44,7 +44,7 @@ def trial_loss(
     return max(losses)
 
 
-def run_artefact(target: Target, path: Path, images: Images) -> Logits:
-    """Logits (images, classes) of a written artefact. Raises ArtefactError, ToolchainError."""
-    runner = target.load(path)
+def run_artefact(judge: Judge, path: Path, images: Images) -> Logits:
+    """Logits (images, classes) of a written artefact, as a judge computes them. Raises ArtefactError, ToolchainError."""
+    runner = judge.load(path)
     return np.concatenate([runner(batch) for batch in images.batches()])

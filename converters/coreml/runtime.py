@@ -22,7 +22,7 @@ ON_MAC = sys.platform == "darwin"
 CORE_ML = "Core ML"
 UNITS = ("ALL", "CPU_AND_NE", "CPU_ONLY")
 """Compute units that Core ML may be held to; validation leaves it all of them."""
-EVALUATOR = "the reference evaluator on Linux"
+EVALUATOR = f"the reference evaluator on {'macOS' if ON_MAC else 'Linux'}"
 LARGEST_ROUNDING = 0.01
 """How far a pixel may be from a whole number after normalisation in float32 was undone; its error is about 1e-5."""
 
@@ -32,14 +32,14 @@ def runtime() -> str:
     return CORE_ML if ON_MAC else EVALUATOR
 
 
-def load(path: Path) -> Runner:
+def load(path: Path, *, evaluated: bool = not ON_MAC) -> Runner:
     """The package at `path` as a function of preprocessed images. Raises ArtefactError for a damaged one, ToolchainError.
 
     A package that normalises by itself gets the 8-bit pixels that the preprocessed image was made from. Its runner raises
     ArtefactError for images of a size that the package has not.
     """
     normalization = package.normalization(path)
-    if ON_MAC:
+    if not evaluated:
         names = list(package.read(path).descriptions)
         runners = {name: _core_ml(path, normalization, name=name if len(names) > 1 else None) for name in names}
     else:

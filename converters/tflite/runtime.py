@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +83,11 @@ def image_layout(shape: Any) -> Layout | None:
     return Layout.NCHW if int(shape[1]) == COLOURS and int(shape[3]) != COLOURS else Layout.NHWC
 
 
-def load_runner(path: Path, *, threads: int = 1) -> LiteRTRunner:
-    """The file as a callable on `threads` threads. Raises ArtefactError for a missing or damaged one."""
+def load_runner(path: Path, *, threads: int = 1, on: Callable[[Path, Any], Any] | None = None) -> LiteRTRunner:
+    """The file as a callable on `threads` threads, or `on` another interpreter, made for it and this machine's.
+
+    Raises ArtefactError for a missing or damaged one.
+    """
     content, model = read_model(path)
     inputs, outputs = (len(indices) for indices in (model.subgraphs[0].inputs, model.subgraphs[0].outputs))
     if (inputs, outputs) != (1, 1):
@@ -93,7 +96,8 @@ def load_runner(path: Path, *, threads: int = 1) -> LiteRTRunner:
             allowed="one image in, one tensor out",
             do="export a single-input model",
         )
-    return LiteRTRunner(open_interpreter(path, content, threads=threads))
+    interpreter = open_interpreter(path, content, threads=threads)
+    return LiteRTRunner(interpreter if on is None else on(path, interpreter))
 
 
 def open_interpreter(path: Path, content: bytes, *, threads: int = 1) -> Any:

@@ -22,6 +22,7 @@ from evit_mobile.cli.options import (
     ClassesOption,
     JsonOption,
     ModelOption,
+    OnOption,
     SeedOption,
     SizeOption,
     WeightsOption,
@@ -154,6 +155,7 @@ class ConvertOptions:
             rich_help_panel=RECOVERY,
         ),
     ] = None
+    on: OnOption = None
     format: Annotated[
         list[str] | None,
         typer.Option(

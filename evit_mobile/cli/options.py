@@ -13,7 +13,7 @@ import typer
 from evit_mobile.request import ConvertRequest
 
 MODEL, PRECISION, IMAGES, CORE_ML = "Model", "Precision", "Images", "Core ML"
-EXECUTORCH, RECOVERY, OUTPUT = "ExecuTorch", "Recovery", "Output"
+EXECUTORCH, RECOVERY, JUDGES, OUTPUT = "ExecuTorch", "Recovery", "Judges", "Output"
 
 
 def usual(name: str) -> str:
@@ -21,6 +21,16 @@ def usual(name: str) -> str:
     return str(next(field.default for field in fields(ConvertRequest) if field.name == name))
 
 
+OnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--on",
+        metavar="JUDGE",
+        help="What runs the written files, see `evit-mobile doctor`; repeat for several, each of which has to pass them.",
+        show_default="the usual one of each format",
+        rich_help_panel=JUDGES,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 ArtefactArgument = Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A .tflite, .pte or .mlpackage.")]
 ModelOption = Annotated[

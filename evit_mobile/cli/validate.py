@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evit_mobile.cli.options import ImagesOption, JsonOption
+from evit_mobile.cli.options import ImagesOption, JsonOption, OnOption
 from evit_mobile.cli.show import progress, show
 
 
@@ -15,6 +15,7 @@ def validate(
     artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT|DIR", help="An artefact, or a folder of them.")],
     images: ImagesOption = None,
     weights: Annotated[str | None, typer.Option("--weights", help="Where the reference's weights are now.")] = None,
+    on: OnOption = None,
     json: JsonOption = False,
 ) -> None:
     """Prove a written artefact again: its bytes, its outputs, its accuracy."""
@@ -22,6 +23,6 @@ def validate(
     from evit_mobile.report import tables
 
     with progress() as report:
-        result = reading.validate(artefact, images=images, weights=weights, report=report)
+        result = reading.validate(artefact, images=images, weights=weights, on=on or (), report=report)
     show(tables.revalidation_rows(result), json, tables.revalidation_table)
     raise typer.Exit(0 if result.proven else 1)

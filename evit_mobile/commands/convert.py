@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from converters.contract import Artefact, FloatType, Metadata, Precision, Target, compiled_for_npu
+from converters.contract import Artefact, FloatType, Judge, Metadata, Precision, Target, compiled_for_npu
 from converters.errors import ConverterError, NoRuntimeError
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images
 from evit_mobile.document import compose
-from evit_mobile.findings import ArtefactRecord, Validation, Verdict, not_run
+from evit_mobile.findings import ArtefactRecord, SizeValidation, Validation, Verdict, not_run
 from evit_mobile.interface import with_interface
 from evit_mobile.labels import class_names, known_labels
 from evit_mobile.manifest import write_manifest
@@ -32,9 +32,10 @@ from evit_mobile.spec import ModelSpec, Task
 from evit_mobile.speed import against_fp32
 from evit_mobile.thresholds import MIN_IMAGES
 from evit_mobile.validation import golden as golden_vectors
+from evit_mobile.validation.judges import judges_for, verdict_of_all
 from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import overall, size_validation
-from evit_mobile.validation.verdict import judge
+from evit_mobile.validation.verdict import judge as verdict_on
 from evit_mobile.version import __version__
 
 
@@ -170,7 +171,7 @@ def produce_all(job: Job, prepared: Prepared, report: Report) -> tuple[list[Arte
         programs = [form.lowerable.program for form in forms[1:]]
         target = with_interface(target, request, job.held_out.preprocess, programs)
         try:
-            records.append(produce(target, forms, request.precision, job.folder, report, request.max_drop))
+            records.append(produce(target, forms, request, report))
         except (ConverterError, OSError) as error:
             failures.append(error)
         except KeyboardInterrupt as interruption:
@@ -199,15 +200,9 @@ def choose_images(
     return calibration, held_out_images(source, calibration, preprocess, seed, count, learned=reference.learned)
 
 
-def produce(
-    target: Target,
-    forms: Sequence[Form],
-    precision: Precision,
-    folder: Path,
-    report: Report,
-    max_drop: float | None = None,
-) -> ArtefactRecord:
+def produce(target: Target, forms: Sequence[Form], request: ConvertRequest, report: Report) -> ArtefactRecord:
     """Writes, reopens and judges one artefact, at every size it has; the first form is that of its usual size."""
+    precision, folder = request.precision, Path(request.out)
     lowerable, reference, held_out = forms[0].lowerable, forms[0].reference, forms[0].held_out
     path = folder / f"{reference.spec.title}.{precision}{target.suffix}"
     report(f"writing {path.name}")
@@ -217,13 +212,12 @@ def produce(
     )
     seconds = time.perf_counter() - started
     report(f"validating {path.name}")
-    sizes = [
-        size_validation(
-            form.reference.spec.size,
-            prove(target, artefact, form.lowerable.stages, form.held_out, form.reference, max_drop),
-        )
-        for form in forms
-    ]
+    judged = {
+        name: judged_sizes(judge, artefact, forms, request.max_drop)
+        for name, judge in judges_for(target, request.on).items()
+    }
+    validations = tuple(replace(overall(sizes), on=name) for name, sizes in judged.items())
+    sizes = next(iter(judged.values()))
     speed = None
     if precision in (Precision.INT8, Precision.INT8_WEIGHTS) and not target.evaluated:
         report(f"timing {path.name} against fp32")
@@ -232,7 +226,8 @@ def produce(
         artefact=artefact,
         delegation=target.inspect(path).delegation,
         npu=compiled_for_npu(target, path) if precision is Precision.INT8_FULL else (),
-        validation=overall(sizes),
+        validation=verdict_of_all(validations),
+        validations=validations,
         sizes=tuple(sizes) if len(sizes) > 1 else (),
         speed=speed,
         convert_s=seconds,
@@ -260,24 +255,40 @@ def describe(reference: Reference, precision: Precision, labels: tuple[str, ...]
     )
 
 
+def judged_sizes(
+    judge: Judge, artefact: Artefact, forms: Sequence[Form], max_drop: float | None
+) -> list[SizeValidation]:
+    """What a judge finds of the file at each of its sizes."""
+    return [
+        size_validation(
+            form.reference.spec.size,
+            prove(judge, artefact, form.lowerable.stages, form.held_out, form.reference, max_drop),
+        )
+        for form in forms
+    ]
+
+
 def prove(
-    target: Target,
+    judge: Judge,
     artefact: Artefact,
     stages: Sequence[tuple[str, Logits]],
     held_out: Images,
     reference: Reference,
     max_drop: float | None = None,
 ) -> Validation:
-    """Runs the written file on the held-out images and judges it against every stage before it; `max_drop` is the user's own limit,
+    """Runs the written file on the held-out images and holds it against every stage before it; `max_drop` is the user's own limit,
     in points.
     """
+    lack = judge.missing()
+    if lack is not None:
+        return not_run(judge.runtime, lack)
     try:
-        logits = run_artefact(target, artefact.path, held_out)
+        logits = run_artefact(judge, artefact.path, held_out)
     except NoRuntimeError as error:
-        return not_run(target.runtime, str(error))
+        return not_run(judge.runtime, str(error))
     compared = [*stages, (artefact.format, logits)]
     labels = known_labels(reference, held_out)
-    validation = judge(
-        compared, labels, artefact.precision, target.runtime, reference.recovery, max_drop, task=reference.spec.task
+    validation = verdict_on(
+        compared, labels, artefact.precision, judge.runtime, reference.recovery, max_drop, task=reference.spec.task
     )
-    return with_settings(validation, target, artefact.path, held_out)
+    return with_settings(validation, judge, artefact.path, held_out)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from calib.errors import DataError
 from calib.preprocess import Preprocess
-from converters.contract import Precision, Target
+from converters.contract import Judge, Precision
 from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
 from converters.files import sha256
 from converters.registry import SUFFIXES, find_target
@@ -24,13 +24,15 @@ from evit_mobile.metrics import Logits, top_k_accuracy
 from evit_mobile.preparation import run_module
 from evit_mobile.progress import Report, silent
 from evit_mobile.reference import Reference, Size, at_size, reload_reference
+from evit_mobile.request.checks import check_judges
 from evit_mobile.sizes import images_at
 from evit_mobile.spec import Task
 from evit_mobile.thresholds import MIN_IMAGES
 from evit_mobile.validation.golden import find_faults, read_golden
+from evit_mobile.validation.judges import judges_for, verdict_of_all
 from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import overall, size_validation
-from evit_mobile.validation.verdict import judge
+from evit_mobile.validation.verdict import judge as verdict_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class Revalidation:
     format: str
     precision: Precision
     validation: Validation
+    validations: tuple[Validation, ...] = ()
     sizes: tuple[SizeValidation, ...] = ()
 
 
@@ -82,51 +85,57 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judge:
+class Standard:
     """What artefacts are held against at one size: images, and the outputs `expected` of the reference."""
 
     reference: Reference
     held_out: Images
     expected: Logits
 
-    def validation(self, target: Target, path: Path, precision: Precision) -> Validation:
-        """The verdict on the file at `path`. Raises ArtefactError, ToolchainError."""
-        stages = [("reference", self.expected), (target.name, run_artefact(target, path, self.held_out))]
+    def validation(self, judge: Judge, path: Path, precision: Precision) -> Validation:
+        """The verdict on the file at `path`, as `judge` runs it. Raises ArtefactError, ToolchainError."""
+        stages = [("reference", self.expected), ("artefact", run_artefact(judge, path, self.held_out))]
         labels = known_labels(self.reference, self.held_out)
         recovery, task = self.reference.recovery, self.reference.spec.task
-        validation = judge(stages, labels, precision, target.runtime, recovery, task=task)
-        return with_settings(validation, target, path, self.held_out)
+        validation = verdict_on(stages, labels, precision, judge.runtime, recovery, task=task)
+        return with_settings(validation, judge, path, self.held_out)
 
 
 def validate(
-    path: Path, *, images: Path | None = None, weights: str | None = None, report: Report = silent
+    path: Path,
+    *,
+    images: Path | None = None,
+    weights: str | None = None,
+    on: Sequence[str] = (),
+    report: Report = silent,
 ) -> FolderValidation:
     """Judges an artefact, or every artefact of a folder, again: the bytes on disk against the manifest and the reference; and the
-    golden vectors beside them.
+    golden vectors beside them. `on` are judges as `ConvertRequest` has them.
 
     Raises ArtefactError when there is no manifest or no such artefact in it, UsageError when the reference's weights
     cannot be found, DataError when the images cannot.
     """
     folder, manifest, entries = listed_artefacts(path)
+    check_judges(on, list(dict.fromkeys(entry["format"] for entry in entries)))
     report("loading weights")
     reference = manifest_reference(folder, manifest, weights)
     held_out = judging_images(manifest, images, reference.learned)
     results = []
-    forms: dict[Size, Judge] = {}
+    forms: dict[Size, Standard] = {}
 
-    def judges(sizes: Sequence[Size]) -> list[Judge]:
+    def standards(sizes: Sequence[Size]) -> list[Standard]:
         """Those for `sizes`, made once."""
         for size in sizes:
             if size not in forms:
                 report(f"running the reference at {size[0]}x{size[1]}")
-                forms[size] = judge_at(reference, held_out, size)
+                forms[size] = standard_at(reference, held_out, size)
         return [forms[size] for size in sizes]
 
     for entry in entries:
         sizes = [tuple(one["size"]) for one in entry.get("sizes", ())] or [reference.spec.size]
-        chosen = judges(sizes)
+        chosen = standards(sizes)
         report(f"validating {entry['path']}")
-        results.append(judge_again(folder, entry, chosen))
+        results.append(judge_again(folder, entry, chosen, on))
     usable = [result.path.name for result in results if result.validation.images]
     golden = check_golden(folder, manifest, usable, reference)
     return FolderValidation(artefacts=tuple(results), golden=golden, notes=reference.notes)
@@ -150,38 +159,56 @@ def check_golden(
     return GoldenCheck(verdict=Verdict.PASSED, reason=f"{count} images, {len(names)} artefacts")
 
 
-def judge_at(reference: Reference, held_out: Images, size: Size) -> Judge:
+def standard_at(reference: Reference, held_out: Images, size: Size) -> Standard:
     """What the files' outputs for images of `size` are held against."""
     resized, images = at_size(reference, size), images_at(held_out, size)
-    return Judge(reference=resized, held_out=images, expected=run_module(resized.module, images.batches()))
+    return Standard(reference=resized, held_out=images, expected=run_module(resized.module, images.batches()))
 
 
-def judge_again(folder: Path, entry: dict[str, Any], judges: Sequence[Judge]) -> Revalidation:
-    """Runs one listed artefact at every size that it has. A file that is missing, altered or unreadable fails; an absent runtime
-    does not run it.
-    """
-    path, target = folder / entry["path"], find_target(entry["format"])
-    precision = Precision(entry["precision"])
-
-    def result(validation: Validation, sizes: tuple[SizeValidation, ...] = ()) -> Revalidation:
-        return Revalidation(path=path, format=entry["format"], precision=precision, validation=validation, sizes=sizes)
-
+def judge_again(
+    folder: Path, entry: dict[str, Any], standards: Sequence[Standard], on: Sequence[str] = ()
+) -> Revalidation:
+    """Has one listed artefact run by its judges at every size that it has."""
+    path, precision = folder / entry["path"], Precision(entry["precision"])
+    fault = None
     if not path.exists():
-        return result(failed(target.runtime, "the file is missing"))
-    if sha256(path) != entry["sha256"]:
-        return result(failed(target.runtime, "the file is not the one that was written: its sha256 differs"))
-    missing = target.missing()
+        fault = "the file is missing"
+    elif sha256(path) != entry["sha256"]:
+        fault = "the file is not the one that was written: its sha256 differs"
+    judges = judges_for(find_target(entry["format"]), on)
+    judged = {name: judged_by(judge, path, precision, standards, fault) for name, judge in judges.items()}
+    validations = tuple(replace(validation, on=name) for name, (validation, _) in judged.items())
+    _, sizes = next(iter(judged.values()))
+    return Revalidation(
+        path=path,
+        format=entry["format"],
+        precision=precision,
+        validation=verdict_of_all(validations),
+        validations=validations,
+        sizes=sizes,
+    )
+
+
+def judged_by(
+    judge: Judge, path: Path, precision: Precision, standards: Sequence[Standard], fault: str | None
+) -> tuple[Validation, tuple[SizeValidation, ...]]:
+    """What a judge finds of a file, in all and at each size where there are several. A file that has a `fault` or is unreadable fails;
+    an absent runtime does not run it.
+    """
+    if fault is not None:
+        return failed(judge.runtime, fault), ()
+    missing = judge.missing()
     if missing is not None:
-        return result(not_run(target.runtime, missing))
+        return not_run(judge.runtime, missing), ()
     try:
         sizes = tuple(
-            size_validation(one.reference.spec.size, one.validation(target, path, precision)) for one in judges
+            size_validation(one.reference.spec.size, one.validation(judge, path, precision)) for one in standards
         )
     except NoRuntimeError as error:
-        return result(not_run(target.runtime, str(error)))
+        return not_run(judge.runtime, str(error)), ()
     except (ArtefactError, ToolchainError) as error:
-        return result(failed(target.runtime, str(error)))
-    return result(overall(sizes), sizes if len(sizes) > 1 else ())
+        return failed(judge.runtime, str(error)), ()
+    return overall(sizes), sizes if len(sizes) > 1 else ()
 
 
 def evaluate(

@@ -115,7 +115,19 @@ def validation_lines(entries: list[dict[str, Any]]) -> list[Text]:
             text += f"; {validation['reason']}"
         lines.append(Text(text, style="dim" if validation["verdict"] == "passed" else ""))
         lines += [size_line(size) for size in entry.get("sizes", ())]
+        judges = entry.get("validations", ())
+        lines += [judge_line(one) for one in judges if len(judges) > 1]
     return lines
+
+
+def judge_line(validation: dict[str, Any]) -> Text:
+    """What one judge of several found."""
+    sqnr, agreement, top1 = accuracy_cells(validation)
+    verdict = validation["verdict"]
+    text = (
+        f"  on {validation['on']}, {validation['runtime']}: {sqnr} dB, agreement {agreement}, top-1 {top1}, {verdict}"
+    )
+    return Text(text, style="dim" if verdict == "passed" else "")
 
 
 def size_line(size: dict[str, Any]) -> Text:

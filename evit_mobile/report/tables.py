@@ -138,6 +138,7 @@ def revalidation_rows(result: FolderValidation) -> dict[str, Any]:
                 "format": artefact.format,
                 "precision": artefact.precision,
                 "validation": validation_entry(artefact.validation),
+                "validations": [validation_entry(validation) for validation in artefact.validations],
                 "sizes": [dataclasses.asdict(size) for size in artefact.sizes],
             }
             for artefact in result.artefacts
@@ -231,7 +232,7 @@ def evaluation_table(document: dict[str, Any]) -> RenderableType:
 
 def doctor_rows() -> dict[str, Any]:
     """Installed packages, and what each target can do here."""
-    from converters.registry import FORMATS, find_target
+    from converters.registry import FORMATS, JUDGES, find_judge, find_target
 
     targets = []
     for name in (row.name for row in FORMATS):
@@ -249,6 +250,11 @@ def doctor_rows() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "packages": {name: installed_version(name) for name in PACKAGES},
         "targets": targets,
+        "judges": [
+            {"judge": row.name, "format": row.format, "runtime": judge.runtime, "missing": judge.missing()}
+            for row in JUDGES
+            for judge in (find_judge(row.name, row.format),)
+        ],
     }
 
 
@@ -263,8 +269,15 @@ def doctor_table(document: dict[str, Any]) -> RenderableType:
     packages = Table("package", "version", title=f"Python {document['python']} on {document['system']}")
     for name, installed in document["packages"].items():
         packages.add_row(name, installed or Text("not installed", style="yellow"))
-    targets = Table("format", "precisions", "validated by", "ready")
+    targets = Table("format", "precisions", "ready")
     for row in document["targets"]:
-        ready = Text("yes", style="green") if row["missing"] is None else Text(row["missing"], style="yellow")
-        targets.add_row(row["format"], ", ".join(row["precisions"]), row["runtime"], ready)
-    return Group(packages, targets)
+        targets.add_row(row["format"], ", ".join(row["precisions"]), ready_cell(row["missing"]))
+    judges = Table("judge", "of", "what it is", "ready")
+    for row in document["judges"]:
+        judges.add_row(row["judge"], row["format"], row["runtime"], ready_cell(row["missing"]))
+    return Group(packages, targets, judges)
+
+
+def ready_cell(missing: str | None) -> Text:
+    """Whether something can be used, or what would make it so."""
+    return Text("yes", style="green") if missing is None else Text(missing, style="yellow")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converters.contract import Precision, Target
-from converters.registry import DELEGATES, TARGETS, find_installed_target, find_target
+from converters.registry import DELEGATES, TARGETS, find_installed_target, find_target, judges_of
 from evit_mobile.errors import UsageError
 from evit_mobile.spec import ModelSpec, Task, Variation, check_size
 
@@ -114,6 +114,7 @@ def usable_targets(request: ConvertRequest) -> tuple[Target, ...]:
     targets = tuple(usable_target(name, precision) for name in dict.fromkeys(names))
     check_interface(request, targets)
     check_size_targets(request, targets)
+    check_judges(request.on, [target.name for target in targets])
     return targets
 
 
@@ -177,6 +178,18 @@ def check_size_targets(request: ConvertRequest, targets: Sequence[Target]) -> No
             do="leave one out, or convert once per size with --size",
         )
     check_functions(Options(classes=request.class_output, release=request.ios))
+
+
+def check_judges(asked: Sequence[str], formats: Sequence[str]) -> None:
+    """Raises UsageError for a judge of none of the formats."""
+    known = {format: judges_of(format) for format in formats}
+    strange = [name for name in asked if not any(name in names for names in known.values())]
+    if strange:
+        raise UsageError(
+            got=f"{' '.join(f'--on {name}' for name in strange)} for {', '.join(formats)}",
+            allowed="; ".join(f"{', '.join(names) or 'no judge here'} for {format}" for format, names in known.items()),
+            do="name one of these, or leave --on out for the usual one of each format",
+        )
 
 
 def check_folder(folder: Path) -> None:

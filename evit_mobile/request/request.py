@@ -30,6 +30,9 @@ class ConvertRequest:
     that it normalises itself, with `class_output` it names the class; `ios` is the oldest release it has to run on, None for what the
     precision needs.
 
+    `on` are the judges that run the written files, each of which has to pass them; a format that none of them judges has its usual one
+    (`converters.registry.JUDGES`, `evit-mobile doctor`).
+
     With a `variation` the model's function changes: it is recovered from the original, in `recovery_steps` steps, on images that do
     not judge, and its weights are written beside the artefacts, which are proven against them. `golden` is the number of golden
     vectors to write for apps (docs/golden.md); only classifiers have them. With `cache`, a calibration that was done before is not
@@ -55,6 +58,7 @@ class ConvertRequest:
     seed: int = 0
     cache: bool = True
 
+    on: tuple[str, ...] = ()
     image_input: bool = False
     class_output: bool = False
     ios: int | None = None

@@ -5,9 +5,7 @@ Opt-in: `scripts/arm/prepare.sh FOLDER`, then EVIT_MOBILE_ARM=FOLDER. Numerics, 
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +14,17 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 import evit_mobile
+from converters.contract import Runner
+from converters.tflite.arm import missing, open_on_arm
+from converters.tflite.runtime import load_runner
 from evit_mobile.data import everything, preprocess_for
 from evit_mobile.spec import find_spec
+from tests.evit_mobile.test_cli import run
 
-FOLDER = os.environ.get("EVIT_MOBILE_ARM")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not FOLDER, reason="EVIT_MOBILE_ARM names no prepared folder")]
-SCRIPT = Path(__file__).parents[2] / "scripts" / "arm" / "run.py"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(missing() is not None, reason="EVIT_MOBILE_ARM names no prepared folder"),
+]
 IMAGES = 64
 CORES = ("cortex-a53", "cortex-a76", "max")
 
@@ -41,20 +44,18 @@ def model(request: pytest.FixtureRequest) -> str:
 def artefact(model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp(model)
     evit_mobile.convert(model, formats=["tflite"], out=folder)
-    path = folder / f"{model}.int8.tflite"
+    return folder / f"{model}.int8.tflite"
+
+
+@pytest.fixture(scope="module")
+def host(model: str, artefact: Path) -> NDArray[np.float64]:
+    return outputs(load_runner(artefact), model, artefact)
+
+
+def outputs(runner: Runner, model: str, path: Path) -> NDArray[np.float64]:
+    """Outputs of the file on images, in quanta of its output."""
     images = everything(None, preprocess_for(find_spec(model), bundled=True), IMAGES)
-    stored = np.concatenate(list(images.batches())).transpose(0, 2, 3, 1)
-    np.save(folder / "images.npy", np.ascontiguousarray(stored))
-    return path
-
-
-def outputs(path: Path, command: list[str], name: str, **environment: str) -> NDArray[np.float64]:
-    """Outputs of the file on the images beside it, in quanta of its output."""
-    result = path.parent / f"{name}.npy"
-    if not result.exists():
-        call = [*command, str(SCRIPT), str(path), str(path.parent / "images.npy"), str(result)]
-        subprocess.run(call, check=True, capture_output=True, env={**os.environ, **environment})
-    return np.load(result).astype(np.float64) / quantum(path)
+    return np.concatenate([runner(batch) for batch in images.batches()]).astype(np.float64) / quantum(path)
 
 
 def quantum(path: Path) -> float:
@@ -68,14 +69,12 @@ def quantum(path: Path) -> float:
 
 
 @pytest.mark.parametrize("core", CORES)
-def test_arm_agrees_with_x86_within_one_quantum(artefact: Path, core: str, request: pytest.FixtureRequest) -> None:
-    assert FOLDER is not None
-    if artefact.name.startswith("efficientvit_m0"):
+def test_arm_agrees_with_x86_within_one_quantum(
+    model: str, artefact: Path, host: NDArray[np.float64], core: str, request: pytest.FixtureRequest
+) -> None:
+    if model == "efficientvit_m0":
         request.applymarker(ONE_IMAGE)
-    folder = Path(FOLDER)
-    command = [folder / "qemu-aarch64", "-cpu", core, "-L", folder / "root", folder / "root/usr/bin/python3.11"]
-    arm = outputs(artefact, list(map(str, command)), core, PYTHONPATH=str(folder / "site"))
-    host = outputs(artefact, [sys.executable], "host")
+    arm = outputs(load_runner(artefact, on=partial(open_on_arm, core=core)), model, artefact)
     difference = np.abs(arm - host)
     assert len(difference) == IMAGES
     assert difference.max() <= 1.001, (
@@ -83,6 +82,9 @@ def test_arm_agrees_with_x86_within_one_quantum(artefact: Path, core: str, reque
     )
 
 
-def test_outputs_of_other_images_are_not_within_one_quantum(artefact: Path) -> None:
-    host = outputs(artefact, [sys.executable], "host")
+def test_outputs_of_other_images_are_not_within_one_quantum(host: NDArray[np.float64]) -> None:
     assert np.abs(host - host[::-1]).max() > 1.001
+
+
+def test_arm_is_a_judge(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "validate", str(artefact), "--on", "xnnpack", "--on", "arm") == 0

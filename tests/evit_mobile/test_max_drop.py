@@ -47,7 +47,7 @@ def lowered_by(points: float) -> Any:
     """`prove`, with the artefact's top-1 that many points lower."""
     from evit_mobile.commands import convert as pipeline
 
-    original = pipeline.judge
+    original = pipeline.verdict_on
 
     def prove(target: Any, artefact: Any, stages: Any, held_out: Any, reference: Any, *limits: Any) -> Any:
         expected, labels = stages[0][1], pipeline.known_labels(reference, held_out)

@@ -1,0 +1,153 @@
+"""Judges by name: which an artefact has, what one that cannot run it says, and that exit code 0 means all of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from converters.contract import Runner
+from converters.errors import ToolchainError
+from converters.registry import FORMATS, JUDGES, JudgeRow, UnknownTargetError, find_judge, find_target
+from converters.tflite import arm, judges
+from evit_mobile.errors import UsageError
+from evit_mobile.findings import Validation, Verdict
+from evit_mobile.request import ConvertRequest
+from evit_mobile.request.checks import usable_targets
+from evit_mobile.validation.judges import judges_for, verdict_of_all
+from tests.evit_mobile.test_cli import run
+
+PASSED = Validation(verdict=Verdict.PASSED, reason="met", images=4, runtime="a", sqnr_db=30.0, on="first")
+FAILED = replace(PASSED, verdict=Verdict.FAILED, reason="SQNR", on="second")
+NOT_RUN = Validation(verdict=Verdict.NOT_RUN, reason="no device", images=0, runtime="b", on="third")
+
+
+@pytest.mark.parametrize("row", JUDGES, ids=lambda row: f"{row.name} of {row.format}")
+def test_a_row_is_a_judge(row: JudgeRow) -> None:
+    judge = find_judge(row.name, row.format)
+    assert row.format in {format.name for format in FORMATS}
+    assert judge.runtime
+    assert judge.missing() is None or "run" in str(judge.missing())
+
+
+def test_an_unknown_judge_is_named() -> None:
+    with pytest.raises(UnknownTargetError, match="xnnpack, arm, vela"):
+        find_judge("hexagon", "tflite")
+
+
+def test_without_a_question_the_usual_judge_is_the_target() -> None:
+    for format, name in (("tflite", "xnnpack"), ("coreml", "evaluator"), ("executorch-vulkan", "")):
+        target = find_target(format)
+        assert judges_for(target) == judges_for(target, ["hexagon"]) == {name: target}
+    assert list(judges_for(find_target("tflite"), ["vela", "xnnpack"])) == ["xnnpack", "vela"]
+
+
+def test_a_judge_of_no_format_is_refused() -> None:
+    def targets(*on: str) -> object:
+        return usable_targets(ConvertRequest.of(formats=["tflite", "coreml"], on=on))
+
+    targets("arm", "evaluator")
+    with pytest.raises(UsageError, match=r"--on hexagon .*xnnpack, arm, vela for tflite"):
+        targets("arm", "hexagon")
+
+
+def test_the_verdict_is_that_of_all() -> None:
+    assert verdict_of_all([PASSED]) is PASSED
+    assert verdict_of_all([PASSED, replace(PASSED, on="second")]) is PASSED
+    assert verdict_of_all([NOT_RUN]) is NOT_RUN
+    failed = verdict_of_all([PASSED, FAILED, NOT_RUN])
+    assert (failed.verdict, failed.sqnr_db) == (Verdict.FAILED, 30.0)
+    assert failed.reason == "second: SQNR; third: no device"
+    assert verdict_of_all([PASSED, NOT_RUN]).verdict is Verdict.NOT_RUN
+    assert verdict_of_all([FAILED, PASSED]).reason == "SQNR"
+
+
+def test_what_only_compiles_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from converters.contract import Delegation
+    from converters.errors import NoRuntimeError
+    from converters.tflite import npu
+
+    taken = Delegation(delegate="ethos-u55-256", partitions=1, delegated_ops=7, total_ops=9)
+    monkeypatch.setattr(npu, "compile_for_npu", lambda _path: (taken,))
+    with pytest.raises(NoRuntimeError, match="ethos-u55-256 takes 7 of 9 operations"):
+        judges.Vela().load(tmp_path / "a.tflite")
+
+
+def test_arm_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(arm.VARIABLE, raising=False)
+    assert "prepare.sh" in str(arm.missing())
+    monkeypatch.setenv(arm.VARIABLE, str(tmp_path))
+    assert f"{tmp_path} is no prepared folder" in str(arm.missing())
+
+
+class Host:
+    """Describes one int8 input and output of three values."""
+
+    def get_input_details(self) -> list[dict[str, Any]]:
+        return [{"shape": [1, 3], "dtype": np.int8}]
+
+    get_output_details = get_input_details
+
+
+def test_a_child_answers_for_the_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cat` in its place, with what the worker's own call would be as a name: every input is its answer, until it ends."""
+    monkeypatch.setattr(arm, "WORKER", Path("/dev/stdin"))
+    interpreter = arm.ArmInterpreter(tmp_path / "m.tflite", Host(), ["sh", "-c", "cat"], {})
+    for values in ([[1, 2, 3]], [[-4, 5, 6]]):
+        interpreter.set_tensor(0, np.array(values, np.int8))
+        interpreter.invoke()
+        assert interpreter.get_tensor(0).tolist() == values
+    ended = arm.ArmInterpreter(tmp_path / "m.tflite", Host(), ["sh", "-c", "exit 7"], {})
+    ended.set_tensor(0, np.zeros((1, 3), np.int8))
+    with pytest.raises(ToolchainError, match="exit code 7"):
+        ended.invoke()
+
+
+class Wrong:
+    """A judge that gives the negative of what the file gives: planted."""
+
+    runtime = "a processor that negates"
+
+    def missing(self) -> None:
+        return None
+
+    def load(self, path: Path) -> Runner:
+        runner = find_target("tflite").load(path)
+        return lambda images: -runner(images)
+
+
+class Absent:
+    runtime = "a processor that is not here"
+
+    def missing(self) -> str:
+        return "not here"
+
+    def load(self, path: Path) -> Runner:
+        raise AssertionError(path)
+
+
+@pytest.mark.slow
+def test_every_judge_has_its_verdict_and_one_is_enough_to_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = (
+        JudgeRow(name="xnnpack", format="tflite"),
+        JudgeRow(name="wrong", format="tflite", judge=f"{__name__}:Wrong"),
+        JudgeRow(name="absent", format="tflite", judge=f"{__name__}:Absent"),
+    )
+    monkeypatch.setattr("converters.registry.JUDGES", rows)
+    options = ("--format", "tflite", "--fp32", "--size", "64", "--golden", "0", "--out", str(tmp_path), "--json")
+    assert run(monkeypatch, "convert", *options, "--on", "xnnpack", "--on", "wrong", "--on", "absent") == 1
+    (entry,) = json.loads(capfd.readouterr().out)["artefacts"]
+    found = {one["on"]: one["verdict"] for one in entry["validations"]}
+    assert found == {"xnnpack": "passed", "wrong": "failed", "absent": "not_run"}
+    assert (entry["validation"]["on"], entry["validation"]["verdict"]) == ("xnnpack", "failed")
+    for judge, code in (("xnnpack", 0), ("wrong", 1), ("absent", 1)):
+        assert run(monkeypatch, "validate", str(tmp_path), "--on", judge) == code
+        assert judge in (capfd.readouterr().out if judge != "xnnpack" else judge)
+    assert run(monkeypatch, "validate", str(tmp_path)) == 0
+    assert run(monkeypatch, "validate", str(tmp_path), "--on", "hexagon") == 2
