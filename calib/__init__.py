@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from calib.datasets import ImageDataset as ImageDataset
-    from calib.datasets import batches as batches
     from calib.datasets import open_dataset as open_dataset
     from calib.errors import CalibError as CalibError
     from calib.errors import DataError as DataError
     from calib.images import content_digest as content_digest
+    from calib.kept import KeptDataset as KeptDataset
+    from calib.kept import batches as batches
     from calib.observers import ChannelMinMaxObserver as ChannelMinMaxObserver
     from calib.observers import EntropyObserver as EntropyObserver
     from calib.observers import HistogramObserver as HistogramObserver
@@ -43,9 +44,10 @@ if TYPE_CHECKING:
     from calib.weights import mse_scales as mse_scales
 
 _EXPORTS: dict[str, tuple[str, ...]] = {
-    "calib.datasets": ("ImageDataset", "batches", "open_dataset"),
+    "calib.datasets": ("ImageDataset", "open_dataset"),
     "calib.errors": ("CalibError", "DataError"),
     "calib.images": ("content_digest",),
+    "calib.kept": ("KeptDataset", "batches"),
     "calib.observers": (
         "ChannelMinMaxObserver",
         "EntropyObserver",

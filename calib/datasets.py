@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from calib.errors import DataError
 from calib.images import Picture, decode_image, open_image, read_bytes
-from calib.preprocess import Preprocess
 
 Labels = NDArray[np.int64]
 
@@ -184,21 +183,6 @@ def check_labels(source: str, count: int, labels: Labels | None, class_names: tu
             allowed="labels from 0 up" if classes is None else f"labels 0..{classes - 1}, for {classes} classes",
             do="correct the labels or the class names",
         )
-
-
-def batches(
-    dataset: ImageDataset, indices: Sequence[int], preprocess: Preprocess, batch_size: int
-) -> Iterator[NDArray[np.float32]]:
-    """Preprocessed images in the order of `indices`: fresh float32 (B, 3, H, W) arrays, the last one possibly shorter.
-
-    Raises DataError naming an image that cannot be read.
-    """
-    for start in range(0, len(indices), batch_size):
-        chosen = indices[start : start + batch_size]
-        batch = np.empty((len(chosen), 3, *preprocess.size), np.float32)
-        for row, index in enumerate(chosen):
-            preprocess(dataset.item(int(index)), out=batch[row])
-        yield batch
 
 
 def _label_bytes(labels: Labels | None) -> bytes:

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from calib.datasets import ImageDataset
 from calib.errors import DataError
-from calib.images import content_digest
+from calib.kept import content_of
 from calib.preprocess import Preprocess
 
 _Item = TypeVar("_Item")
@@ -66,7 +66,7 @@ def select(
 
     def usable(indices: list[int]) -> Iterator[tuple[int, str]]:
         for index in indices:
-            content = content_digest(dataset.item(index))
+            content = content_of(dataset, index)
             if content not in seen and accept(content):
                 seen.add(content)
                 yield index, content

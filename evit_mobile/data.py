@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.datasets import ImageDataset, batches, open_dataset
+from calib.datasets import ImageDataset, open_dataset
 from calib.errors import DataError
+from calib.kept import KeptDataset, batches
 from calib.preprocess import Preprocess
 from calib.sources.bundled import Bundled, bundled_preprocess, open_bundled
 from calib.splits import Selection, select_calibration, select_held_out
@@ -85,7 +86,8 @@ def calibration_images(
 
     Raises DataError for fewer than `minimum`.
     """
-    dataset = open_bundled(Bundled.CALIBRATION) if source is None else open_dataset(source)
+    opened = open_bundled(Bundled.CALIBRATION) if source is None else open_dataset(source)
+    dataset = KeptDataset(opened, preprocess)
     selection = select_calibration(dataset, count, seed=seed, minimum=minimum, shared=source is not None)
     return Images(dataset=dataset, selection=selection, preprocess=preprocess)
 
@@ -98,8 +100,13 @@ def held_out_images(
     count: int = MIN_IMAGES[Task.CLASSIFICATION],
     learned: tuple[str, ...] = (),
 ) -> Images:
-    """Images to judge with, of the bundled test set or of `source`: none that calibrated, none whose content is in `learned`."""
-    dataset = open_bundled(Bundled.TEST) if source is None else open_dataset(source)
+    """Images to judge with, of the bundled test set or of `source`: none that calibrated, none whose content is in `learned`. Where
+    `calibration` is of the same source, images that were decoded for it are not decoded again.
+    """
+    opened = open_bundled(Bundled.TEST) if source is None else open_dataset(source)
+    dataset: ImageDataset = KeptDataset(opened, preprocess)
+    if calibration is not None and calibration.dataset.source == opened.source:
+        dataset = calibration.dataset
     nothing = Selection(source="", indices=(), contents=(), labels=None)
     used = nothing if calibration is None else calibration.selection
     used = replace(used, contents=(*used.contents, *learned))

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from calib.datasets import ArrayDataset, FileDataset, ImageDataset, batches, open_dataset
+from calib.datasets import ArrayDataset, FileDataset, ImageDataset, open_dataset
 from calib.errors import DataError
+from calib.kept import batches
 from calib.preprocess import Preprocess
 
 RNG = np.random.default_rng(7)
