@@ -1,12 +1,12 @@
-"""The table of formats, a row each. A target's module is imported when it is asked for.
+"""The table of formats, a row each. A class is imported when it is asked for.
 
-A new format is a row of FORMATS, a folder `converters/<format>/` with the class that the row names (`converters.contract.Target`), and an
-extra in pyproject.toml; what can run its files on this machine is a row of JUDGES each. Everything else that lists formats follows
-from the rows.
+A new format is a row of FORMATS and a folder `converters/<format>/` with the classes that the row spells (docs/add-a-format.md).
+Everything else that lists formats, delegates or judges follows from the rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -20,14 +20,16 @@ from converters.errors import ConverterError, ToolchainError
 class Format:
     """Files ending in `suffix`, written by the class that `target` spells, with the toolchain of the package's `extra`.
 
-    `name` is that of manifests. Where one format of the command line has several delegates, `of` is its name there, and `delegate`
-    tells them apart.
+    `name` is that of manifests. `judges` can run its files on this machine (`converters.contract.Judge`): names as `--on` takes them
+    and the classes, of which the first that is ready is the usual one. Where one format of the command line has several delegates,
+    `of` is its name there, and `delegate` tells them apart.
     """
 
     name: str
     suffix: str
     target: str
-    extra: str
+    judges: Mapping[str, str]
+    extra: str = ""
     of: str | None = None
     delegate: str | None = None
 
@@ -37,18 +39,28 @@ FORMATS = (
         name="coreml",
         suffix=".mlpackage",
         target="converters.coreml.target:CoreMLTarget",
+        judges={
+            "coreml": "converters.coreml.judges:CoreML",
+            "evaluator": "converters.coreml.judges:Evaluator",
+        },
         extra="coreml",
     ),
     Format(
         name="tflite",
         suffix=".tflite",
         target="converters.tflite.target:TFLiteTarget",
+        judges={
+            "xnnpack": "converters.tflite.target:TFLiteTarget",
+            "arm": "converters.tflite.judges:ArmInQemu",
+            "vela": "converters.tflite.judges:Vela",
+        },
         extra="tflite",
     ),
     Format(
         name="executorch",
         suffix=".pte",
         target="converters.executorch.target:ExecuTorchTarget",
+        judges={"xnnpack": "converters.executorch.target:ExecuTorchTarget"},
         extra="executorch",
         of="executorch",
         delegate="xnnpack",
@@ -57,6 +69,10 @@ FORMATS = (
         name="executorch-coreml",
         suffix=".coreml.pte",
         target="converters.executorch.delegates.coreml:CoreMLDelegateTarget",
+        judges={
+            "coreml": "converters.executorch.delegates.judges:CoreMLInside",
+            "evaluator": "converters.executorch.delegates.judges:EvaluatorInside",
+        },
         extra="executorch,coreml",
         of="executorch",
         delegate="coreml",
@@ -65,6 +81,7 @@ FORMATS = (
         name="executorch-vulkan",
         suffix=".vulkan.pte",
         target="converters.executorch.delegates.vulkan:VulkanDelegateTarget",
+        judges={},
         extra="executorch",
         of="executorch",
         delegate="vulkan",
@@ -87,30 +104,6 @@ DELEGATES = {
 """Formats that exist for several delegates: the format's own name, the delegate's, and the target's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeRow:
-    """`name`, as `--on` takes it, judges files of `format` by the class that `judge` spells, or as the format's own target does."""
-
-    name: str
-    format: str
-    judge: str | None = None
-
-
-JUDGES = (
-    JudgeRow(name="coreml", format="coreml", judge="converters.coreml.judges:CoreML"),
-    JudgeRow(name="evaluator", format="coreml", judge="converters.coreml.judges:Evaluator"),
-    JudgeRow(name="xnnpack", format="tflite"),
-    JudgeRow(name="arm", format="tflite", judge="converters.tflite.judges:ArmInQemu"),
-    JudgeRow(name="vela", format="tflite", judge="converters.tflite.judges:Vela"),
-    JudgeRow(name="xnnpack", format="executorch"),
-    JudgeRow(name="coreml", format="executorch-coreml", judge="converters.executorch.delegates.judges:CoreMLInside"),
-    JudgeRow(
-        name="evaluator", format="executorch-coreml", judge="converters.executorch.delegates.judges:EvaluatorInside"
-    ),
-)
-"""Who can judge what, a row each; of a format's judges the first that is ready is the usual one."""
-
-
 class UnknownTargetError(ConverterError):
     exit_code = 2
 
@@ -125,19 +118,20 @@ def find_target(name: str) -> Target:
 
 def judges_of(format: str) -> list[str]:
     """Names of the judges of a format, the usual one first."""
-    return [row.name for row in JUDGES if row.format == format]
+    return list(ROWS[format].judges)
 
 
 def find_judge(name: str, format: str) -> Judge:
     """The judge called `name` of files of `format`. Raises UnknownTargetError."""
-    for row in JUDGES:
-        if (row.name, row.format) == (name, format):
-            return find_target(format) if row.judge is None else _named(row.judge)
-    raise UnknownTargetError(
-        got=f"judge {name!r} for {format}",
-        allowed=", ".join(judges_of(format)) or f"none: nothing runs files of {format} here",
-        do="name one of these",
-    )
+    judges = ROWS[format].judges
+    if name not in judges:
+        raise UnknownTargetError(
+            got=f"judge {name!r} for {format}",
+            allowed=", ".join(judges) or f"none: nothing runs files of {format} here",
+            do="name one of these",
+        )
+    judge: Judge = _named(judges[name])
+    return judge
 
 
 def _named(spelled: str) -> Any:

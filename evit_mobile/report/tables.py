@@ -232,7 +232,7 @@ def evaluation_table(document: dict[str, Any]) -> RenderableType:
 
 def doctor_rows() -> dict[str, Any]:
     """Installed packages, and what each target can do here."""
-    from converters.registry import FORMATS, JUDGES, find_judge, find_target
+    from converters.registry import FORMATS, find_judge, find_target, judges_of
 
     targets = []
     for name in (row.name for row in FORMATS):
@@ -251,9 +251,9 @@ def doctor_rows() -> dict[str, Any]:
         "packages": {name: installed_version(name) for name in PACKAGES},
         "targets": targets,
         "judges": [
-            {"judge": row.name, "format": row.format, "runtime": judge.runtime, "missing": judge.missing()}
-            for row in JUDGES
-            for judge in (find_judge(row.name, row.format),)
+            {"judge": name, "format": row.name, "runtime": judge.runtime, "missing": judge.missing()}
+            for row in FORMATS
+            for name, judge in ((name, find_judge(name, row.name)) for name in judges_of(row.name))
         ],
     }
 

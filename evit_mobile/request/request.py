@@ -31,7 +31,7 @@ class ConvertRequest:
     precision needs.
 
     `on` are the judges that run the written files, each of which has to pass them; a format that none of them judges has its usual one
-    (`converters.registry.JUDGES`, `evit-mobile doctor`).
+    (`converters.registry`, `evit-mobile doctor`).
 
     With a `variation` the model's function changes: it is recovered from the original, in `recovery_steps` steps, on images that do
     not judge, and its weights are written beside the artefacts, which are proven against them. `golden` is the number of golden

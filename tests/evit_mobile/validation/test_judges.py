@@ -12,7 +12,7 @@ import pytest
 
 from converters.contract import Runner
 from converters.errors import ToolchainError
-from converters.registry import FORMATS, JUDGES, JudgeRow, UnknownTargetError, find_judge, find_target
+from converters.registry import FORMATS, ROWS, UnknownTargetError, find_judge, find_target
 from converters.tflite import arm, judges
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Validation, Verdict
@@ -26,10 +26,9 @@ FAILED = replace(PASSED, verdict=Verdict.FAILED, reason="SQNR", on="second")
 NOT_RUN = Validation(verdict=Verdict.NOT_RUN, reason="no device", images=0, runtime="b", on="third")
 
 
-@pytest.mark.parametrize("row", JUDGES, ids=lambda row: f"{row.name} of {row.format}")
-def test_a_row_is_a_judge(row: JudgeRow) -> None:
-    judge = find_judge(row.name, row.format)
-    assert row.format in {format.name for format in FORMATS}
+@pytest.mark.parametrize(("format", "name"), [(row.name, name) for row in FORMATS for name in row.judges])
+def test_a_judge_says_what_it_is_and_needs(format: str, name: str) -> None:
+    judge = find_judge(name, format)
     assert judge.runtime
     assert judge.missing() is None or "run" in str(judge.missing())
 
@@ -134,12 +133,9 @@ class Absent:
 def test_every_judge_has_its_verdict_and_one_is_enough_to_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    rows = (
-        JudgeRow(name="xnnpack", format="tflite"),
-        JudgeRow(name="wrong", format="tflite", judge=f"{__name__}:Wrong"),
-        JudgeRow(name="absent", format="tflite", judge=f"{__name__}:Absent"),
-    )
-    monkeypatch.setattr("converters.registry.JUDGES", rows)
+    row = ROWS["tflite"]
+    judges = {"xnnpack": row.target, "wrong": f"{__name__}:Wrong", "absent": f"{__name__}:Absent"}
+    monkeypatch.setitem(ROWS, "tflite", replace(row, judges=judges))
     options = ("--format", "tflite", "--fp32", "--size", "64", "--golden", "0", "--out", str(tmp_path), "--json")
     assert run(monkeypatch, "convert", *options, "--on", "xnnpack", "--on", "wrong", "--on", "absent") == 1
     (entry,) = json.loads(capfd.readouterr().out)["artefacts"]
