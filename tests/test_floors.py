@@ -15,7 +15,7 @@ ROOT = Path(evit_mobile.__file__).resolve().parent
 FLOORS = (
     {"errors", "progress", "strict_json", "version"},
     {"metrics", "spec", "statistics"},
-    {"findings", "thresholds"},
+    {"findings", "preprocessing", "thresholds"},
     {"data", "manifest", "models"},  # models know no images, a record knows no verb
     {"max_drop", "profiling", "reference", "rewrites", "validation"},  # judging knows no record but its nouns
     {"audit", "demos", "labels", "quantization", "request"},
