@@ -15,8 +15,10 @@ ROOT = Path(evit_mobile.__file__).resolve().parent
 FLOORS = (
     {"errors", "progress", "strict_json", "version"},
     {"metrics", "spec", "statistics"},
-    {"findings", "preprocessing", "thresholds"},
-    {"data", "manifest", "models"},  # models know no images, a record knows no verb
+    {"findings", "thresholds"},
+    {"manifest", "models"},  # models know no images, a record knows no verb
+    {"preprocessing"},
+    {"data"},
     {"max_drop", "profiling", "reference", "rewrites", "validation"},  # judging knows no record but its nouns
     {"audit", "demos", "labels", "quantization", "request"},
     {"document", "interface", "preparation", "speed"},  # preparing knows nothing that writes a record
