@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from calib.preprocess import Preprocess
 from converters.contract import Target
-from converters.coreml.options import TENSORS, Normalization, Options
+from converters.coreml.options import TENSORS, Options
 from converters.coreml.target import CoreMLTarget
+from converters.interface import Normalization
 from evit_mobile.request import ConvertRequest
 
 if TYPE_CHECKING:

@@ -28,9 +28,10 @@ from torch.utils._pytree import tree_leaves, tree_map
 from converters.contract import NEEDS_FLOAT32
 from converters.coreml import toolchain
 from converters.coreml.names import INPUT, OUTPUT, PROBABILITIES, operation_name
-from converters.coreml.options import TENSORS, Normalization, Options
+from converters.coreml.options import TENSORS, Options
 from converters.coreml.palettes import is_worth_a_palette, palettize, repeated_values
 from converters.errors import ToolchainError
+from converters.interface import Normalization
 from converters.lowering.program import module_path
 from converters.quantized_program import WEIGHT_MAX
 

@@ -167,7 +167,7 @@ def _describe(model: Any, metadata: Metadata, precision: Precision, options: Opt
         model.input_description[INPUT] = "Preprocessed RGB image, float32, (batch, channel, row, column)"
     else:
         model.input_description[INPUT] = "RGB image, 8 bits a channel; the model normalises it"
-        extra |= {"mean": json.dumps(options.pixels.mean), "std": json.dumps(options.pixels.std)}
+        extra |= options.pixels.to_metadata()
     model.output_description[OUTPUT] = "Class scores before softmax, float32, (batch, class)"
     if options.classes:
         model.output_description[CLASS] = "Name of the most probable class"

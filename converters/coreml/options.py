@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from converters.contract import Precision
 from converters.errors import ConverterError
+from converters.interface import Interface
 
 RELEASES = (16, 17, 18)
 """Releases of iOS that a package can be written for."""
@@ -34,24 +35,11 @@ class OptionError(ConverterError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Normalization:
-    """What the file itself computes per colour channel from an 8-bit value v: (v / 255 - mean) / std."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The interface of a package.
-
-    With `pixels` it takes an RGB image (a CVPixelBuffer in Swift) that it normalises itself, else a preprocessed float32
-    tensor. With `classes` it also names the class and gives the probability of each, from the labels in its metadata.
+class Options(Interface):
+    """The interface of a package: an image is a CVPixelBuffer in Swift, and probabilities join the scores instead of replacing them.
     `release` is the oldest iOS that has to run it, None for the usual one of the precision.
     """
 
-    pixels: Normalization | None = None
-    classes: bool = False
     release: int | None = None
 
     def release_for(self, precision: Precision) -> int:

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from converters.coreml import toolchain
-from converters.coreml.options import Normalization
 from converters.errors import ArtefactError
+from converters.interface import Normalization
 
 AUTHOR = "com.apple.CoreML"
 MODEL, WEIGHTS = f"{AUTHOR}/model.mlmodel", f"{AUTHOR}/weights"
@@ -190,17 +190,11 @@ def normalization(path: Path) -> Normalization | None:
         )
     written = members.specification.description.metadata.userDefined
     try:
-        mean, std = (tuple(map(float, json.loads(written[key]))) for key in ("mean", "std"))
-        return Normalization(mean=_triple(mean), std=_triple(std))
+        return Normalization.from_metadata(written)
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(
             path, f"an image input without mean and std ({error})", "three numbers each, as metadata"
         ) from error
-
-
-def _triple(values: tuple[float, ...]) -> tuple[float, float, float]:
-    first, second, third = values
-    return (first, second, third)
 
 
 def _damaged(path: Path, got: str, allowed: str) -> ArtefactError:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from converters.contract import Runner
 from converters.coreml import package, toolchain
 from converters.coreml.functions import function_name
-from converters.coreml.options import Normalization
 from converters.errors import ArtefactError, ToolchainError
+from converters.interface import Normalization, pixels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +23,6 @@ CORE_ML = "Core ML"
 UNITS = ("ALL", "CPU_AND_NE", "CPU_ONLY")
 """Compute units that Core ML may be held to; validation leaves it all of them."""
 EVALUATOR = f"the reference evaluator on {'macOS' if ON_MAC else 'Linux'}"
-LARGEST_ROUNDING = 0.01
-"""How far a pixel may be from a whole number after normalisation in float32 was undone; its error is about 1e-5."""
 
 
 def runtime() -> str:
@@ -59,25 +57,6 @@ def _of_size(runners: dict[str, Runner], images: np.ndarray) -> Runner:
             do="resize and crop to a size that the package was written for",
         )
     return runners[name]
-
-
-def pixels(images: np.ndarray, normalization: Normalization) -> np.ndarray:
-    """The 8-bit values, as float32 of the same shape (B, 3, H, W), that `normalization` turns into `images`.
-
-    Raises ArtefactError for images that do not come from 8-bit pixels.
-    """
-    import numpy as np
-
-    mean, std = (np.array(values)[:, None, None] for values in (normalization.mean, normalization.std))
-    exact = (images * std + mean) * 255
-    rounded = exact.round()
-    if abs(exact - rounded).max() > LARGEST_ROUNDING or rounded.min() < 0 or rounded.max() > 255:
-        raise ArtefactError(
-            got="images that no 8-bit image gives when it is normalised as the package does",
-            allowed="images preprocessed with the package's own mean and std",
-            do="preprocess as the manifest's input section says",
-        )
-    return np.asarray(rounded, np.float32)
 
 
 def _evaluator(path: Path, function: Any, normalization: Normalization | None) -> Runner:

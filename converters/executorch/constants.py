@@ -21,6 +21,7 @@ SCALAR_TYPES = {
     DataType.FP32: schema.ScalarType.FLOAT,
     DataType.FP16: schema.ScalarType.HALF,
     DataType.QINT8: schema.ScalarType.CHAR,
+    DataType.QUINT8: schema.ScalarType.BYTE,
 }
 ITEM_BYTES = {
     **dict.fromkeys((schema.ScalarType.HALF, schema.ScalarType.BFLOAT16, schema.ScalarType.SHORT), 2),

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from executorch.exir import schema
 from executorch.exir._serialize._flatbuffer_program import _flatbuffer_to_program
 from executorch.exir._serialize._named_data_store import NamedDataStore
@@ -25,10 +26,17 @@ from executorch.exir.backend.compile_spec_schema import CompileSpec
 
 from converters.contract import Metadata
 from converters.errors import ArtefactError
-from converters.executorch.constants import check_constants, constant_buffers, constant_values, tensor_value
+from converters.executorch.constants import (
+    SCALAR_TYPES,
+    check_constants,
+    constant_buffers,
+    constant_values,
+    tensor_value,
+)
 from converters.executorch.damage import damaged
 from converters.executorch.delegate import Blob, StoredGraph, read_blob
-from converters.executorch.graph import Graph, Tensor
+from converters.executorch.graph import NUMPY_TYPES, Graph, Tensor
+from converters.interface import Normalization
 
 METHOD = "forward"
 METADATA_METHOD = "metadata"
@@ -39,8 +47,8 @@ UNSIGNED = b"0" * (2 * hashlib.sha256().digest_size)
 ALIGNMENT = 16
 """Bytes; what executorch aligns tensors and constants to."""
 
-FLOAT_BYTES = 4
-"""Inputs and outputs are always float32."""
+OUTPUT_KEY = "output"
+"""What the output is called, in the metadata's `extra`: the format itself has no names."""
 
 ONE_TENSOR = '{"type": null, "context": null, "children_spec": []}'
 ONE_RESULT = f"[1, {ONE_TENSOR}]"
@@ -106,8 +114,9 @@ def _planned_tensors(tensors: Sequence[Tensor]) -> tuple[list[Any], int]:
     values, offset = [], 0
     for tensor in tensors:
         place = schema.AllocationDetails(memory_id=1, memory_offset_low=offset % 2**32, memory_offset_high=offset >> 32)
-        values.append(tensor_value(tensor, schema.ScalarType.FLOAT, allocation=place))
-        offset += -(-math.prod(tensor.shape) * FLOAT_BYTES // ALIGNMENT) * ALIGNMENT
+        values.append(tensor_value(tensor, SCALAR_TYPES[tensor.dtype], allocation=place))
+        size = math.prod(tensor.shape) * np.dtype(NUMPY_TYPES[tensor.dtype]).itemsize
+        offset += -(-size // ALIGNMENT) * ALIGNMENT
     return values, offset
 
 
@@ -176,6 +185,26 @@ class Container:
             return [] if stored is None else [str(path) for path in json.loads(zlib.decompress(stored))]
         except (zlib.error, ValueError, TypeError) as error:
             raise damaged(f"a list of modules that cannot be read ({error})") from error
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The fields of `Metadata` that the file says of itself; {} in files of other writers. Raises ArtefactError."""
+        plan = self.method(METADATA_METHOD)
+        try:
+            return {} if plan is None else dict(json.loads(plan.values[plan.outputs[0]].val.string_val))
+        except (AttributeError, IndexError, ValueError, TypeError) as error:
+            raise damaged(f"metadata that cannot be read ({error})") from error
+
+    @property
+    def normalization(self) -> Normalization | None:
+        """How the file normalises the image that it takes, None where it takes a tensor. Raises ArtefactError."""
+        plan = self.plan
+        if [plan.values[index].val.scalar_type for index in plan.inputs] != [schema.ScalarType.BYTE]:
+            return None
+        try:
+            return Normalization.from_metadata(self.description["extra"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(f"an input of 8-bit values without mean and std ({error})") from error
 
     @property
     def signed(self) -> bool:

@@ -121,7 +121,7 @@ class _Writer:
         quantization = tensor.quantization
         if quantization is None:
             return None
-        if tensor.dtype is DataType.QINT8:
+        if tensor.dtype in (DataType.QINT8, DataType.QUINT8):
             return schema.PerTensorQuant(scale=quantization.scale, zero_point=quantization.zero_point)
         scales = np.array(quantization.scales, np.float32)
         return schema.PerChannelQuant(

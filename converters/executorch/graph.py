@@ -33,6 +33,7 @@ class DataType(StrEnum):
     FP32 = "fp32"
     FP16 = "fp16"
     QINT8 = "qint8"
+    QUINT8 = "quint8"
     QCINT8 = "qcint8"
     QCINT32 = "qcint32"
 
@@ -41,6 +42,7 @@ NUMPY_TYPES: dict[str, type[np.generic]] = {
     "fp32": np.float32,
     "fp16": np.float16,
     "qint8": np.int8,
+    "quint8": np.uint8,
     "qcint8": np.int8,
     "qint32": np.int32,
     "qcint32": np.int32,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
+from executorch.exir.schema import ScalarType
+
 from converters.contract import Delegation, Fallback, Inspection, Layout, TensorSpec
-from converters.executorch.container import XNNPACK, Container, open_container
+from converters.executorch.container import OUTPUT_KEY, XNNPACK, Container, open_container
 from converters.executorch.delegate import StoredGraph
 
 IMAGE_DIMENSIONS = 4
@@ -14,6 +17,7 @@ DTYPES = {
     "fp32": "float32",
     "fp16": "float16",
     "qint8": "int8",
+    "quint8": "uint8",
     "qcint8": "int8",
     "qint32": "int32",
     "qcint32": "int32",
@@ -90,13 +94,16 @@ def kernel_calls(container: Container, own: str = XNNPACK) -> Counter[str]:
 
 
 def tensor_specs(container: Container) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Inputs and outputs of the program. The format has no names for them: they are numbered."""
+    """Inputs and outputs of the program. The format has no names for them: they are numbered, unless the file's own metadata says
+    what the output is.
+    """
     plan = container.plan
     inputs, outputs = (
         tuple(_tensor_spec(f"{kind}_{position}", plan.values[index].val) for position, index in enumerate(indices))
         for kind, indices in (("input", plan.inputs), ("output", plan.outputs))
     )
-    return inputs, outputs
+    name = container.description.get("extra", {}).get(OUTPUT_KEY)
+    return inputs, outputs if name is None else (replace(outputs[0], name=name), *outputs[1:])
 
 
 def _tensor_spec(name: str, tensor: Any) -> TensorSpec:
@@ -105,14 +112,19 @@ def _tensor_spec(name: str, tensor: Any) -> TensorSpec:
         name=name,
         shape=shape,
         dtype=_scalar_name(tensor.scalar_type),
-        layout=Layout.NCHW if len(shape) == IMAGE_DIMENSIONS else None,
+        layout=_layout(tensor) if len(shape) == IMAGE_DIMENSIONS else None,
     )
+
+
+def _layout(tensor: Any) -> Layout:
+    """How an image is stored: as in PyTorch, but pixels as cameras give them."""
+    return Layout.NHWC if tensor.scalar_type is ScalarType.BYTE else Layout.NCHW
 
 
 def _scalar_name(scalar_type: Any) -> str:
     """numpy's name for PyTorch's scalar type."""
     name = str(scalar_type.name)
-    return {"FLOAT": "float32", "HALF": "float16", "CHAR": "int8"}.get(name, name.lower())
+    return {"FLOAT": "float32", "HALF": "float16", "CHAR": "int8", "BYTE": "uint8"}.get(name, name.lower())
 
 
 def _notes(graphs: tuple[StoredGraph, ...]) -> tuple[str, ...]:

@@ -7,59 +7,38 @@ to write directly, with executorch's schema and serialisers; its runtime reads t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch.export import ExportedProgram
-from torch.fx import Node
 
 from converters.contract import Metadata, Precision
-from converters.errors import ToolchainError
-from converters.executorch.container import write_container
+from converters.executorch.container import OUTPUT_KEY, write_container
 from converters.executorch.delegate import write_blob
 from converters.executorch.emitter import Emitter
-from converters.executorch.graph import DataType, Graph, Tensor
+from converters.executorch.graph import DataType, Graph
+from converters.executorch.interface import input_of, output_of
 from converters.executorch.operators import OPERATORS
-from converters.lowering.layout import natural
-from converters.lowering.program import result_shape
-from converters.lowering.translate import output_value, translate
-from converters.lowering.values import Value
+from converters.interface import PROBABILITIES, TENSORS, Interface
+from converters.lowering.translate import translate
 
 
-def to_bytes(program: ExportedProgram, precision: Precision, metadata: Metadata) -> bytes:
-    """The file's content. The same program, precision and metadata give the same bytes. Raises ToolchainError."""
-    graph = to_graph(program, precision)
-    return write_container(graph, write_blob(graph), metadata)
+def to_bytes(
+    program: ExportedProgram, precision: Precision, metadata: Metadata, interface: Interface = TENSORS
+) -> bytes:
+    """The file's content. The same program, precision, metadata and interface give the same bytes. Raises ToolchainError."""
+    graph = to_graph(program, precision, interface)
+    extra = dict(metadata.extra)
+    if interface.pixels is not None:
+        extra |= interface.pixels.to_metadata()
+    if interface.classes:
+        extra |= {OUTPUT_KEY: PROBABILITIES}
+    return write_container(graph, write_blob(graph), replace(metadata, extra=extra))
 
 
-def to_graph(program: ExportedProgram, precision: Precision) -> Graph:
+def to_graph(program: ExportedProgram, precision: Precision, interface: Interface = TENSORS) -> Graph:
     """The operations of `program` in XNNPACK's terms. Raises ToolchainError for what has no such form."""
     emitter = Emitter(DataType.FP16 if precision is Precision.FP16 else DataType.FP32)
-    translate(program, emitter, OPERATORS, add_input, add_output)
+    translate(program, emitter, OPERATORS, input_of(interface), output_of(interface))
     emitter.graph.prune()
     emitter.graph.hand_in()
     return emitter.graph
-
-
-def add_input(emitter: Emitter, node: Node) -> None:
-    """A float32 input in PyTorch's own order."""
-    shape = result_shape(node)
-    tensor = Tensor(shape=shape, dtype=DataType.FP32)
-    emitter.graph.inputs.append(tensor)
-    if emitter.real is not DataType.FP32:
-        tensor = emitter.emit("Convert", {"input_id": tensor}, shape)
-    emitter.bind(node, Value(tensor, natural(shape)))
-
-
-def add_output(emitter: Emitter, node: Node) -> None:
-    """The single output, in float32 and in PyTorch's own order."""
-    value = output_value(emitter, node)
-    layout = natural(value.layout.shape)
-    stored = Value(emitter.stored(emitter.ordered(value, layout.order)), layout)
-    tensor = emitter.dequantized(stored).tensor
-    if tensor in emitter.graph.inputs:
-        raise ToolchainError(
-            got="a model that returns its input", allowed="a model with operations", do="check the model"
-        )
-    if emitter.real is not DataType.FP32:
-        output = Tensor(shape=tensor.shape, dtype=DataType.FP32)
-        emitter.write("Convert", {"input_id": tensor}, output)
-        tensor = output
-    emitter.graph.outputs.append(tensor)

@@ -15,9 +15,10 @@ import torch
 
 from converters.contract import SettingsRun
 from converters.executorch import weight_cache
-from converters.executorch.container import METHOD, open_container
+from converters.executorch.container import METHOD, Container, open_container
 from converters.executorch.damage import damaged
 from converters.executorch.quiet import captured_native_log
+from converters.interface import pixels
 
 if TYPE_CHECKING:
     from converters.contract import Runner
@@ -25,13 +26,27 @@ if TYPE_CHECKING:
 
 TRIAL = "import sys; from converters.executorch.runtime import run_once; run_once(sys.stdin.buffer.read())"
 TRIAL_TIMEOUT_S = 120
+BYTE = 0
+"""PyTorch's number of uint8."""
 
 
 def make_runner(content: bytes) -> Runner:
-    """A Runner of the .pte file with these bytes, on all CPU cores. Raises ArtefactError."""
-    if not open_container(content).signed:
+    """A Runner of the .pte file with these bytes, on all CPU cores; one that normalises by itself gets the 8-bit pixels that the
+    preprocessed images were made from. Raises ArtefactError.
+    """
+    container = open_container(content)
+    if not container.signed:
         try_in_child(content)
-    return _Runner(content)
+    runner = _Runner(content)
+    return lambda images: runner(given(container, images))
+
+
+def given(container: Container, images: np.ndarray) -> np.ndarray:
+    """What a file takes of preprocessed images (B, 3, H, W): these, or their pixels (B, H, W, 3). Raises ArtefactError."""
+    if container.normalization is None:
+        return images
+    values = pixels(images, container.normalization).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(values, dtype=np.uint8)
 
 
 def try_in_child(content: bytes) -> None:
@@ -54,17 +69,17 @@ def try_in_child(content: bytes) -> None:
 def run_once(content: bytes) -> None:
     """Loads and runs a file on zeros. Raises ArtefactError."""
     runner = _Runner(content)
-    runner(np.zeros(runner.shape, dtype=np.float32))
+    runner(np.zeros(runner.shape, dtype=runner.dtype))
 
 
 def run_with_weight_cache(path: Path, images: np.ndarray) -> SettingsRun:
     """Runs a file on `images` (B, 3, H, W) with XNNPACK's weight cache off and on, in another process: no bit of the outputs may differ."""
     words = f"{len(images)} images with its weight cache on as well"
     with tempfile.TemporaryDirectory() as folder:
-        given, outputs = Path(folder, "images.npy"), Path(folder, "outputs.npz")
-        np.save(given, images)
+        inputs, outputs = Path(folder, "inputs.npy"), Path(folder, "outputs.npz")
+        np.save(inputs, given(open_container(path.read_bytes()), images))
         # -P: the program's own folder has modules that are called as Python's.
-        command = [sys.executable, "-P", weight_cache.__file__, str(path), str(given), str(outputs)]
+        command = [sys.executable, "-P", weight_cache.__file__, str(path), str(inputs), str(outputs)]
         try:
             child = subprocess.run(
                 command, capture_output=True, text=True, errors="replace", timeout=TRIAL_TIMEOUT_S, check=False
@@ -101,6 +116,7 @@ class _Runner:
         if (meta.num_inputs(), meta.num_outputs()) != (1, 1):
             raise damaged(f"a program with {meta.num_inputs()} inputs and {meta.num_outputs()} outputs")
         self.shape = tuple(int(size) for size in meta.input_tensor_meta(0).sizes())
+        self.dtype = np.uint8 if meta.input_tensor_meta(0).dtype() == BYTE else np.float32
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         batch, *image = self.shape
@@ -108,7 +124,7 @@ class _Runner:
             raise ValueError(f"got images of shape {images.shape}; allowed: (B, {', '.join(map(str, image))}), B > 0")
         outputs = []
         for start in range(0, len(images), batch):
-            piece = np.zeros(self.shape, dtype=np.float32)
+            piece = np.zeros(self.shape, dtype=self.dtype)
             count = len(images[start : start + batch])
             piece[:count] = images[start : start + batch]
             (output,) = self._method.execute([torch.from_numpy(piece)])

@@ -13,6 +13,7 @@ from converters.contract import Artefact, FloatType, Inspection, Metadata, Preci
 from converters.errors import ToolchainError
 from converters.executorch.quiet import quiet_toolchain
 from converters.files import sha256, size_bytes, write_bytes
+from converters.interface import TENSORS, Interface
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,7 @@ PACKAGES = ("executorch", "torchao")
 
 
 class ExecuTorchTarget:
-    """The Target of .pte files. See `converters.contract`."""
+    """The Target of .pte files, with the interface that is asked for. See `converters.contract`."""
 
     name = "executorch"
     suffix = ".pte"
@@ -32,6 +33,9 @@ class ExecuTorchTarget:
     runtime = "ExecuTorch with XNNPACK on the CPU"
     evaluated = False
     several_sizes = False
+
+    def __init__(self, interface: Interface = TENSORS) -> None:
+        self.interface = interface
 
     def missing(self) -> str | None:
         absent = [package for package in PACKAGES if find_spec(package) is None]
@@ -46,7 +50,7 @@ class ExecuTorchTarget:
             from converters.executorch.inspect import tensor_specs
             from converters.executorch.lower import to_bytes
 
-            content = to_bytes(program, precision, metadata)
+            content = to_bytes(program, precision, metadata, self.interface)
             inputs, outputs = tensor_specs(read_container(content))
         write_bytes(path, content)
         return Artefact(

@@ -71,7 +71,7 @@ def call(name: str, option: Option) -> None:
 
 
 def run(path: str, images: Any) -> Any:
-    """The outputs of the file's method for `images` (B, 3, H, W), one after the other."""
+    """The outputs of the file's method for `images` (B, ...) as it takes them, one after the other."""
     import numpy as np
     import torch
     from executorch.runtime import Runtime, Verification

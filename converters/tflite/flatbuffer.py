@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from converters.contract import Metadata
+from converters.interface import INPUT, LOGITS
 from converters.lowering.values import Quantization
 from converters.tflite import structure
 from converters.tflite.graph import DataType, Graph, Operation, Tensor
@@ -16,7 +18,6 @@ from converters.tflite.graph import DataType, Graph, Operation, Tensor
 IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
 SIGNATURE = "serving_default"
-INPUT_NAMES, OUTPUT_NAMES = ("image",), ("logits",)
 DESCRIPTION_NAME = "description.json"
 BUFFER_ALIGNMENT_BYTES = 16  # `force_align` of Buffer.data in the schema
 
@@ -111,16 +112,20 @@ def _product_scale(operation: Operation) -> float:
     return first * second / output
 
 
-def serialize(graph: Graph, metadata: Metadata) -> bytes:
-    """The file's bytes."""
+def serialize(
+    graph: Graph, metadata: Metadata, output: str = LOGITS, further: Mapping[str, bytes] | None = None
+) -> bytes:
+    """The file's bytes, its digest still to be filled in. `output` is the signature's name of the output; `further` are metadata
+    buffers beside its own.
+    """
     import flatbuffers
 
     builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(_model(graph, metadata).Pack(builder), IDENTIFIER)
-    return structure.signed(bytes(builder.Output()))
+    builder.Finish(_model(graph, metadata, output, further or {}).Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
 
 
-def _model(graph: Graph, metadata: Metadata) -> Any:
+def _model(graph: Graph, metadata: Metadata, output: str, further: Mapping[str, bytes]) -> Any:
     from ai_edge_litert import schema_py_generated as schema
 
     tensors = graph.tensors()
@@ -140,10 +145,11 @@ def _model(graph: Graph, metadata: Metadata) -> Any:
         _operator(operation, codes.index((operation.code, version(operation))), index) for operation in graph.operations
     ]
     model.subgraphs = [subgraph]
-    model.signatureDefs = [_signature(subgraph)]
+    model.signatureDefs = [_signature(subgraph, output)]
     model.metadata = [
         _metadata(DESCRIPTION_NAME, buffers.add(_metadata_json(metadata))),
         _metadata(structure.DIGEST_NAME, buffers.add(structure.UNSIGNED)),
+        *(_metadata(name, buffers.add(content)) for name, content in further.items()),
     ]
     model.buffers = buffers.tables
     return model
@@ -160,6 +166,15 @@ def _metadata(name: str, buffer: int) -> Any:
 def _metadata_json(metadata: Metadata) -> bytes:
     fields = {name: value for name, value in dataclasses.asdict(metadata).items() if value}
     return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
+
+
+def read_description(model: Any) -> dict[str, Any]:
+    """What a file says about itself, the fields of `Metadata` that it has; {} in files of other writers. Raises ValueError."""
+    for entry in model.metadata or []:
+        if entry.name == DESCRIPTION_NAME.encode():
+            fields: dict[str, Any] = json.loads(bytes(model.buffers[entry.buffer].data))
+            return fields
+    return {}
 
 
 class _Buffers:
@@ -250,13 +265,13 @@ def _operator(operation: Operation, code_index: int, index: dict[int, int]) -> A
     return table
 
 
-def _signature(subgraph: Any) -> Any:
+def _signature(subgraph: Any, output: str) -> Any:
     from ai_edge_litert import schema_py_generated as schema
 
     table = schema.SignatureDefT()
     table.signatureKey = SIGNATURE
-    table.inputs = [_named(*pair) for pair in zip(INPUT_NAMES, subgraph.inputs, strict=True)]
-    table.outputs = [_named(*pair) for pair in zip(OUTPUT_NAMES, subgraph.outputs, strict=True)]
+    table.inputs = [_named(*pair) for pair in zip((INPUT,), subgraph.inputs, strict=True)]
+    table.outputs = [_named(*pair) for pair in zip((output,), subgraph.outputs, strict=True)]
     return table
 
 

@@ -21,6 +21,7 @@ class DataType(IntEnum):
     FLOAT32 = 0
     FLOAT16 = 1
     INT32 = 2
+    UINT8 = 3
     INT8 = 9
 
 
@@ -43,6 +44,7 @@ NUMPY_TYPES = {
     DataType.FLOAT32: np.float32,
     DataType.FLOAT16: np.float16,
     DataType.INT32: np.int32,
+    DataType.UINT8: np.uint8,
     DataType.INT8: np.int8,
 }
 DATA_TYPES = {np.dtype(numpy_type): data_type for data_type, numpy_type in NUMPY_TYPES.items()}

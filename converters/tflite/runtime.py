@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from converters.contract import Layout
 from converters.errors import ArtefactError
+from converters.interface import Normalization, pixels
+from converters.tflite.flatbuffer import read_description
+from converters.tflite.graph import DataType
 from converters.tflite.structure import read_model
 
 if TYPE_CHECKING:
@@ -21,10 +24,13 @@ IMAGE_RANK, COLOURS = 4, 3
 
 
 class LiteRTRunner:
-    """A loaded file: float32 images (B, 3, H, W) -> float32 outputs (B, ...), an image output as (B, C, H', W')."""
+    """A loaded file: float32 images (B, 3, H, W) -> float32 outputs (B, ...), an image output as (B, C, H', W').
 
-    def __init__(self, interpreter: Any) -> None:
-        self._interpreter = interpreter
+    One that normalises by itself gets the 8-bit pixels that the preprocessed images were made from.
+    """
+
+    def __init__(self, interpreter: Any, normalization: Normalization | None = None) -> None:
+        self._interpreter, self._normalization = interpreter, normalization
         self._input, self._output = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
         self._layout = image_layout(self._input["shape"])
 
@@ -35,6 +41,7 @@ class LiteRTRunner:
         """
         import numpy as np
 
+        images = images if self._normalization is None else pixels(images, self._normalization)
         portion = int(self._input["shape"][0])
         if images.ndim != IMAGE_RANK or not len(images) or len(images) % portion:
             raise ValueError(f"got images of shape {images.shape}; allowed: (B, 3, H, W), B a multiple of {portion}")
@@ -55,11 +62,11 @@ class LiteRTRunner:
 
 
 def to_codes(values: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
-    """float32 values as the input that `detail` describes takes them: as they are, or quantized to int8."""
+    """float32 values as the input that `detail` describes takes them: as they are, quantized to int8, or 8-bit pixels."""
     import numpy as np
 
     if detail["dtype"] is not np.int8:
-        return values.astype(np.float32, copy=False)
+        return values.astype(detail["dtype"], copy=False)
     scale, zero_point = detail["quantization"]
     codes: np.ndarray = np.clip(np.rint(values / np.float32(scale)) + zero_point, -128, 127).astype(np.int8)
     return codes
@@ -69,7 +76,7 @@ def to_values(codes: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
     """What an output that `detail` describes means, in float32."""
     import numpy as np
 
-    if detail["dtype"] is not np.int8:
+    if detail["dtype"] is np.float32:
         return codes
     scale, zero_point = detail["quantization"]
     values: np.ndarray = (codes.astype(np.float32) - zero_point) * np.float32(scale)
@@ -97,7 +104,28 @@ def load_runner(path: Path, *, threads: int = 1, on: Callable[[Path, Any], Any] 
             do="export a single-input model",
         )
     interpreter = open_interpreter(path, content, threads=threads)
-    return LiteRTRunner(interpreter if on is None else on(path, interpreter))
+    runner = interpreter if on is None else on(path, interpreter)
+    return LiteRTRunner(runner, _normalization(path, model))
+
+
+def _normalization(path: Path, model: Any) -> Normalization | None:
+    """How the file normalises the image that it takes, None where it takes a tensor. Raises ArtefactError."""
+    if not takes_pixels(model):
+        return None
+    try:
+        return Normalization.from_metadata(read_description(model)["extra"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtefactError(
+            got=f"{path}, which takes 8-bit values of unknown mean and std ({type(error).__name__}: {error})",
+            allowed="a file whose description holds them, as `convert --image-input` writes it",
+            do="convert the model again",
+        ) from error
+
+
+def takes_pixels(model: Any) -> bool:
+    """Whether the input is uint8: an image that the file normalises."""
+    subgraph = model.subgraphs[0]
+    return int(subgraph.tensors[subgraph.inputs[0]].type) == DataType.UINT8
 
 
 def open_interpreter(path: Path, content: bytes, *, threads: int = 1) -> Any:

@@ -21,7 +21,7 @@ DIGEST_NAME = "structure.sha256"
 UNSIGNED = b"0" * hashlib.sha256().digest_size * 2
 IDENTIFIER_OFFSET = 4
 IDENTIFIER = b"TFL3"
-BYTES_PER_ELEMENT = {DataType.FLOAT32: 4, DataType.FLOAT16: 2, DataType.INT32: 4, DataType.INT8: 1}
+BYTES_PER_ELEMENT = {DataType.FLOAT32: 4, DataType.FLOAT16: 2, DataType.INT32: 4, DataType.UINT8: 1, DataType.INT8: 1}
 WEIGHT_TYPES = {DataType.FLOAT32, DataType.FLOAT16, DataType.INT8}
 
 MALFORMED = (struct.error, ValueError, IndexError, TypeError, AttributeError, OverflowError, MemoryError)

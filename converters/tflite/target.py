@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner
+from converters.interface import TENSORS, Interface
 from converters.tflite.inspect import inspect_file
 from converters.tflite.runtime import RUNTIME, load_runner
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TFLiteTarget:
-    """LiteRT flatbuffers for Android, the web and small Linux boards."""
+    """LiteRT flatbuffers for Android, the web and small Linux boards, with the interface that is asked for."""
 
     name = "tflite"
     suffix = ".tflite"
@@ -28,6 +29,9 @@ class TFLiteTarget:
     evaluated = False
     several_sizes = False
 
+    def __init__(self, interface: Interface = TENSORS) -> None:
+        self.interface = interface
+
     def missing(self) -> str | None:
         if find_spec("ai_edge_litert") is None:
             return "ai-edge-litert is not installed: pip install 'evit-mobile[tflite]'"
@@ -37,7 +41,7 @@ class TFLiteTarget:
         from converters.files import sha256, size_bytes, write_bytes
         from converters.tflite.lower import to_bytes
 
-        write_bytes(path, to_bytes(program, precision, metadata))
+        write_bytes(path, to_bytes(program, precision, metadata, self.interface))
         inspection = inspect_file(path)
         return Artefact(
             format=self.name,

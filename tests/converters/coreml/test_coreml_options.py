@@ -18,8 +18,9 @@ from converters.coreml import package, runtime, toolchain
 from converters.coreml.evaluator import Evaluator
 from converters.coreml.inspect import inspect
 from converters.coreml.lower import lower
-from converters.coreml.options import Normalization, OptionError, Options
+from converters.coreml.options import OptionError, Options
 from converters.errors import ArtefactError
+from converters.interface import Normalization
 
 NORMALIZATION = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 LABELS = ("boot", "bag", "shirt", "coat")
