@@ -7,6 +7,7 @@ Preprocess rounds it to the even number.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,25 @@ from calib.preprocess import Resize
 from calib.stated.statement import Statement
 from calib.stated.timm import read_settings
 from calib.stated.values import crop_of, filter_number, triple, unmet
+
+KINDS = (
+    "Beit",
+    "Bit",
+    "Blip",
+    "ChineseCLIP",
+    "CLIP",
+    "ConvNext",
+    "DeiT",
+    "MobileNetV1",
+    "MobileNetV2",
+    "Pvt",
+    "Segformer",
+    "Siglip",
+    "ViT",
+)
+"""Classes that do these steps and no others, before "ImageProcessor" in their names. Others, such as Levit's and EfficientNet's, add
+steps that their files do not tell.
+"""
 
 KNOWN_STEPS = {"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb", "do_flip_channel_order"}
 LABEL_STEPS = {"do_reduce_labels", "do_convert_annotations"}
@@ -36,7 +56,11 @@ def read_processor(fields: Mapping[str, Any], source: str) -> Statement:
     for name in ("pretrained_cfg", "data_config"):
         if isinstance(fields.get(name), Mapping):  # TimmWrapperImageProcessor leaves everything to timm
             return read_settings(fields[name], source)
-    geometry, size = _geometry(fields)
+    kind = str(fields.get("image_processor_type") or fields.get("feature_extractor_type") or "")
+    if kind and re.split("ImageProcessor|FeatureExtractor", kind)[0] not in KINDS:
+        error = unmet(f"{kind}, whose steps are its own", f"those of {', '.join(KINDS)}", "preprocess")
+        return Statement(source=source, values=dict.fromkeys(("resize", "crop_pct", "mean", "std"), error))
+    geometry, size = _geometry(fields, kind)
     values = {**geometry, **_normalization(fields)}
     if fields.get("resample") is not None:
         values["interpolation"] = filter_number(fields["resample"])
@@ -45,7 +69,7 @@ def read_processor(fields: Mapping[str, Any], source: str) -> Statement:
     return Statement(source=source, values=values, size=size)
 
 
-def _geometry(fields: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[int, int] | None]:
+def _geometry(fields: Mapping[str, Any], kind: str) -> tuple[dict[str, Any], tuple[int, int] | None]:
     """`resize` and `crop_pct`, and the input's (height, width)."""
     unknown = [name for name in fields if name.startswith("do_") and name not in KNOWN_STEPS | LABEL_STEPS]
     asked = [name for name in unknown if fields[name]]
@@ -58,7 +82,7 @@ def _geometry(fields: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[int, int
         case {"height": int(height), "width": int(width)}:
             return _squashed((height, width), cropped)
         case {"shortest_edge": int(edge)} if fields.get("size", {}).get("longest_edge") is None:
-            return _covering(edge, cropped, fields.get("crop_pct"))
+            return _covering(edge, cropped, fields.get("crop_pct") if kind.startswith("ConvNext") else None)
         case int(side) if cropped is None and fields.get("crop_pct") is None:
             return _squashed((side, side), None)
         case None:

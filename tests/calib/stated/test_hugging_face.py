@@ -63,7 +63,8 @@ def test_squashed_and_then_cropped() -> None:
     ("edge", "resize", "box"), [(64, Resize.COVER, 73), (224, Resize.COVER, 256), (384, Resize.SQUASH, 384)]
 )
 def test_convnexts_crop(edge: int, resize: Resize, box: int) -> None:
-    fields = {**VIT, "size": {"shortest_edge": edge}, "crop_pct": 224 / 256}
+    fields = {**VIT, "image_processor_type": "ConvNextImageProcessorFast", "size": {"shortest_edge": edge}}
+    fields["crop_pct"] = 224 / 256
     preprocess = read(fields, Preprocess(size=(edge, edge)))
     assert (preprocess.resize, preprocess.box) == (resize, (box, box))
 
@@ -98,6 +99,8 @@ def test_timms_wrapper_leaves_it_to_timm() -> None:
 @pytest.mark.parametrize(
     ("planted", "words"),
     [
+        ({"image_processor_type": "LevitImageProcessor"}, "LevitImageProcessor"),
+        ({"image_processor_type": None, "feature_extractor_type": "DetrFeatureExtractor"}, "DetrFeatureExtractor"),
         ({"do_flip_channel_order": True}, "BGR"),
         ({"do_pad": True}, "do_pad"),
         ({"do_thumbnail": True}, "do_thumbnail"),
