@@ -2,6 +2,7 @@
 # test-android: fetch the Kotlin tools into .tools/android and test android_demo on the JVM (android_demo/README.md).
 # test-ios: put Debian's Swift 6 into SWIFT_ROOT (root, debootstrap) where none is on PATH, and test ios_demo on Linux (ios_demo/README.md).
 # test-web: install LiteRT.js and playwright-core into web_demo and test the browser demo in Chromium (web_demo/README.md).
+# test-upstream: put MIT's own code, from a pinned wheel, into .tools/upstream and compare with it.
 # bench: measure ours against the stock routes and other runtimes; options in BENCH, e.g. BENCH='--model efficientvit_l1'.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +11,7 @@ SWIFT_ROOT ?= /opt/evit-mobile-swift
 WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast test-android test-ios test-web lint bench clean
+.PHONY: demo test test-fast test-android test-ios test-web test-upstream lint bench clean
 
 demo: .venv/demo.stamp
 	$(BIN)/evit-mobile convert --format all --int8 --out out/demo
@@ -32,6 +33,12 @@ test-ios: .venv/test.stamp
 test-web: .venv/test.stamp
 	npm ci --prefix web_demo
 	$(BIN)/python -m pytest -m "slow or not slow" -rs tests/web_demo
+
+test-upstream: .venv/test.stamp
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --upgrade --target .tools/upstream/efficientvit \
+		--requirement scripts/upstream/requirements.txt
+	EVIT_MOBILE_UPSTREAM=$(CURDIR)/.tools/upstream $(BIN)/python -m pytest -m "slow or not slow" -rs \
+		tests/evit_mobile/models/test_weights_real_upstream.py tests/evit_mobile/models/test_weights_convert.py
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

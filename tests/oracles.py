@@ -1,9 +1,9 @@
 """The original implementations, as judges of our own: timm's port, and MIT's and Microsoft's code where at hand.
 
-`EVIT_MOBILE_UPSTREAM` names a folder that holds clones of the two repositories under their own names:
+`EVIT_MOBILE_UPSTREAM` names a folder that holds one or both of the repositories under their own names:
 
-    git clone https://github.com/mit-han-lab/efficientvit $EVIT_MOBILE_UPSTREAM/efficientvit   # read at de7d773
-    git clone https://github.com/microsoft/Cream          $EVIT_MOBILE_UPSTREAM/Cream          # read at 4a13c40
+    efficientvit   mit-han-lab/efficientvit at de7d773, which the wheel of visaion5efficientvit has too: `make test-upstream` puts it there
+    Cream          microsoft/Cream at 4a13c40, which no package has
 
 Their code is imported from there and is no part of this project.
 """
@@ -15,6 +15,7 @@ import importlib.machinery
 import os
 import sys
 import types
+import unittest
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -52,16 +53,34 @@ def timm_model(name: str, **options: Any) -> nn.Module:
     return model.eval()
 
 
-def upstream_folder() -> Path | None:
-    """The folder with the two clones, or None where the environment names none."""
-    named = os.environ.get(UPSTREAM_VARIABLE)
-    return Path(named) if named else None
+CODE = {"mit": "efficientvit", "msra": "Cream/EfficientViT/classification"}
+"""Where an origin's code is in the folder."""
+
+
+def absent(origin: str) -> str | None:
+    """Why the code of "mit" or "msra" is not at hand, None where it is."""
+    folder = os.environ.get(UPSTREAM_VARIABLE)
+    if not folder:
+        return f"{UPSTREAM_VARIABLE} names no folder (make test-upstream)"
+    if Path(folder, CODE[origin]).is_dir():
+        return None
+    if origin == "msra":
+        return (
+            "Microsoft's code is in no package: clone microsoft/Cream; timm's port and the recorded keys and outputs of Microsoft's code"
+            " judge in test_weights_timm.py and test_weights_upstream.py"
+        )
+    return f"no {CODE[origin]} in {folder} (make test-upstream)"
 
 
 def microsoft_module() -> types.ModuleType:
     """`model.build` of microsoft/Cream EfficientViT/classification: the six configurations and `replace_batchnorm`."""
     import_timm()
-    return _import_from("Cream/EfficientViT/classification", "model.build")
+    return _import_from("msra", "model.build")
+
+
+def microsoft_utils() -> types.ModuleType:
+    """`utils` of the same, whose `load_model` goes to another resolution."""
+    return _import_from("msra", "utils")
 
 
 def microsoft_model(name: str, **options: Any) -> nn.Module:
@@ -93,16 +112,32 @@ def mit_backbone_l0() -> nn.Module:
     return model.eval()
 
 
+def mit_sam_encoder_l0() -> nn.Module:
+    """The image encoder of MIT's EfficientViT-SAM-L0: a backbone and a neck."""
+    sam = _import_mit("efficientvit.models.efficientvit.sam")
+    neck = sam.SamNeck(
+        fid_list=["stage4", "stage3", "stage2"],
+        in_channel_list=[512, 256, 128],
+        head_width=256,
+        head_depth=4,
+        expand_ratio=1,
+        middle_op="fmb",
+    )
+    encoder: nn.Module = sam.EfficientViTSamImageEncoder(mit_backbone_l0(), neck)
+    return encoder.eval()
+
+
 def _import_mit(module: str) -> types.ModuleType:
     import_timm()
     _provide_unused_dependencies()
-    return _import_from("efficientvit", module)
+    return _import_from("mit", module)
 
 
-def _import_from(folder: str, module: str) -> types.ModuleType:
-    root = upstream_folder()
-    assert root is not None, f"set {UPSTREAM_VARIABLE}"
-    path = str(root / folder)
+def _import_from(origin: str, module: str) -> types.ModuleType:
+    reason = absent(origin)
+    if reason is not None:
+        raise unittest.SkipTest(reason)  # which pytest takes, and which needs no pytest
+    path = str(Path(os.environ[UPSTREAM_VARIABLE], CODE[origin]))
     if path not in sys.path:
         sys.path.append(path)
     return importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""Against MIT's and Microsoft's own code, where EVIT_MOBILE_UPSTREAM names it (see tests/oracles.py)."""
+"""Against MIT's and Microsoft's own code, where EVIT_MOBILE_UPSTREAM names it (see tests/oracles.py): `make test-upstream`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import torch
 import upstream_record
 from torch import nn
 
+from evit_mobile.errors import CheckpointError
 from evit_mobile.models.weights import load_checkpoint, load_module
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(oracles.upstream_folder() is None, reason=f"{oracles.UPSTREAM_VARIABLE} names no folder"),
     pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning"),
 ]
 TOLERANCE = 1e-5  # relative
@@ -65,8 +65,7 @@ def test_resizing_is_microsofts(size: int, tmp_path: Path) -> None:
     trained = upstream("efficientvit_m0")
     torch.save({"model": trained.state_dict()}, tmp_path / "weights.pth")
     theirs = oracles.microsoft_model("efficientvit_m0", img_size=size)
-    utils = oracles._import_from("Cream/EfficientViT/classification", "utils")
-    checkpoint = utils.load_model(str(tmp_path / "weights.pth"), theirs)
+    checkpoint = oracles.microsoft_utils().load_model(str(tmp_path / "weights.pth"), theirs)
     theirs.load_state_dict(checkpoint["model"], strict=False)
     theirs.train().eval()
     loaded = load_checkpoint(tmp_path / "weights.pth", size=(size, size))
@@ -122,6 +121,19 @@ def test_segmentation_models_give_the_same_maps(name: str, tmp_path: Path) -> No
     assert loaded.spec.name == name
     assert error(loaded.module, theirs, (128, 192)) < TOLERANCE
     assert load_module(theirs).spec.name == name
+
+
+def test_efficientvit_sam_is_refused_by_name(tmp_path: Path) -> None:
+    encoder = oracles.mit_sam_encoder_l0()
+    torch.save(encoder.state_dict(), tmp_path / "weights.pt")
+    with pytest.raises(CheckpointError, match="this is EfficientViT-SAM's encoder"):
+        load_checkpoint(tmp_path / "weights.pt")
+    whole = {f"image_encoder.{key}": tensor for key, tensor in encoder.state_dict().items()}
+    torch.save({**whole, "mask_decoder.iou_token.weight": torch.ones(2)}, tmp_path / "whole.pt")
+    with pytest.raises(CheckpointError, match="this is EfficientViT-SAM: "):
+        load_checkpoint(tmp_path / "whole.pt")
+    torch.save(encoder.backbone.state_dict(), tmp_path / "backbone.pt")
+    assert load_checkpoint(tmp_path / "backbone.pt").spec.name == "efficientvit_l0"
 
 
 @pytest.mark.parametrize("record", sorted(path.stem for path in upstream_record.FOLDER.glob("m*.json")))
