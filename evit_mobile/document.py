@@ -88,6 +88,7 @@ def model_entry(reference: Reference) -> dict[str, Any]:
         "source": reference.source,
         "origin": reference.origin,
         "keys": reference.keys,
+        "architecture": None if spec.published else asdict(spec.architecture),
         "notes": list(reference.notes),
     }
 

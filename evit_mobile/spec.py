@@ -40,9 +40,12 @@ class MsraArchitecture:
 
 
 class Task(StrEnum):
-    """What a model's output is: logits of the image, logits of each pixel of an eighth of its size, or features."""
+    """What a model's output is: logits of the image, of which the largest counts (of a single one the sign) or, with several labels,
+    the sign of each; logits of each pixel of an eighth of its size; or features.
+    """
 
     CLASSIFICATION = "classification"
+    MULTILABEL = "multilabel"
     SEGMENTATION = "segmentation"
     FEATURES = "features"
 
@@ -94,10 +97,10 @@ def check_size(size: tuple[int, int]) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """One variant at one input size and class count. `size` is (height, width) in pixels; of a model that gives features,
-    `num_classes` is their channels.
+    `num_classes` is their channels. `output` is what its outputs are read as, None for what the architecture gives.
+    `grey` is whether it was trained on grey images, of which it takes three equal planes or a photo's colours.
 
-    Raises UsageError for a size that is not a multiple of 32, no classes, or a `variation` of the other family or of no
-    classifier.
+    Raises UsageError for a size that is not a multiple of 32, no classes, a `variation` of the other family or of no classifier.
     """
 
     name: str
@@ -105,6 +108,8 @@ class ModelSpec:
     size: tuple[int, int] = (224, 224)
     num_classes: int = 1000
     variation: Variation | None = None
+    output: Task | None = None
+    grey: bool = False
 
     def __post_init__(self) -> None:
         check_size(self.size)
@@ -130,7 +135,20 @@ class ModelSpec:
         return Family.MSRA if isinstance(self.architecture, MsraArchitecture) else Family.MIT
 
     @property
+    def published(self) -> bool:
+        """Whether the widths are the variant's; eps depend on the origin."""
+        usual = MODELS[self.name].architecture
+        if isinstance(self.architecture, MitArchitecture) and isinstance(usual, MitArchitecture):
+            mine = self.architecture
+            usual = replace(
+                usual, attention_eps=mine.attention_eps, norm_eps=mine.norm_eps, head_norm_eps=mine.head_norm_eps
+            )
+        return self.architecture == usual
+
+    @property
     def task(self) -> Task:
+        if self.output is not None:
+            return self.output
         match self.architecture:
             case MitArchitecture(head=None):
                 return Task.FEATURES

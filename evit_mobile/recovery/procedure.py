@@ -95,6 +95,12 @@ def varied_spec(reference: Reference, variation: Variation) -> ModelSpec:
             allowed="weights of the original model",
             do=f"leave --{variation} out to convert these weights, or pass the original's",
         )
+    if not spec.published:
+        raise UsageError(
+            got=f"--{variation} for a {spec.name} of pruned widths",
+            allowed="a model of the published widths",
+            do=f"leave --{variation} out",
+        )
     if reference.module.state_dict().keys() != template(spec.name).shapes.keys():
         raise UsageError(
             got=f"--{variation} for a {spec.name} with a head of its own",

@@ -158,13 +158,24 @@ LAYOUTS: tuple[Layout, ...] = (
 )
 
 
+FEATURES_ONLY = re.compile(r"(?:.*\.)?(?:stem_in_conv|stages_\d)\.")
+"""timm's features_only models have the stages side by side, with other names."""
+
+
 def find_layout(keys: Iterable[str]) -> tuple[Layout, str]:
     """The layout that names the keys, and the prefix before every name: "module.", "_orig_mod.model.", or "".
 
     Raises CheckpointError when no first convolution is found, or more than one network's.
     """
     keys = list(keys)
-    found = [first for key in keys if (first := _first_convolution(key)) is not None]
+    side_by_side = [key for key in keys if FEATURES_ONLY.match(key)]
+    if side_by_side:
+        raise CheckpointError(
+            got=f"weights of timm's features_only form, which gives several maps ({side_by_side[0]!r})",
+            allowed="weights of a network with one output",
+            do="save the state dict of the model created without features_only",
+        )
+    found = [first for key in keys if (first := first_convolution(key)) is not None]
     if not found:
         raise CheckpointError(
             got=f"{len(keys)} tensors, {', '.join(map(repr, keys[:3]))}{', ...' if len(keys) > 3 else ''}",
@@ -181,7 +192,7 @@ def find_layout(keys: Iterable[str]) -> tuple[Layout, str]:
     return found[0]
 
 
-def _first_convolution(key: str) -> tuple[Layout, str] | None:
+def first_convolution(key: str) -> tuple[Layout, str] | None:
     """The layout whose first convolution `key` is, and the prefix before it. Of names that contain each other, as with
     and without "backbone.", the longest counts.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from converters.files import sha256
 from evit_mobile.errors import CheckpointError
 from evit_mobile.findings import Recovery
+from evit_mobile.models.weights.adapt import taking_rgb, without_training
 from evit_mobile.models.weights.assemble import assemble, class_count, target_spec, trained_size
+from evit_mobile.models.weights.bake import bake
 from evit_mobile.models.weights.distilled import merge_distilled_head
 from evit_mobile.models.weights.files import read_file
 from evit_mobile.models.weights.layouts import Layout, find_layout
@@ -21,7 +23,7 @@ from evit_mobile.models.weights.recovered import check_request, match_recovered,
 from evit_mobile.models.weights.stated import NOTHING, Stated, file_places, read_stated
 from evit_mobile.models.weights.template import BATCH_COUNT
 from evit_mobile.models.weights.unwrap import unwrap
-from evit_mobile.spec import ModelSpec
+from evit_mobile.spec import MODELS, ModelSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,18 +49,23 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognised:
-    """A state dict without its prefix, and what it is."""
+    """A state dict without its prefix, and what it is. `grey` is whether it was of a model that takes one channel."""
 
     layout: Layout
     state: Mapping[str, Tensor]
     match: Match
+    grey: bool
     notes: tuple[str, ...]
 
 
 def recognise(state: Mapping[str, Tensor], *, model: str | None) -> Recognised:
     """Finds origin, prefix and variant. Raises CheckpointError when `state` is of none, or not of `model`."""
+    state, baked_notes = bake(state)
+    state, left_notes = without_training(state)
     layout, prefix = find_layout(state)
-    notes = (f"removed the prefix {prefix!r} from every key",) if prefix else ()
+    notes = [*baked_notes, *left_notes]
+    if prefix:
+        notes.append(f"removed the prefix {prefix!r} from every key")
     stripped = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
     if len(stripped) != len(state):
         raise CheckpointError(
@@ -67,7 +74,22 @@ def recognise(state: Mapping[str, Tensor], *, model: str | None) -> Recognised:
             do="save the state dict of the one to convert",
         )
     merged, head_notes = merge_distilled_head(layout, stripped)
-    return Recognised(layout=layout, state=merged, match=match_any(layout, merged, model), notes=(*notes, *head_notes))
+    taken, grey = taking_rgb(layout, merged)
+    match = match_any(layout, taken, model)
+    notes += [*head_notes, *width_notes(match.template.spec)]
+    if grey:
+        notes.append(
+            "takes 1 channel, the grey of an image: its first convolution is spread over RGB (0.299, 0.587, 0.114)"
+        )
+    return Recognised(layout=layout, state=taken, match=match, grey=grey, notes=tuple(notes))
+
+
+def width_notes(spec: ModelSpec) -> tuple[str, ...]:
+    """A remark on widths that are none of the published ones."""
+    if spec.published:
+        return ()
+    widths, usual = (", ".join(map(str, one.architecture.widths)) for one in (spec, MODELS[spec.name]))
+    return (f"pruned widths, read off the tensors: {widths} in place of {usual}",)
 
 
 def load_checkpoint(
@@ -96,6 +118,7 @@ def load_checkpoint(
     stated = read_stated(file_places(tree, path), classes=classes)
     trained = trained_size(found.match, found.state, stated.size)
     spec = target_spec(found.match.template.spec, found.layout, trained=trained.size, asked=size, classes=classes)
+    spec = replace(spec, grey=found.grey)
     module = assemble(found.match, found.layout, found.state, spec)
     return LoadedModel(
         spec=spec,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from evit_mobile.errors import CheckpointError
+from evit_mobile.models.weights.infer import inferred
 from evit_mobile.models.weights.layouts import Layout
+from evit_mobile.models.weights.misfit import misfit
 from evit_mobile.models.weights.template import (
     BATCH_COUNT,
     BIAS_INDEX,
@@ -21,11 +22,6 @@ from evit_mobile.models.weights.template import (
     template,
 )
 from evit_mobile.spec import MODELS
-
-IGNORED = {"n_averaged"}
-"""Beside the network's own keys: the step count of torch.optim.swa_utils.AveragedModel."""
-NAMED = 3
-"""How many keys of each kind an error names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +64,7 @@ def match_variant(candidate: Template, layout: Layout, state: Mapping[str, Tenso
             sources[name] = key
     missing = [key for key in sources.values() if key not in state]
     used = {key for key in sources.values() if key in state}
-    surplus = [key for key in state if key not in used and key not in IGNORED and not _is_index(key, candidate, layout)]
+    surplus = [key for key in state if key not in used and not _is_index(key, candidate, layout)]
     misshapen = [
         (key, tuple(state[key].shape), candidate.shapes[name])
         for name, key in sources.items()
@@ -116,38 +112,23 @@ def match_any(layout: Layout, state: Mapping[str, Tensor], model: str | None, *,
             do=f"pass --model {name}, leave --model out, or pass weights of {model}",
         )
     chosen = best if model is None else matches[model]
-    if chosen.faults:
-        raise misfit(chosen, layout)
-    return chosen
+    if not chosen.faults:
+        return chosen
+    pruned = with_own_widths(matches.values() if model is None else [chosen], layout, state)
+    if pruned is None:
+        raise misfit(chosen, layout, state)
+    return pruned
 
 
-def misfit(match: Match, layout: Layout) -> CheckpointError:
-    """The error for weights that are of no variant, naming the keys that do not fit the nearest one."""
-    parts = []
-    if match.missing:
-        missing = [_with_nearest(key, match.surplus) for key in match.missing[: NAMED + 1]]
-        parts.append(f"{len(match.missing)} missing ({_named(missing)})")
-    if match.surplus:
-        parts.append(f"{len(match.surplus)} surplus ({_named([repr(key) for key in match.surplus])})")
-    if match.misshapen:
-        shapes = [f"{key!r} is {_shape(got)} in place of {_shape(expected)}" for key, got, expected in match.misshapen]
-        parts.append(f"{len(match.misshapen)} misshapen ({_named(shapes)})")
-    return CheckpointError(
-        got=f"weights in {layout.origin} naming that are nearest to {match.template.spec.name}, with keys "
-        + ", ".join(parts),
-        allowed="the weights of one network, whole and with nothing else in between",
-        do="save model.state_dict() of the network alone",
-    )
-
-
-def _with_nearest(key: str, surplus: tuple[str, ...]) -> str:
-    nearest = difflib.get_close_matches(key, surplus, n=1, cutoff=0.7) if len(surplus) <= 200 else []
-    return f"{key!r}" + (f", nearest in the file {nearest[0]!r}" if nearest else "")
-
-
-def _named(items: list[str]) -> str:
-    return "; ".join(items[:NAMED]) + ("; ..." if len(items) > NAMED else "")
-
-
-def _shape(shape: Shape) -> str:
-    return "(" + ", ".join("any" if side is None else str(side) for side in shape) + ")"
+def with_own_widths(matches: Iterable[Match], layout: Layout, state: Mapping[str, Tensor]) -> Match | None:
+    """The match of a variant whose names fit and whose shapes are those of other widths; None where there is none."""
+    for match in sorted(matches, key=lambda match: match.faults):
+        if match.missing or match.surplus:
+            continue
+        architecture = inferred(match.template.spec, match.sources, state)
+        if architecture is None:
+            continue
+        candidate = match_variant(match.template.with_architecture(architecture), layout, state)
+        if not candidate.faults:
+            return candidate
+    return None

@@ -21,7 +21,8 @@ from converters.files import write_bytes
 from evit_mobile.errors import CheckpointError, UsageError
 from evit_mobile.findings import Likeness, Recovery
 from evit_mobile.models.weights.layouts import LAYOUTS, Layout
-from evit_mobile.models.weights.match import Match, match_variant, misfit
+from evit_mobile.models.weights.match import Match, match_variant
+from evit_mobile.models.weights.misfit import misfit
 from evit_mobile.models.weights.template import template
 from evit_mobile.spec import MitArchitecture, ModelSpec, Variation, find_spec
 
@@ -89,7 +90,7 @@ def match_recovered(spec: ModelSpec, state: Mapping[str, Tensor]) -> tuple[Layou
     layout = next(layout for layout in LAYOUTS if layout.origin == "timm" and layout.family is spec.family)
     match = match_variant(template(spec.name, spec.variation), layout, state)
     if match.faults:
-        raise misfit(match, layout)
+        raise misfit(match, layout, state)
     return layout, match
 
 

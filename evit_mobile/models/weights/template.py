@@ -10,7 +10,7 @@ from torch import nn
 
 from evit_mobile.models.build import build_model
 from evit_mobile.models.layers import ConvNorm, NormLinear
-from evit_mobile.spec import MODELS, ModelSpec, Task, Variation
+from evit_mobile.spec import MODELS, MitArchitecture, ModelSpec, MsraArchitecture, Task, Variation
 
 Shape = tuple[int | None, ...]
 """None stands for a dimension that the checkpoint decides: the class count, or the entries of a bias table."""
@@ -34,6 +34,12 @@ class Template:
     folded: dict[str, str]
     classifier: str | None
 
+    def with_architecture(self, architecture: MsraArchitecture | MitArchitecture) -> Template:
+        """The same template for other widths."""
+        features = self.spec.task is Task.FEATURES
+        classes = architecture.widths[-1] if features else self.spec.num_classes
+        return template_of(replace(self.spec, architecture=architecture, num_classes=classes))
+
     def without_head(self) -> Template:
         """The part of the template that is not the head's."""
         shapes = {name: shape for name, shape in self.shapes.items() if not in_head(name)}
@@ -49,10 +55,14 @@ def in_head(name: str) -> bool:
     return name.startswith(f"{HEAD}.")
 
 
-@lru_cache(maxsize=len(MODELS))
 def template(name: str, variation: Variation | None = None) -> Template:
     """The template of one variant, or of its variation."""
-    spec = replace(MODELS[name], variation=variation)
+    return template_of(replace(MODELS[name], variation=variation))
+
+
+@lru_cache(maxsize=2 * len(MODELS))
+def template_of(spec: ModelSpec) -> Template:
+    """The template of the model that `spec` describes."""
     with torch.device("meta"):
         model = build_model(spec)
     layers = [path for path, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]

@@ -1,0 +1,46 @@
+"""What is done to a state dict before it is matched: keys of the training go, and a grey model learns to take RGB."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from evit_mobile.models.weights.layouts import Layout
+
+TRAINING = re.compile(
+    r"(?:.*\.)?(?:\w+_)?(?:criterion|loss|losses|loss_fn|metrics?|accuracy|acc|auroc|f1)(?:_\w+)?\..+"
+    r"|(?:.*\.)?(?:total_ops|total_params|n_averaged)"
+)
+"""Keys of what no forward computes with: a weighted loss and metrics in a Lightning module, and the counts that a profiler or
+torch.optim.swa_utils.AveragedModel leave.
+"""
+NAMED = 5
+
+GREY = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in Pillow's grey (ITU-R 601-2 luma)."""
+
+
+def without_training(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """`state` without the keys of its training, and a remark that names them."""
+    left = [key for key in state if TRAINING.fullmatch(key)]
+    if not left:
+        return dict(state), ()
+    named = ", ".join(map(repr, left[:NAMED])) + (", ..." if len(left) > NAMED else "")
+    kept = {key: tensor for key, tensor in state.items() if not TRAINING.fullmatch(key)}
+    return kept, (f"left out {named}: of the training, not of the network",)
+
+
+def taking_rgb(layout: Layout, state: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], bool]:
+    """`state` with a first convolution for RGB where it has one for grey, and whether it had.
+
+    A convolution is linear: over the grey of an image it is the convolution over its colours, each with its share. A grey image, given
+    as three equal planes, gives what it gave, since the shares are one together.
+    """
+    key = next((first for first in layout.first if first in state), None)
+    if key is None or state[key].ndim != 4 or state[key].shape[1] != 1 or not state[key].is_floating_point():
+        return state, False
+    shares = torch.tensor(GREY, dtype=torch.float64)[:, None, None]
+    return {**state, key: (state[key].double() * shares).float()}, True

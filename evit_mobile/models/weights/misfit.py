@@ -1,0 +1,168 @@
+"""What weights are that fit no variant, in words: the first kind below that they are of."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from evit_mobile.errors import CheckpointError
+from evit_mobile.models.weights.infer import inferred
+from evit_mobile.models.weights.layouts import Layout
+from evit_mobile.models.weights.template import Shape, in_head
+
+if TYPE_CHECKING:
+    from evit_mobile.models.weights.match import Match
+
+NAMED = 3
+"""How many keys of each kind an error names."""
+LIVE = "pass the live module to evit_mobile.convert(module), which takes along what lies around the network"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Weights without their prefix, and the variant that they are nearest to."""
+
+    match: Match
+    layout: Layout
+    state: Mapping[str, Tensor]
+
+    @property
+    def variant(self) -> str:
+        return self.match.template.spec.name
+
+
+def misfit(match: Match, layout: Layout, state: Mapping[str, Tensor]) -> CheckpointError:
+    """The error for weights that are of no variant."""
+    case = Case(match=match, layout=layout, state=state)
+    return next(error for look in KINDS if (error := look(case)) is not None)
+
+
+SAM_PARTS = {"neck", "image_encoder", "mask_decoder", "prompt_encoder"}
+
+
+def of_sam(case: Case) -> CheckpointError | None:
+    """MIT's EfficientViT-SAM, whole or its encoder alone (efficientvit/models/efficientvit/sam.py@de7d773)."""
+    parts = {part for key in case.match.surplus for part in key.split(".")} & SAM_PARTS
+    if case.layout.origin != "mit" or not parts:
+        return None
+    what = "this is EfficientViT-SAM's encoder" if parts == {"neck"} else "this is EfficientViT-SAM"
+    return CheckpointError(
+        got=f"{what}: keys {_named(_quoted(case.match.surplus))}",
+        allowed="a classifier, a segmentation model of MIT's, or a backbone alone",
+        do="save the state dict of the encoder's backbone, whose last stage's features can be converted",
+    )
+
+
+def of_other_channels(case: Case) -> CheckpointError | None:
+    """Images of other channels than red, green and blue, or grey."""
+    first = next((key for key in case.state if key in case.layout.first), None)
+    shape = () if first is None else case.state[first].shape
+    if len(shape) != 4 or shape[1] == 3:
+        return None
+    channels = f"{shape[1]} channel" + ("s" if shape[1] != 1 else "")
+    return CheckpointError(
+        got=f"weights of a model that takes {channels} ({first!r} is {_shape(tuple(shape))})",
+        allowed="RGB or grey images: 3 channels, or 1",
+        do="train it on these; photos have no further channels that could be calibrated or judged with",
+    )
+
+
+def of_own_head(case: Case) -> CheckpointError | None:
+    """The trunk is a variant's, the head is none of ours."""
+    wrong = [*case.match.missing, *case.match.surplus, *(key for key, _, _ in case.match.misshapen)]
+    surplus = [key for key in case.match.surplus if in_head(key)]
+    if not surplus or not all(map(in_head, wrong)):
+        return None
+    return CheckpointError(
+        got=f"weights of {case.variant} with a head of its own: {_named(_quoted(surplus))}",
+        allowed=f"the head of {case.variant} (such as {case.layout.rename(f'{case.match.template.classifier}.weight')!r})",
+        do="a file does not say what such a head computes: " + LIVE,
+    )
+
+
+def of_more_than_a_network(case: Case) -> CheckpointError | None:
+    """A whole variant, and tensors of something around it."""
+    if case.match.missing or case.match.misshapen:
+        return None
+    return CheckpointError(
+        got=f"weights of {case.variant} and {len(case.match.surplus)} more: {_named(_quoted(case.match.surplus))}",
+        allowed="the weights of one network",
+        do=f"where they are part of the model, {LIVE}; else save the state dict of the network alone",
+    )
+
+
+STAGES = ("stem", "stage 1", "stage 2", "stage 3", "stage 4")
+"""Whose widths an architecture lists: MIT's all, Microsoft's those of three stages."""
+
+
+def of_other_widths(case: Case) -> CheckpointError | None:
+    """A variant's layers in widths that no architecture explains."""
+    match = case.match
+    if match.missing or match.surplus or len(match.misshapen) < 2:
+        return None
+    spec = match.template.spec
+    found = inferred(spec, match.sources, case.state) or spec.architecture
+    stages = STAGES if len(found.widths) == len(STAGES) else STAGES[1:]
+    differing = [
+        f"{stage} has {width} channels ({case.variant} {usual})"
+        for stage, width, usual in zip(stages, found.widths, spec.architecture.widths, strict=False)
+        if width != usual
+    ]
+    wrong = [f"{key!r} is {_shape(got)}" for key, got, _ in match.misshapen]
+    return CheckpointError(
+        got=f"none of the published widths: {'; '.join(differing) or 'inside its blocks'}; {_named(wrong)}",
+        allowed="a variant's layers, all of them in the widths that its stages have",
+        do="prune whole stages, so that a layer's width follows from its stage's, or convert the model before it is pruned",
+    )
+
+
+def of_other_kinds(case: Case) -> CheckpointError:
+    """Anything else, key by key."""
+    parts = []
+    if case.match.missing:
+        missing = [_with_nearest(key, case.match.surplus) for key in case.match.missing[: NAMED + 1]]
+        parts.append(f"{len(case.match.missing)} missing ({_named(missing)})")
+    if case.match.surplus:
+        parts.append(f"{len(case.match.surplus)} surplus ({_named(_quoted(case.match.surplus))})")
+    if case.match.misshapen:
+        shapes = [
+            f"{key!r} is {_shape(got)} in place of {_shape(expected)}" for key, got, expected in case.match.misshapen
+        ]
+        parts.append(f"{len(case.match.misshapen)} misshapen ({_named(shapes)})")
+    return CheckpointError(
+        got=f"weights in {case.layout.origin} naming that are nearest to {case.match.template.spec.name}, with keys "
+        + ", ".join(parts),
+        allowed="the weights of one network, whole and with nothing else in between",
+        do="save model.state_dict() of the network alone",
+    )
+
+
+KINDS: tuple[Callable[[Case], CheckpointError | None], ...] = (
+    of_sam,
+    of_other_channels,
+    of_own_head,
+    of_more_than_a_network,
+    of_other_widths,
+    of_other_kinds,
+)
+
+
+def _quoted(keys: Iterable[str]) -> list[str]:
+    return [repr(key) for key in keys]
+
+
+def _with_nearest(key: str, surplus: tuple[str, ...]) -> str:
+    nearest = difflib.get_close_matches(key, surplus, n=1, cutoff=0.7) if len(surplus) <= 200 else []
+    return f"{key!r}" + (f", nearest in the file {nearest[0]!r}" if nearest else "")
+
+
+def _named(items: list[str]) -> str:
+    return "; ".join(items[:NAMED]) + ("; ..." if len(items) > NAMED else "")
+
+
+def _shape(shape: Shape) -> str:
+    return "(" + ", ".join("any" if side is None else str(side) for side in shape) + ")"

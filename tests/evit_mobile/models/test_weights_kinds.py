@@ -1,0 +1,261 @@
+"""Files as people have them: what holds one network loads and says how, what does not is named for what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from oracles import randomise, relative_error, timm_model
+from torch import Tensor, nn
+
+from evit_mobile.errors import CheckpointError, UsageError
+from evit_mobile.models import build_model
+from evit_mobile.models.complexity import count_parameters
+from evit_mobile.models.weights import LoadedModel, load_checkpoint
+from evit_mobile.models.weights.layouts import LAYOUTS
+from evit_mobile.recovery.procedure import varied_spec
+from evit_mobile.reference import load_reference
+from evit_mobile.spec import MODELS, MitArchitecture, MsraArchitecture, Variation
+
+State = dict[str, Tensor]
+CLASSES = 3
+
+
+def fresh(name: str) -> State:
+    return build_model(replace(MODELS[name], num_classes=CLASSES)).state_dict()
+
+
+@pytest.fixture(scope="module")
+def m0() -> State:
+    return fresh("efficientvit_m0")
+
+
+@pytest.fixture(scope="module")
+def b0() -> State:
+    return fresh("efficientvit_b0")
+
+
+def loaded(content: Any, folder: Path) -> LoadedModel:
+    torch.save(content, folder / "weights.pth")
+    return load_checkpoint(folder / "weights.pth")
+
+
+def refused(content: Any, folder: Path, got: str) -> CheckpointError:
+    with pytest.raises(CheckpointError, match=got) as refusal:
+        loaded(content, folder)
+    return refusal.value
+
+
+def other(state: State) -> State:
+    return {key: tensor + 1 if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+
+
+# ---- where the weights are ----
+
+Wrap = Callable[[State], Any]
+ONE: list[tuple[Wrap, str]] = [
+    (lambda state: {"params": state, "iter": 3}, "took 'params'"),
+    (lambda state: {"network": state}, "took 'network'"),
+    (lambda state: {"weights": state, "epoch": 1}, "took 'weights'"),
+    (lambda state: {"model_state": state, "optimizer_state": {"param_groups": [{"lr": 0.1}]}}, "took 'model_state'"),
+    (lambda state: {"student": state}, "took 'student'"),
+    (lambda state: {"state_dict": {"model": state, "epoch": 1}}, "took 'state_dict.model'"),
+    (lambda state: [state], "took '0'"),
+    (lambda state: [{"model": state}], "took '0.model'"),
+    (lambda state: {**state, "epoch": 3}, "left out 'epoch' beside the weights"),
+    (lambda state: {"model": {**state, "version": 2}}, "left out 'version' beside the weights"),
+]
+
+
+@pytest.mark.parametrize(("wrap", "note"), ONE)
+def test_the_only_network_of_a_file_is_taken_wherever_it_is(wrap: Wrap, note: str, b0: State, tmp_path: Path) -> None:
+    model = loaded(wrap(b0), tmp_path)
+    assert all(torch.equal(tensor, b0[key]) for key, tensor in model.module.state_dict().items())
+    assert any(note in told for told in model.notes)
+
+
+@pytest.mark.parametrize(
+    ("taken", "left"),
+    [
+        ("params_ema", "params"),
+        ("params", "network"),
+        ("state_dict_ema", "student"),
+        ("ema", "teacher"),
+        ("model", "teacher"),
+    ],
+)
+def test_of_several_the_one_that_evaluation_uses_is_taken(taken: str, left: str, b0: State, tmp_path: Path) -> None:
+    model = loaded({left: other(b0), taken: b0}, tmp_path)
+    assert torch.equal(model.module.state_dict()["stem.in_conv.conv.weight"], b0["stem.in_conv.conv.weight"])
+    assert f"left {left!r}" in model.notes[0]
+
+
+@pytest.mark.parametrize("names", [("student", "teacher"), ("a", "b")])
+def test_of_several_without_a_rule_none_is(names: Sequence[str], b0: State, tmp_path: Path) -> None:
+    error = refused(dict.fromkeys(names, b0), tmp_path, "a checkpoint with 2 networks")
+    assert all(repr(name) in error.got for name in names)
+
+
+def test_a_container_that_holds_itself_ends(b0: State, tmp_path: Path) -> None:
+    content: dict[str, Any] = {"epoch": 1}
+    content["self"] = [content] * 100
+    refused(content, tmp_path, "a checkpoint with 'epoch', 'self'")
+    content["model"] = b0
+    assert loaded(content, tmp_path).spec.name == "efficientvit_b0"
+
+
+# ---- keys beside the network's ----
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["criterion.weight", "train_loss.weight", "val_acc.total", "metrics.f1.tp", "stages.total_ops", "total_params"],
+)
+@pytest.mark.parametrize("prefix", ["", "model."])
+def test_keys_of_the_training_are_left_out_and_named(key: str, prefix: str, b0: State, tmp_path: Path) -> None:
+    state = {prefix + name: tensor for name, tensor in b0.items()}
+    model = loaded({"state_dict": {**state, key: torch.ones(CLASSES)}}, tmp_path)
+    assert any(f"left out {key!r}" in note for note in model.notes)
+
+
+@pytest.mark.parametrize("key", ["classifier.weight", "normalize.mean", "neck.0.weight", "aux_head.weight"])
+@pytest.mark.parametrize("prefix", ["", "model."])
+def test_what_may_be_part_of_the_model_is_not_left_out(key: str, prefix: str, b0: State, tmp_path: Path) -> None:
+    state = {prefix + name: tensor for name, tensor in b0.items()}
+    error = refused({**state, key: torch.ones(2)}, tmp_path, f"efficientvit_b0 and 1 more: {key!r}")
+    assert "pass the live module" in error.do
+
+
+# ---- what a misfit is ----
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        nn.Sequential(nn.Dropout(0.2), nn.Linear(192, CLASSES)),
+        nn.Sequential(nn.BatchNorm1d(192), nn.Linear(192, 64), nn.ReLU(), nn.Linear(64, CLASSES)),
+    ],
+)
+def test_a_head_of_ones_own_is_named(head: nn.Module, tmp_path: Path) -> None:
+    model = build_model(MODELS["efficientvit_m0"])
+    model.head = head
+    error = refused(model.state_dict(), tmp_path, "with a head of its own: 'head.")
+    assert "evit_mobile.convert(module)" in error.do
+
+
+def renamed(name: str, prefix: str = "") -> State:
+    """The weights of an L variant under MIT's names."""
+    layout = next(layout for layout in LAYOUTS if layout.first == ("backbone.stages.0.op_list.0.conv.weight",))
+    return {prefix + layout.rename(key): tensor for key, tensor in fresh(name).items()}
+
+
+def test_efficientvit_sam_is_named(tmp_path: Path) -> None:
+    encoder = {key: tensor for key, tensor in renamed("efficientvit_l1").items() if key.startswith("backbone.")}
+    encoder |= {"neck.input_ops.0.op_list.0.conv.weight": torch.ones(2), "norm.weight": torch.ones(2)}
+    refused(encoder, tmp_path, "this is EfficientViT-SAM's encoder")
+    whole = {f"image_encoder.{key}": tensor for key, tensor in encoder.items()}
+    refused({**whole, "mask_decoder.iou_token.weight": torch.ones(2)}, tmp_path, "this is EfficientViT-SAM: ")
+
+
+def test_features_only_is_named(tmp_path: Path) -> None:
+    refused(timm_model("efficientvit_b0", features_only=True).state_dict(), tmp_path, "features_only form")
+
+
+@pytest.mark.parametrize("channels", [2, 4, 12])
+@pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_b0"])
+def test_other_channels_are_counted(name: str, channels: int, tmp_path: Path) -> None:
+    state = timm_model(name, in_chans=channels, num_classes=CLASSES).state_dict()
+    refused(state, tmp_path, f"takes {channels} channels")
+
+
+def test_widths_that_no_architecture_explains_are_named(m0: State, tmp_path: Path) -> None:
+    state = {
+        key: tensor[:96] if key.startswith("stages.1.blocks.0.dw0.m.") and tensor.ndim else tensor
+        for key, tensor in m0.items()
+    }
+    refused(state, tmp_path, r"none of the published widths: stage 2 has 96 channels \(efficientvit_m0 128\)")
+
+
+# ---- pruned widths ----
+
+M = MsraArchitecture(widths=(48, 96, 160), depths=(1, 2, 3), heads=(4, 4, 4), kernels=(5, 5, 5, 5), key_dim=8)
+B = MitArchitecture(widths=(8, 16, 24, 48, 96), depths=(1, 2, 2, 2, 2), head_dim=16, head=(512, 640))
+L = replace(MODELS["efficientvit_l0"].architecture, widths=(16, 32, 64, 96, 192))
+SEGMENTER = MODELS["efficientvit_seg_b0_cityscapes"].architecture
+assert isinstance(SEGMENTER, MitArchitecture)
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [
+        ("efficientvit_m0", M),
+        ("efficientvit_b0", B),
+        ("efficientvit_l0", L),
+        ("efficientvit_seg_b0_cityscapes", replace(SEGMENTER, widths=B.widths)),
+    ],
+)
+def test_pruned_widths_are_read_off_the_tensors(name: str, architecture: Any, tmp_path: Path) -> None:
+    channels = {"num_classes": architecture.widths[-1]} if name == "efficientvit_l0" else {}
+    spec = replace(MODELS[name], architecture=architecture, **channels)
+    torch.manual_seed(0)
+    model = randomise(build_model(spec))
+    found = loaded(model.state_dict(), tmp_path)
+    assert found.spec.name == name
+    assert found.spec.architecture == architecture
+    assert not found.spec.published
+    assert count_parameters(found.spec) == sum(parameter.numel() for parameter in model.parameters())
+    widths = ", ".join(map(str, architecture.widths))
+    assert any(f"pruned widths, read off the tensors: {widths} in place of" in note for note in found.notes)
+    image = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        assert torch.equal(found.module(image), model(image))
+    torch.save(model.state_dict(), tmp_path / "weights.pth")
+    assert load_checkpoint(tmp_path / "weights.pth", model=name).spec.architecture == architecture
+
+
+def test_timms_own_class_of_other_widths_loads(tmp_path: Path) -> None:
+    timm_model("efficientvit_m0")  # makes timm importable
+    from timm.models.efficientvit_msra import EfficientVitMsra
+
+    options = {"key_dim": (16, 16, 16), "depth": (1, 2, 3), "num_heads": (4, 4, 4), "window_size": (7, 7, 7)}
+    theirs = randomise(
+        EfficientVitMsra(num_classes=10, embed_dim=(48, 96, 160), kernels=(5, 5, 5, 5), **options).eval()
+    )
+    found = loaded(theirs.state_dict(), tmp_path)
+    image = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        assert relative_error(found.module(image), theirs(image)) < 1e-5
+
+
+def test_published_widths_are_not_called_pruned(m0: State, tmp_path: Path) -> None:
+    found = loaded(m0, tmp_path)
+    assert found.spec.published
+    assert not any("pruned" in note for note in found.notes)
+
+
+def test_a_change_of_function_starts_from_published_widths(tmp_path: Path) -> None:
+    torch.save(build_model(replace(MODELS["efficientvit_m0"], architecture=M)).state_dict(), tmp_path / "weights.pth")
+    reference = load_reference(None, weights=tmp_path / "weights.pth")
+    with pytest.raises(UsageError, match="pruned widths"):
+        varied_spec(reference, Variation.RELU_ATTENTION)
+
+
+# ---- grey ----
+
+
+@pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_b0"])
+def test_a_grey_model_takes_the_grey_of_colours(name: str, tmp_path: Path) -> None:
+    theirs = randomise(timm_model(name, in_chans=1, num_classes=CLASSES))
+    found = loaded(theirs.state_dict(), tmp_path)
+    assert found.spec.grey
+    assert any("takes 1 channel" in note for note in found.notes)
+    colours = torch.rand(1, 3, 224, 224)
+    shares = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
+    grey = (colours * shares).sum(1, keepdim=True)
+    with torch.no_grad():
+        assert relative_error(found.module(colours), theirs(grey)) < 1e-5
+        assert relative_error(found.module(grey.expand(-1, 3, -1, -1)), theirs(grey)) < 1e-5
