@@ -14,7 +14,7 @@ from benchmarks.measurement import Measured, clock_for
 from benchmarks.results import Accuracy, Peak, Result, Timing
 from benchmarks.statistics import Spread, paired_ratios, spread
 from converters.contract import Precision
-from evit_mobile.metrics import compare, top_k_accuracy
+from evit_mobile.metrics import compare, top1_agreement, top_k_accuracy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +116,7 @@ def peaks(candidates: Sequence[Candidate], measured: Mapping[int, Mapping[str, M
 
 def judge(logits: NDArray[np.float32], truth: Truth) -> Accuracy:
     """Accuracy of a candidate. Raises ValueError for logits of another shape than the reference's."""
-    comparison = compare(logits, truth.logits)
+    comparison = compare(logits, truth.logits, top1_agreement)
     assert comparison.top1_agreement is not None  # every subject is a classifier
     return Accuracy(
         sqnr_db=comparison.sqnr_db,

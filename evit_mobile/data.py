@@ -20,7 +20,7 @@ from evit_mobile.preprocessing import default_preprocess
 from evit_mobile.spec import ModelSpec, Task
 from evit_mobile.thresholds import MIN_IMAGES
 
-CALIBRATION_IMAGES = {Task.CLASSIFICATION: 256, Task.SEGMENTATION: 32, Task.FEATURES: 256}
+CALIBRATION_IMAGES = {Task.CLASSIFICATION: 256, Task.MULTILABEL: 256, Task.SEGMENTATION: 32, Task.FEATURES: 256}
 BATCH = 16
 BATCH_PIXELS = 64 * 224 * 224
 """No batch holds more: one image of 1024x2048 takes as much memory as forty of 224x224."""
@@ -42,9 +42,13 @@ class Images:
         return self.selection.digest(self.preprocess)
 
     def labels(self, classes: int) -> NDArray[np.int64] | None:
-        """(N,) true classes; None without labels. Raises DataError when a label does not fit `classes` classes."""
+        """(N,) true classes; None without labels. A model of one class decides between two, 0 and 1.
+
+        Raises DataError when a label does not fit `classes` classes.
+        """
         if self.selection.labels is None:
             return None
+        classes = max(classes, 2)
         labels = np.array(self.selection.labels, np.int64)
         if labels.max() >= classes:
             raise DataError(

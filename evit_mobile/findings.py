@@ -33,7 +33,8 @@ class Hop:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
     """What running the artefact on `images` held-out images showed. `on` is the judge's name, `runtime` what it is in words. Top-1 is
-    in percent, None without labels.
+    in percent, None without labels. `top_ties` is the fraction of images (or pixels) whose largest logit is that of several classes, None
+    where no largest one is asked for.
     """
 
     verdict: Verdict
@@ -46,6 +47,7 @@ class Validation:
     top1_agreement: float | None = None
     top1_reference: float | None = None
     top1_artefact: float | None = None
+    top_ties: float | None = None
     hops: tuple[Hop, ...] = ()
     on: str = ""
 

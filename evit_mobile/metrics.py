@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Logits = NDArray[np.float32]
+Agreement = Callable[[Logits, Logits], float]
+"""Of the decisions that two sets of logits make, a fraction."""
 
 SILENT_DB = 200.0
 """SQNR reported for logits that are equal bit by bit."""
@@ -16,8 +19,8 @@ SILENT_DB = 200.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """`actual` against `expected`. `top1_agreement` is a fraction of the images or, for maps of classes, of the pixels; None for
-    features, which have no classes. `max_abs_error` is in the output's own units.
+    """`actual` against `expected`. `top1_agreement` is a fraction of the images or, for maps of classes, of the pixels; with several
+    labels that of the class that agrees least; None for features, which have no classes. `max_abs_error` is in the output's own units.
     """
 
     sqnr_db: float
@@ -26,9 +29,9 @@ class Comparison:
     top1_agreement: float | None
 
 
-def compare(actual: Logits, expected: Logits, *, classes: bool = True) -> Comparison:
-    """All metrics; agreement only of `classes`. Values that are not finite in `actual` give -inf dB and no agreement on their
-    images.
+def compare(actual: Logits, expected: Logits, agreement: Agreement | None = None) -> Comparison:
+    """All metrics, `agreement` where decisions can be told. Values that are not finite in `actual` give -inf dB and no agreement on
+    their images.
 
     Raises ValueError when the shapes differ.
     """
@@ -36,13 +39,13 @@ def compare(actual: Logits, expected: Logits, *, classes: bool = True) -> Compar
         raise ValueError(f"shapes {actual.shape} and {expected.shape}")
     if not np.isfinite(actual).all():
         finite = float(np.isfinite(actual).reshape(len(actual), -1).all(1).mean())
-        agreement = min(finite, top1_agreement(np.nan_to_num(actual, nan=-math.inf), expected)) if classes else None
-        return Comparison(sqnr_db=-math.inf, cosine=math.nan, max_abs_error=math.inf, top1_agreement=agreement)
+        agreeing = None if agreement is None else min(finite, agreement(np.nan_to_num(actual, nan=-math.inf), expected))
+        return Comparison(sqnr_db=-math.inf, cosine=math.nan, max_abs_error=math.inf, top1_agreement=agreeing)
     return Comparison(
         sqnr_db=sqnr_db(actual, expected),
         cosine=cosine(actual, expected),
         max_abs_error=float(np.abs(actual.astype(np.float64) - expected).max()),
-        top1_agreement=top1_agreement(actual, expected) if classes else None,
+        top1_agreement=None if agreement is None else agreement(actual, expected),
     )
 
 
@@ -63,13 +66,35 @@ def cosine(actual: Logits, expected: Logits) -> float:
     return float(((a * b).sum(1) / np.maximum(norms, np.finfo(np.float64).tiny)).mean())
 
 
+def two_sided(logits: Logits) -> Logits:
+    """Logits of at least two classes: a single one, x, decides between two, whose logits are 0 and x."""
+    return logits if logits.shape[1] > 1 else np.concatenate([np.zeros_like(logits), logits], axis=1)
+
+
 def top1_agreement(actual: Logits, expected: Logits) -> float:
-    """Fraction of images (or pixels) whose largest logit is the same class."""
-    return float((actual.argmax(1) == expected.argmax(1)).mean())
+    """Fraction of images (or pixels) whose largest logit is the same class, or whose single logit has the same sign."""
+    return float((two_sided(actual).argmax(1) == two_sided(expected).argmax(1)).mean())
+
+
+def class_agreements(actual: Logits, expected: Logits) -> NDArray[np.float64]:
+    """(classes,) fraction of images on which the logit of each class has the same sign."""
+    agreements: NDArray[np.float64] = ((actual > 0) == (expected > 0)).mean(0)
+    return agreements
+
+
+def least_class_agreement(actual: Logits, expected: Logits) -> float:
+    """That of the class that agrees least."""
+    return float(class_agreements(actual, expected).min())
+
+
+def top_ties(logits: Logits) -> float:
+    """Fraction of images (or pixels) whose largest logit is that of several classes: which of them wins says nothing."""
+    return float(((logits == logits.max(1, keepdims=True)).sum(1) > 1).mean())
 
 
 def top_k_accuracy(logits: Logits, labels: NDArray[np.int64], k: int) -> float:
-    """Percentage of images whose label is among the k largest logits."""
+    """Percentage of images whose label is among the k largest logits; of a single logit the labels are 0 and 1."""
+    logits = two_sided(logits)
     k = min(k, logits.shape[1])
     best = np.argpartition(-logits, k - 1, axis=1)[:, :k]
     return float(100 * (best == labels[:, None]).any(1).mean())

@@ -37,6 +37,7 @@ from evit_mobile.quantization.protection import Protection
 from evit_mobile.quantization.simulate import simulate
 from evit_mobile.reference import Reference
 from evit_mobile.rewrites import rewrite, rewrite_for_half, rewrite_for_integers
+from evit_mobile.spec import Task
 
 PROBE_IMAGES = 4
 INTEGER_PROBE_IMAGES = 16
@@ -110,7 +111,8 @@ def prepare(
             return make_plans(programs, observations, trial, precision, images, report)
 
         if precision is Precision.INT8 and max_drop is None:
-            protection = protect_to_floor(first, observations, images[:FLOOR_IMAGES], report)
+            ranked = reference.spec.task in (Task.CLASSIFICATION, Task.SEGMENTATION)
+            protection = protect_to_floor(first, observations, images[:FLOOR_IMAGES], report, ranked=ranked)
         elif precision is Precision.INT8 and max_drop is not None:
             labels = known_labels(reference, held_out)
 

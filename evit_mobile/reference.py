@@ -20,7 +20,7 @@ from evit_mobile.models.weights import LoadedModel, load_checkpoint, load_hub, l
 from evit_mobile.models.weights.assemble import resized_bias_table
 from evit_mobile.models.weights.template import BIAS_TABLE
 from evit_mobile.preprocessing import AS_STATED, PreprocessOptions, recorded_preprocessing, stated_preprocessing
-from evit_mobile.spec import ModelSpec, find_spec
+from evit_mobile.spec import ModelSpec, Task, find_spec
 
 Size = tuple[int, int]
 RECOVERED = "the record of the recovery"
@@ -225,6 +225,19 @@ def at_size(reference: Reference, size: Size) -> Reference:
     return replace(reference, spec=spec, module=module.eval())
 
 
+def with_task(reference: Reference, task: Task | None) -> Reference:
+    """`reference` with outputs that are read as `task` says, None for its own. Raises UsageError for what they cannot be."""
+    if task is None or task is reference.spec.task:
+        return reference
+    if (task, reference.spec.task) != (Task.MULTILABEL, Task.CLASSIFICATION):
+        raise UsageError(
+            got=f"--task {task} for {reference.spec.name}, whose task is {reference.spec.task}",
+            allowed=f"the model's own, or for a classifier {Task.MULTILABEL}",
+            do="leave --task out",
+        )
+    return replace(reference, spec=replace(reference.spec, output=task))
+
+
 def reload_reference(model: dict[str, Any], size: Size, weights: str | None = None) -> Reference:
     """The reference that a manifest's "model" entry describes, for images of `size` = (height, width) pixels.
 
@@ -252,4 +265,4 @@ def reload_reference(model: dict[str, Any], size: Size, weights: str | None = No
             allowed="the weights that were converted",
             do="pass those as --weights FILE",
         )
-    return reference
+    return with_task(reference, Task(model.get("task", reference.spec.task)))

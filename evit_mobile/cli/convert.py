@@ -20,6 +20,7 @@ from evit_mobile.cli.options import (
     CacheOption,
     CalibOption,
     ClassesOption,
+    FewOption,
     JsonOption,
     ModelOption,
     OnOption,
@@ -41,6 +42,16 @@ class ConvertOptions:
     model: ModelOption = None
     weights: WeightsOption = None
     num_classes: ClassesOption = None
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            metavar="multilabel",
+            help="A classifier that decides on each class by itself.",
+            show_default="what the model is",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
     size: SizeOption = None
     sizes: Annotated[
         str | None,
@@ -156,6 +167,7 @@ class ConvertOptions:
         ),
     ] = None
     on: OnOption = None
+    allow_few: FewOption = False
     format: Annotated[
         list[str] | None,
         typer.Option(

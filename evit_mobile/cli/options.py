@@ -55,6 +55,14 @@ CalibOption = Annotated[
         rich_help_panel=IMAGES,
     ),
 ]
+FewOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-few",
+        help="Let fewer held-out images than a verdict rests on be enough.",
+        rich_help_panel=JUDGES,
+    ),
+]
 SeedOption = Annotated[
     int | None,
     typer.Option("--seed", help="Seed of every random choice.", show_default=usual("seed"), rich_help_panel=IMAGES),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evit_mobile.cli.options import ImagesOption, JsonOption, OnOption
+from evit_mobile.cli.options import FewOption, ImagesOption, JsonOption, OnOption
 from evit_mobile.cli.show import progress, show
 
 
@@ -16,6 +16,7 @@ def validate(
     images: ImagesOption = None,
     weights: Annotated[str | None, typer.Option("--weights", help="Where the reference's weights are now.")] = None,
     on: OnOption = None,
+    allow_few: FewOption = False,
     json: JsonOption = False,
 ) -> None:
     """Prove a written artefact again: its bytes, its outputs, its accuracy."""
@@ -23,6 +24,8 @@ def validate(
     from evit_mobile.report import tables
 
     with progress() as report:
-        result = reading.validate(artefact, images=images, weights=weights, on=on or (), report=report)
+        result = reading.validate(
+            artefact, images=images, weights=weights, on=on or (), allow_few=allow_few, report=report
+        )
     show(tables.revalidation_rows(result), json, tables.revalidation_table)
     raise typer.Exit(0 if result.proven else 1)

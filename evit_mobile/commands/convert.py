@@ -24,7 +24,7 @@ from evit_mobile.metrics import Logits
 from evit_mobile.preparation import Lowerable, prepare, run_module
 from evit_mobile.progress import Report, silent
 from evit_mobile.recovery import recover
-from evit_mobile.reference import Reference, load_reference
+from evit_mobile.reference import Reference, load_reference, with_task
 from evit_mobile.request import ConvertRequest
 from evit_mobile.request.checks import check_folder, check_model, usable_targets
 from evit_mobile.sizes import Form, prepare_sizes
@@ -35,6 +35,7 @@ from evit_mobile.validation import golden as golden_vectors
 from evit_mobile.validation.judges import judges_for, verdict_of_all
 from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import overall, size_validation
+from evit_mobile.validation.verdict import Terms
 from evit_mobile.validation.verdict import judge as verdict_on
 from evit_mobile.version import __version__
 
@@ -122,6 +123,7 @@ def gather(request: ConvertRequest, targets: tuple[Target, ...], report: Report)
         num_classes=request.num_classes,
         seed=request.seed,
     )
+    reference = with_task(reference, request.task)
     check_model(request, reference)
     source = None if request.calib is None else Path(request.calib)
     if request.variation is not None:
@@ -212,9 +214,15 @@ def produce(target: Target, forms: Sequence[Form], request: ConvertRequest, repo
     )
     seconds = time.perf_counter() - started
     report(f"validating {path.name}")
+    terms = Terms(
+        precision=precision,
+        task=reference.spec.task,
+        recovery=reference.recovery,
+        max_drop=request.max_drop,
+        allow_few=request.allow_few,
+    )
     judged = {
-        name: judged_sizes(judge, artefact, forms, request.max_drop)
-        for name, judge in judges_for(target, request.on).items()
+        name: judged_sizes(judge, artefact, forms, terms) for name, judge in judges_for(target, request.on).items()
     }
     validations = tuple(replace(overall(sizes), on=name) for name, sizes in judged.items())
     sizes = next(iter(judged.values()))
@@ -255,14 +263,12 @@ def describe(reference: Reference, precision: Precision, labels: tuple[str, ...]
     )
 
 
-def judged_sizes(
-    judge: Judge, artefact: Artefact, forms: Sequence[Form], max_drop: float | None
-) -> list[SizeValidation]:
+def judged_sizes(judge: Judge, artefact: Artefact, forms: Sequence[Form], terms: Terms) -> list[SizeValidation]:
     """What a judge finds of the file at each of its sizes."""
     return [
         size_validation(
             form.reference.spec.size,
-            prove(judge, artefact, form.lowerable.stages, form.held_out, form.reference, max_drop),
+            prove(judge, artefact, form.lowerable.stages, form.held_out, form.reference, terms),
         )
         for form in forms
     ]
@@ -274,11 +280,9 @@ def prove(
     stages: Sequence[tuple[str, Logits]],
     held_out: Images,
     reference: Reference,
-    max_drop: float | None = None,
+    terms: Terms,
 ) -> Validation:
-    """Runs the written file on the held-out images and holds it against every stage before it; `max_drop` is the user's own limit,
-    in points.
-    """
+    """Runs the written file on the held-out images and holds it against every stage before it."""
     lack = judge.missing()
     if lack is not None:
         return not_run(judge.runtime, lack)
@@ -288,7 +292,5 @@ def prove(
         return not_run(judge.runtime, str(error))
     compared = [*stages, (artefact.format, logits)]
     labels = known_labels(reference, held_out)
-    validation = verdict_on(
-        compared, labels, artefact.precision, judge.runtime, reference.recovery, max_drop, task=reference.spec.task
-    )
+    validation = verdict_on(compared, labels, judge.runtime, terms)
     return with_settings(validation, judge, artefact.path, held_out)

@@ -32,6 +32,7 @@ from evit_mobile.validation.golden import find_faults, read_golden
 from evit_mobile.validation.judges import judges_for, verdict_of_all
 from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import overall, size_validation
+from evit_mobile.validation.verdict import Terms
 from evit_mobile.validation.verdict import judge as verdict_on
 
 
@@ -91,13 +92,19 @@ class Standard:
     reference: Reference
     held_out: Images
     expected: Logits
+    allow_few: bool = False
 
     def validation(self, judge: Judge, path: Path, precision: Precision) -> Validation:
         """The verdict on the file at `path`, as `judge` runs it. Raises ArtefactError, ToolchainError."""
         stages = [("reference", self.expected), ("artefact", run_artefact(judge, path, self.held_out))]
         labels = known_labels(self.reference, self.held_out)
-        recovery, task = self.reference.recovery, self.reference.spec.task
-        validation = verdict_on(stages, labels, precision, judge.runtime, recovery, task=task)
+        terms = Terms(
+            precision=precision,
+            task=self.reference.spec.task,
+            recovery=self.reference.recovery,
+            allow_few=self.allow_few,
+        )
+        validation = verdict_on(stages, labels, judge.runtime, terms)
         return with_settings(validation, judge, path, self.held_out)
 
 
@@ -107,10 +114,11 @@ def validate(
     images: Path | None = None,
     weights: str | None = None,
     on: Sequence[str] = (),
+    allow_few: bool = False,
     report: Report = silent,
 ) -> FolderValidation:
     """Judges an artefact, or every artefact of a folder, again: the bytes on disk against the manifest and the reference; and the
-    golden vectors beside them. `on` are judges as `ConvertRequest` has them.
+    golden vectors beside them. `on` and `allow_few` are as in `ConvertRequest`.
 
     Raises ArtefactError when there is no manifest or no such artefact in it, UsageError when the reference's weights
     cannot be found, DataError when the images cannot.
@@ -128,7 +136,7 @@ def validate(
         for size in sizes:
             if size not in forms:
                 report(f"running the reference at {size[0]}x{size[1]}")
-                forms[size] = standard_at(reference, held_out, size)
+                forms[size] = standard_at(reference, held_out, size, allow_few=allow_few)
         return [forms[size] for size in sizes]
 
     for entry in entries:
@@ -159,10 +167,11 @@ def check_golden(
     return GoldenCheck(verdict=Verdict.PASSED, reason=f"{count} images, {len(names)} artefacts")
 
 
-def standard_at(reference: Reference, held_out: Images, size: Size) -> Standard:
+def standard_at(reference: Reference, held_out: Images, size: Size, *, allow_few: bool) -> Standard:
     """What the files' outputs for images of `size` are held against."""
     resized, images = at_size(reference, size), images_at(held_out, size)
-    return Standard(reference=resized, held_out=images, expected=run_module(resized.module, images.batches()))
+    expected = run_module(resized.module, images.batches())
+    return Standard(reference=resized, held_out=images, expected=expected, allow_few=allow_few)
 
 
 def judge_again(

@@ -102,6 +102,12 @@ def fitting_entries(
             allowed="a classifier: the apps show labels",
             do="convert a classifier",
         )
+    if manifest["model"].get("num_classes") == 1:
+        raise UsageError(
+            got=f"{source}, a model of one logit",
+            allowed="a classifier of two classes or more: the apps show the largest",
+            do="run it in an app of your own, where above 0 is a yes",
+        )
     entries = [entry for entry in manifest["artefacts"] if entry["format"] in app.formats]
     if not entries:
         formats = ", ".join(sorted({entry["format"] for entry in manifest["artefacts"]})) or "no artefact"

@@ -15,6 +15,7 @@ from evit_mobile.quantization.plan import plan_from
 from evit_mobile.quantization.protection import Protection, protections
 from evit_mobile.quantization.sensitivity import measure_harms
 from evit_mobile.quantization.simulate import run_images, simulate
+from evit_mobile.quantization.ties import without_ties
 from evit_mobile.thresholds import THRESHOLDS
 
 FLOOR_DB = THRESHOLDS[Precision.INT8].min_sqnr_db + 5.0
@@ -30,23 +31,33 @@ Loss = Callable[[Protection], float]
 
 
 def protect_to_floor(
-    program: ExportedProgram, observations: Observations, images: Sequence[Tensor], report: Callable[[str], None]
+    program: ExportedProgram,
+    observations: Observations,
+    images: Sequence[Tensor],
+    report: Callable[[str], None],
+    *,
+    ranked: bool = True,
 ) -> Protection:
-    """The cheapest protection with which the program keeps FLOOR_DB on `images`, each (1, 3, H, W): mostly none."""
+    """The cheapest protection with which the program keeps FLOOR_DB on `images`, each (1, 3, H, W), and where classes are `ranked`
+    the largest logit is that of one: mostly none.
+    """
     expected = logits_of(program.module(check_guards=False), images)
 
-    def measured_db(protection: Protection) -> float:
-        simulated = simulate(program, plan_from(program, observations, protection.protected))
-        return sqnr_db(logits_of(simulated, images), expected)
+    def quantized(protection: Protection) -> Logits:
+        return logits_of(simulate(program, plan_from(program, observations, protection.protected)), images)
 
-    chosen = Protection()
-    actual_db = measured_db(chosen)
+    def measured_db(protection: Protection) -> float:
+        return sqnr_db(quantized(protection), expected)
+
+    logits = quantized(Protection())
+    start = chosen = without_ties(program, logits, report) if ranked else Protection()
+    actual_db = measured_db(chosen) if chosen.modules else sqnr_db(logits, expected)
     if actual_db >= FLOOR_DB:
         return chosen
     report(f"int8 keeps {actual_db:.1f} dB: looking for modules to leave float")
     missing_db = None
     harms = measure_harms(program, plan_from(program, observations), images[:HARM_IMAGES])
-    for chosen, predicted_db in protections(program, harms):
+    for chosen, predicted_db in protections(program, harms, start):
         missing_db = predicted_db - actual_db if missing_db is None else missing_db
         if predicted_db - missing_db < FLOOR_DB:
             continue
@@ -66,13 +77,16 @@ def protect_to_loss(
     allowed: float,
     report: Callable[[str], None],
 ) -> Protection:
-    """The cheapest protection on the path whose artefact loses at most `allowed` points; the best one tried if none does.
+    """The cheapest protection on the path whose artefact loses at most `allowed` points; the best one tried if none does. The path
+    starts without ties.
 
     Plans are tried in strides of STRIDE_DB from the cheapest on; between the last that fails and the first that keeps the
     limit the cheapest is then found by bisection.
     """
-    harms = measure_harms(program, plan_from(program, observations), images[:HARM_IMAGES])
-    path = list(protections(program, harms))
+    plan = plan_from(program, observations)
+    start = without_ties(program, logits_of(simulate(program, plan), images[:FLOOR_IMAGES]), report)
+    harms = measure_harms(program, plan, images[:HARM_IMAGES])
+    path = list(protections(program, harms, start))
     losses: dict[int, float] = {}
 
     def keeps(position: int) -> bool:

@@ -28,14 +28,17 @@ class Step:
     latency_ms: float
 
 
-def protection_path(program: ExportedProgram, harms: Mapping[str, Harm]) -> Iterator[Step]:
-    """Steps with more and more modules float; each protects what the one before does and the module that pays most.
+def protection_path(
+    program: ExportedProgram, harms: Mapping[str, Harm], start: frozenset[str] = frozenset()
+) -> Iterator[Step]:
+    """Steps with more and more modules float, from those of `start` on; each protects what the one before does and the module that
+    pays most.
 
     A module is a path of the model or any part of it: a convolution, an attention, a whole stage. The gain of a module can
     only shrink as others join, so the best of the last round is looked at first (lazy greedy).
     """
     search = _Search(graph_module(program), harms)
-    step = search.step(None, frozenset())
+    step = search.step(None, start)
     yield step
     waiting = [(-search.worth(step, path)[0], path) for path in search.modules()]
     heapq.heapify(waiting)
@@ -95,12 +98,14 @@ class Protection:
         return frozenset(self.modules)
 
 
-def protections(program: ExportedProgram, harms: Mapping[str, Harm]) -> Iterator[tuple[Protection, float]]:
+def protections(
+    program: ExportedProgram, harms: Mapping[str, Harm], start: Protection
+) -> Iterator[tuple[Protection, float]]:
     """The steps of `protection_path` with the SQNR in dB that is predicted for each."""
-    first = None
-    modules: tuple[str, ...] = ()
-    for step in protection_path(program, harms):
-        first = first or step
+    module = graph_module(program)
+    plain_ms = modelled_latency_ms(module, place(module))
+    modules = start.modules
+    for step in protection_path(program, harms, start.protected):
         if step.added is not None:
             modules = (*(m for m in modules if not m.startswith(f"{step.added}.")), step.added)
-        yield Protection(modules=modules, latency_ratio=step.latency_ms / first.latency_ms), step.predicted_sqnr_db
+        yield Protection(modules=modules, latency_ratio=step.latency_ms / plain_ms), step.predicted_sqnr_db

@@ -11,7 +11,7 @@ from typing import Any
 from converters.contract import Precision
 from evit_mobile.errors import UsageError
 from evit_mobile.request.checks import MODULE, check_values
-from evit_mobile.spec import ModelSpec, Variation
+from evit_mobile.spec import ModelSpec, Task, Variation
 from evit_mobile.strict_json import FieldError, read
 
 
@@ -30,6 +30,9 @@ class ConvertRequest:
     that it normalises itself, with `class_output` it names the class; `ios` is the oldest release it has to run on, None for what the
     precision needs.
 
+    `task` is "multilabel" for a classifier that decides on each class by itself, None for what the model is. With `allow_few`, fewer
+    held-out images than a verdict rests on are enough to pass.
+
     `on` are the judges that run the written files, each of which has to pass them; a format that none of them judges has its usual one
     (`converters.registry`, `evit-mobile doctor`).
 
@@ -43,6 +46,7 @@ class ConvertRequest:
     module: Any = field(default=None, repr=False, compare=False)  # an nn.Module: naming its type would load torch
     weights: str | None = None
     num_classes: int | None = None
+    task: Task | None = None
     size: tuple[int, int] | None = None
     sizes: tuple[tuple[int, int], ...] = ()
     variation: Variation | None = None
@@ -57,6 +61,7 @@ class ConvertRequest:
     calib: str | None = None
     seed: int = 0
     cache: bool = True
+    allow_few: bool = False
 
     on: tuple[str, ...] = ()
     image_input: bool = False

@@ -14,7 +14,7 @@ def size_validation(size: tuple[int, int], validation: Validation) -> SizeValida
 
 
 def overall(sizes: Sequence[SizeValidation]) -> Validation:
-    """The first size's validation, `failed` where another size did not pass."""
+    """The first size's validation, with the worst verdict of all sizes."""
     first, *others = sizes
     faults = [
         f"{one.function}: {one.validation.reason}" for one in others if one.validation.verdict is not Verdict.PASSED
@@ -22,4 +22,5 @@ def overall(sizes: Sequence[SizeValidation]) -> Validation:
     if not faults:
         return first.validation
     own = [] if first.validation.verdict is Verdict.PASSED else [first.validation.reason]
-    return replace(first.validation, verdict=Verdict.FAILED, reason="; ".join([*own, *faults]))
+    worst = Verdict.FAILED if any(one.validation.verdict is Verdict.FAILED for one in sizes) else Verdict.NOT_RUN
+    return replace(first.validation, verdict=worst, reason="; ".join([*own, *faults]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,49 +10,70 @@ from numpy.typing import NDArray
 
 from converters.contract import Precision
 from evit_mobile.findings import Hop, Recovery, Validation, Verdict
-from evit_mobile.metrics import Logits, compare, top_k_accuracy
+from evit_mobile.metrics import (
+    Agreement,
+    Logits,
+    class_agreements,
+    compare,
+    least_class_agreement,
+    top1_agreement,
+    top_k_accuracy,
+    top_ties,
+)
 from evit_mobile.spec import Task
-from evit_mobile.thresholds import RECOVERY, Thresholds, limits_for
+from evit_mobile.thresholds import FEWEST_IMAGES, RECOVERY, Thresholds, limits_for
+
+AGREEMENTS: dict[Task, Agreement | None] = {
+    Task.CLASSIFICATION: top1_agreement,
+    Task.MULTILABEL: least_class_agreement,
+    Task.SEGMENTATION: top1_agreement,
+    Task.FEATURES: None,
+}
+"""How often an artefact decides as the reference does, by task."""
 
 
-def judge(
-    stages: list[tuple[str, Logits]],
-    labels: NDArray[np.int64] | None,
-    precision: Precision,
-    runtime: str,
-    recovery: Recovery | None = None,
-    max_drop: float | None = None,
-    task: Task = Task.CLASSIFICATION,
-) -> Validation:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a verdict depends on beside the outputs. `recovery` is the reference's where it is a variation: its artefacts only pass if
+    it came close enough to the original. `max_drop` is a limit of the user's own, in points. With `allow_few` few images are enough.
+    """
+
+    precision: Precision
+    task: Task = Task.CLASSIFICATION
+    recovery: Recovery | None = None
+    max_drop: float | None = None
+    allow_few: bool = False
+
+
+def judge(stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, runtime: str, terms: Terms) -> Validation:
     """Verdict over `stages`, the outputs of the reference first and of the artefact last, as (name, output) each.
 
     An output is (images, classes), or (images, C, H, W) for segmentation and features. `labels` (images,) are the true
-    classes, or None. `recovery` is the reference's where it is a variation: its artefacts only pass if it came close enough to
-    the original. `max_drop` is a limit of the user's own, in points.
+    classes, or None.
     """
-    classes = task is not Task.FEATURES
+    agreement = AGREEMENTS[terms.task]
     reference, artefact = stages[0][1], stages[-1][1]
     hops = tuple(
         Hop(
             start=before,
             end=name,
-            step=compare(logits, previous, classes=classes),
-            total=compare(logits, reference, classes=classes),
+            step=compare(logits, previous, agreement),
+            total=compare(logits, reference, agreement),
         )
         for (before, previous), (name, logits) in pairwise(stages)
     )
     total = hops[-1].total
     top1_reference = None if labels is None else top_k_accuracy(reference, labels, 1)
     top1_artefact = None if labels is None else top_k_accuracy(artefact, labels, 1)
-    faults = find_faults(hops, limits_for(precision, max_drop), top1_reference, top1_artefact) + recovery_faults(
-        recovery
-    )
-    met = "all thresholds met"
-    if recovery is not None:
-        met += f", as {recovery.variation}: not the original's function"
+    few = too_few(len(reference), terms)
+    limits = limits_for(terms.precision, terms.max_drop)
+    detail = "" if agreement is None else shortfall(reference, artefact, terms.task)
+    faults = find_faults(hops, uncounted(limits) if few else limits, top1_reference, top1_artefact, detail)
+    faults += recovery_faults(terms.recovery)
+    verdict, reason = conclude(faults, few, terms.recovery)
     return Validation(
-        verdict=Verdict.FAILED if faults else Verdict.PASSED,
-        reason="; ".join(faults) if faults else met,
+        verdict=verdict,
+        reason=reason,
         images=len(reference),
         runtime=runtime,
         sqnr_db=total.sqnr_db,
@@ -60,21 +82,65 @@ def judge(
         top1_agreement=total.top1_agreement,
         top1_reference=top1_reference,
         top1_artefact=top1_artefact,
+        top_ties=top_ties(artefact) if agreement is top1_agreement else None,
         hops=hops,
     )
 
 
+def shortfall(reference: Logits, artefact: Logits, task: Task) -> str:
+    """What there is to say about a low agreement: which of several labels it is of, or that classes tie."""
+    if task is Task.MULTILABEL:
+        return f", of class {class_agreements(artefact, reference).argmin()}, which agrees least"
+    ties = top_ties(artefact)
+    if 2 * ties < 1 - top1_agreement(artefact, reference):
+        return ""
+    return f": on {100 * ties:.1f} % the largest logit is that of several of {artefact.shape[1]} classes"
+
+
+def too_few(images: int, terms: Terms) -> str | None:
+    """Why so many images are no proof, in words; None where they are enough."""
+    fewest = FEWEST_IMAGES[terms.task]
+    if images >= fewest or terms.allow_few:
+        return None
+    return f"too few to judge: {images} held-out images, at least {fewest} required (more images, or --allow-few)"
+
+
+def uncounted(limits: Thresholds) -> Thresholds:
+    """`limits` without what counts images, which means nothing for few; SQNR is known from one."""
+    return replace(limits, min_top1_agreement=0.0, max_top1_drop=100.0)
+
+
+def conclude(faults: list[str], few: str | None, recovery: Recovery | None) -> tuple[Verdict, str]:
+    """The verdict and its reason: a fault that was seen is one, however few images showed it."""
+    if faults:
+        return Verdict.FAILED, "; ".join(faults)
+    if few is not None:
+        return Verdict.NOT_RUN, few
+    met = "all thresholds met"
+    if recovery is not None:
+        met += f", as {recovery.variation}: not the original's function"
+    return Verdict.PASSED, met
+
+
 def find_faults(
-    hops: tuple[Hop, ...], limits: Thresholds, top1_reference: float | None, top1_artefact: float | None
+    hops: tuple[Hop, ...],
+    limits: Thresholds,
+    top1_reference: float | None,
+    top1_artefact: float | None,
+    detail: str = "",
 ) -> list[str]:
-    """Every threshold that is missed, in words. A NaN misses every threshold."""
+    """Every threshold that is missed, in words, `detail` being about agreement. A NaN misses every threshold."""
     last = hops[-1]
     measured = [
         (last.total.sqnr_db, limits.min_sqnr_db, "SQNR {0:.1f} dB, at least {1:.1f} dB required"),
     ]
     if last.total.top1_agreement is not None:
         measured.append(
-            (last.total.top1_agreement, limits.min_top1_agreement, "agreement {0:.4f}, at least {1:.4f} required")
+            (
+                last.total.top1_agreement,
+                limits.min_top1_agreement,
+                "agreement {0:.4f}, at least {1:.4f} required" + detail,
+            )
         )
     if len(hops) > 1:  # proven again later, an artefact is held against the reference alone
         against = f"SQNR {{0:.1f}} dB against the {last.start} program, at least {{1:.1f}} dB required"

@@ -18,7 +18,7 @@ from evit_mobile.models.mit import LiteMLA
 from evit_mobile.preparation import export, prepare
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm
-from evit_mobile.validation.verdict import judge
+from evit_mobile.validation.verdict import Terms, judge
 
 X = torch.linspace(-2, 2, 48).reshape(1, 3, 4, 4)
 METADATA = Metadata(description="a test")
@@ -118,5 +118,5 @@ def test_linear_attention_that_overflows_is_reported_and_passes_rewritten(tmp_pa
         path = tmp_path / f"{len(verdicts)}.mlpackage"
         target.lower(program, Precision.FP16, path, METADATA)
         stages = [("reference", expected), ("coreml", target.load(path)(images))]
-        verdicts.append(judge(stages, None, Precision.FP16, target.runtime).verdict)
+        verdicts.append(judge(stages, None, target.runtime, Terms(precision=Precision.FP16)).verdict)
     assert verdicts == [Verdict.PASSED, Verdict.FAILED]

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from calib import Bundled, open_bundled
 from evit_mobile import cli
 from evit_mobile.models.bundled import bundled_checkpoint
 
@@ -103,6 +104,23 @@ def test_bad_input_is_explained_with_exit_code_2(
     assert "Traceback" not in captured.err
     assert captured.out == ""
     assert not list(tmp_path.glob("out/*.tflite"))
+
+
+@pytest.mark.slow
+def test_few_images_are_no_proof_unless_they_are_allowed_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = open_bundled(Bundled.TEST)
+    np.savez(tmp_path / "few.npz", images=np.stack([np.asarray(dataset.item(index)) for index in range(3)]))
+    out = tmp_path / "out"
+    options = ("--calib", str(tmp_path / "few.npz"), "--size", "64", "--fp32", "--out", str(out))
+    assert run(monkeypatch, *CONVERT, *options) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "too few to judge: 2 held-out images, at least 32 required" in printed
+    assert "not_run" in printed
+    assert run(monkeypatch, "validate", str(out)) == 1
+    assert run(monkeypatch, "validate", str(out), "--allow-few") == 0
+    assert run(monkeypatch, *CONVERT, *options, "--allow-few") == 0
 
 
 def test_models_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,20 +20,20 @@ from evit_mobile.errors import UsageError
 from evit_mobile.findings import Verdict
 from evit_mobile.labels import task_matches
 from evit_mobile.manifest import read_manifest
-from evit_mobile.metrics import compare
+from evit_mobile.metrics import compare, top1_agreement
 from evit_mobile.models import build_model
 from evit_mobile.models.bundled import bundled_checkpoint
 from evit_mobile.models.weights import load_checkpoint
 from evit_mobile.reference import load_reference
 from evit_mobile.spec import ModelSpec, Task, find_spec
-from evit_mobile.validation.verdict import judge
+from evit_mobile.validation.verdict import Terms, judge
 
 SEGMENTER, FEATURES = "efficientvit_seg_b0_cityscapes", "efficientvit_l0"
 SIZE = (64, 64)
 STEPS = 40
 FORMATS = ["coreml", "tflite", "executorch"]
 RNG = np.random.default_rng(0)
-MAP = RNG.normal(size=(4, 5, 8, 12)).astype(np.float32)
+MAP = RNG.normal(size=(8, 5, 8, 12)).astype(np.float32)
 
 
 # ---- verdicts ----
@@ -41,25 +41,30 @@ MAP = RNG.normal(size=(4, 5, 8, 12)).astype(np.float32)
 
 def test_agreement_counts_pixels() -> None:
     changed = MAP.copy()
-    changed[0, :, :2] = -changed[0, :, :2]  # 24 of 384 pixels now have their smallest logit on top
-    assert compare(changed, MAP).top1_agreement == pytest.approx(1 - 24 / 384)
+    changed[0, :, :2] = -changed[0, :, :2]  # 24 of 768 pixels now have their smallest logit on top
+    assert compare(changed, MAP, top1_agreement).top1_agreement == pytest.approx(1 - 24 / 768)
 
 
 def test_pixels_that_disagree_fail() -> None:
     changed = MAP.copy()
     changed[1] = MAP[1, ::-1]
-    result = judge([("reference", MAP), ("artefact", changed)], None, Precision.INT8, "test", task=Task.SEGMENTATION)
+    result = judge(
+        [("reference", MAP), ("artefact", changed)],
+        None,
+        "test",
+        Terms(precision=Precision.INT8, task=Task.SEGMENTATION),
+    )
     assert result.verdict is Verdict.FAILED
     assert "agreement" in result.reason
 
 
 def test_features_are_not_classes() -> None:
     stages = [("reference", MAP), ("artefact", MAP * np.float32(1.001))]
-    result = judge(stages, None, Precision.FP16, "test", task=Task.FEATURES)
+    result = judge(stages, None, "test", Terms(precision=Precision.FP16, task=Task.FEATURES))
     assert result.verdict is Verdict.PASSED
     assert result.top1_agreement is None
     stages[-1] = ("artefact", np.full_like(MAP, np.nan))
-    assert judge(stages, None, Precision.FP16, "test", task=Task.FEATURES).verdict is Verdict.FAILED
+    assert judge(stages, None, "test", Terms(precision=Precision.FP16, task=Task.FEATURES)).verdict is Verdict.FAILED
 
 
 def test_labels_of_images_are_no_labels_of_pixels() -> None:

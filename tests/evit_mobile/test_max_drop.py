@@ -49,13 +49,13 @@ def lowered_by(points: float) -> Any:
 
     original = pipeline.verdict_on
 
-    def prove(target: Any, artefact: Any, stages: Any, held_out: Any, reference: Any, *limits: Any) -> Any:
+    def prove(target: Any, artefact: Any, stages: Any, held_out: Any, reference: Any, terms: Any) -> Any:
         expected, labels = stages[0][1], pipeline.known_labels(reference, held_out)
         logits = expected.copy()
         right = np.flatnonzero(expected.argmax(1) == labels)[: round(points / 100 * len(labels)) + 1]
         logits[right] = -logits[right]
         compared = [*stages, (artefact.format, logits)]
-        return original(compared, labels, artefact.precision, target.runtime, None, *limits, task=reference.spec.task)
+        return original(compared, labels, target.runtime, terms)
 
     return prove
 

@@ -85,6 +85,9 @@ def test_a_file_passes_where_every_size_does() -> None:
     assert overall([good, good]) == good.validation
     assert (overall([good, bad]).verdict, overall([good, bad]).reason) == (Verdict.FAILED, "size_160x192: SQNR")
     assert overall([bad, good]).verdict is Verdict.FAILED
+    few = sized(SIZES[0], Verdict.NOT_RUN, "too few")
+    assert overall([few, few]).verdict is Verdict.NOT_RUN
+    assert overall([few, bad]).verdict is Verdict.FAILED
 
 
 @pytest.mark.slow

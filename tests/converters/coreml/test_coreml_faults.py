@@ -27,7 +27,7 @@ from converters.files import sha256
 from converters.quantized_program import quantize_program
 from evit_mobile import cli
 from evit_mobile.findings import Verdict
-from evit_mobile.validation.verdict import judge
+from evit_mobile.validation.verdict import Terms, judge
 
 IMAGES = torch.randn(64, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 PRECISIONS = (Precision.FP16, Precision.INT8_PALETTE6)
@@ -334,7 +334,9 @@ def verdict(path: Path, precision: Precision, expected: np.ndarray) -> Verdict:
         actual = runtime.load(path)(IMAGES.numpy())
     except ConverterError:
         return Verdict.FAILED
-    return judge([("reference", expected), ("coreml", actual)], None, precision, runtime.runtime()).verdict
+    return judge(
+        [("reference", expected), ("coreml", actual)], None, runtime.runtime(), Terms(precision=precision)
+    ).verdict
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
