@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from calib.images import content_digest as content_digest
     from calib.kept import KeptDataset as KeptDataset
     from calib.kept import batches as batches
-    from calib.observers import ChannelMinMaxObserver as ChannelMinMaxObserver
     from calib.observers import EntropyObserver as EntropyObserver
     from calib.observers import HistogramObserver as HistogramObserver
     from calib.observers import Method as Method
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
     from calib.splits import select_calibration as select_calibration
     from calib.splits import select_held_out as select_held_out
     from calib.splits import split as split
-    from calib.weights import max_scales as max_scales
-    from calib.weights import mse_scales as mse_scales
 
 _EXPORTS: dict[str, tuple[str, ...]] = {
     "calib.datasets": ("ImageDataset", "open_dataset"),
@@ -49,7 +46,6 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "calib.images": ("content_digest",),
     "calib.kept": ("KeptDataset", "batches"),
     "calib.observers": (
-        "ChannelMinMaxObserver",
         "EntropyObserver",
         "HistogramObserver",
         "MSEObserver",
@@ -64,7 +60,6 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "calib.ranges": ("affine_parameters",),
     "calib.sources.bundled": ("Bundled", "bundled_class_names", "bundled_preprocess", "open_bundled"),
     "calib.splits": ("Selection", "Split", "select", "select_calibration", "select_held_out", "split"),
-    "calib.weights": ("max_scales", "mse_scales"),
 }
 _HOMES = {name: module for module, names in _EXPORTS.items() for name in names}
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 State = Mapping[str, NDArray[Any]]
 
 __all__ = [
-    "ChannelMinMaxObserver",
     "EntropyObserver",
     "HistogramObserver",
     "MSEObserver",
@@ -170,34 +169,6 @@ class EntropyObserver(HistogramObserver):
 
     def range(self) -> Range:
         return entropy_range(*self.histogram.non_empty(), *self.extremes())
-
-
-class ChannelMinMaxObserver:
-    """The exact extremes of every channel: what equalisation and per-channel decisions need.
-
-    Histogram methods are not offered per channel: no target quantizes activations per channel, and weights are known
-    whole (see `calib.weights`).
-    """
-
-    def __init__(self, axis: int = 1, name: str = "a tensor") -> None:
-        self.axis = axis
-        self.name = name
-        self._ranges: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
-
-    def observe(self, tensor: Tensor | NDArray[np.floating]) -> None:
-        values = _array(tensor)
-        _extremes(values, self.name)
-        others = tuple(axis for axis in range(values.ndim) if axis != self.axis % values.ndim)
-        low, high = values.min(axis=others), values.max(axis=others)
-        if self._ranges is not None:
-            low, high = np.minimum(low, self._ranges[0]), np.maximum(high, self._ranges[1])
-        self._ranges = (low, high)
-
-    def ranges(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Lows and highs, (channels,) each. Raises DataError when nothing was observed."""
-        if self._ranges is None:
-            raise _nothing_observed(self.name)
-        return self._ranges
 
 
 OBSERVERS: dict[Method, Callable[[str], Observer]] = {

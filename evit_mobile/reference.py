@@ -16,7 +16,7 @@ from evit_mobile.errors import UsageError
 from evit_mobile.findings import Recovery
 from evit_mobile.models import build_model
 from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoint
-from evit_mobile.models.weights import LoadedModel, load_checkpoint, load_hub, load_module
+from evit_mobile.models.weights import LoadedModel, is_hub_reference, load_checkpoint, load_hub, load_module
 from evit_mobile.models.weights.assemble import resized_bias_table
 from evit_mobile.models.weights.template import BIAS_TABLE
 from evit_mobile.preprocessing import AS_STATED, PreprocessOptions, recorded_preprocessing, stated_preprocessing
@@ -105,7 +105,7 @@ def _load(
         return _bundled(name or DEFAULT_MODEL, size, num_classes)
     if weights == "random":
         return _random(name or DEFAULT_MODEL, size, num_classes, seed)
-    if weights == "hub" or str(weights).startswith("hf://"):
+    if is_hub_reference(str(weights)):
         return _loaded("hub", load_hub(str(weights), model=name, size=size, num_classes=num_classes))
     return _loaded("file", load_checkpoint(Path(weights), model=name, size=size, num_classes=num_classes))
 

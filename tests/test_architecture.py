@@ -17,6 +17,7 @@ import pytest
 import calib
 import converters
 import evit_mobile
+from calib.preprocess import Preprocess
 from converters.registry import TARGETS
 from evit_mobile.manifest import FIELDS, SCHEMA
 
@@ -40,7 +41,7 @@ EMPTY = {
         "task": "classification",
         "weights": "random",
     },
-    "input": {"shape": [1, 3, 32, 32], "mean": [0, 0, 0], "std": [1, 1, 1]},
+    "input": {"shape": [1, 3, 32, 32], **Preprocess(size=(32, 32)).to_manifest()},
     "artefacts": [],
     "labels": [],
     "calibration": {"source": "", "images": 0},

@@ -12,7 +12,7 @@ from calib.preprocess import Preprocess
 from converters.contract import Judge, Precision
 from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
 from converters.files import sha256
-from converters.registry import SUFFIXES, find_target
+from converters.registry import SUFFIXES, find_target, target_of
 from evit_mobile.commands.inspect import installed_target
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, everything, held_out_images
 from evit_mobile.errors import UsageError
@@ -96,7 +96,7 @@ class Standard:
 
     def validation(self, judge: Judge, path: Path, precision: Precision) -> Validation:
         """The verdict on the file at `path`, as `judge` runs it. Raises ArtefactError, ToolchainError."""
-        stages = [("reference", self.expected), ("artefact", run_artefact(judge, path, self.held_out))]
+        stages = [("reference", self.expected), (str(target_of(path)), run_artefact(judge, path, self.held_out))]
         labels = known_labels(self.reference, self.held_out)
         terms = Terms(
             precision=precision,

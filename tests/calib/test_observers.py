@@ -14,7 +14,6 @@ from hypothesis.extra import numpy as hnp
 from calib.errors import DataError
 from calib.histogram import StreamingHistogram
 from calib.observers import (
-    ChannelMinMaxObserver,
     EntropyObserver,
     HistogramObserver,
     Method,
@@ -183,21 +182,6 @@ def test_low_precision_tensors_are_read() -> None:
     assert observer.range() == (-1.5, 2.25)
 
 
-@given(
-    first=hnp.arrays(np.float32, (2, 3, 4), elements=st.floats(-9, 9, width=32)),
-    second=hnp.arrays(np.float32, (2, 3, 4), elements=st.floats(-9, 9, width=32)),
-    axis=st.sampled_from([0, 1, 2, -1]),
-)
-def test_channel_min_max_is_numpys(first: np.ndarray, second: np.ndarray, axis: int) -> None:
-    observer = ChannelMinMaxObserver(axis=axis)
-    observer.observe(first)
-    observer.observe(torch.from_numpy(second))
-    both = np.moveaxis(np.stack([first, second]), axis % 3 + 1, 0).reshape(first.shape[axis], -1)
-    lows, highs = observer.ranges()
-    np.testing.assert_array_equal(lows, both.min(1))
-    np.testing.assert_array_equal(highs, both.max(1))
-
-
 @pytest.mark.parametrize("method", Method)
 @pytest.mark.parametrize("planted", [np.nan, np.inf, -np.inf])
 def test_a_value_that_is_not_finite_is_an_error_naming_the_tensor(method: Method, planted: float) -> None:
@@ -212,11 +196,6 @@ def test_a_value_that_is_not_finite_is_an_error_naming_the_tensor(method: Method
 def test_nothing_observed_is_an_error(method: Method) -> None:
     with pytest.raises(DataError, match="no observation"):
         make_observer(method).range()
-
-
-def test_nothing_observed_per_channel_is_an_error() -> None:
-    with pytest.raises(DataError, match="no observation"):
-        ChannelMinMaxObserver().ranges()
 
 
 def test_an_empty_tensor_is_an_error() -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from calib.errors import DataError
 from calib.observers import EntropyObserver, MSEObserver
 from calib.ranges import QMAX, QMIN, affine_parameters
-from calib.weights import max_scales, mse_scales
 
 BOUNDS = st.floats(-1e30, 1e30)
 
@@ -115,37 +114,3 @@ def test_entropy_range_lies_inside(kind: str) -> None:
     observer.observe(values)
     low, high = observer.range()
     assert min(float(values.min()), 0) <= low <= 0 <= high <= max(float(values.max()), 0)
-
-
-@pytest.mark.parametrize("axis", [0, 1, -1])
-def test_max_scales_are_numpys(axis: int) -> None:
-    weight = np.random.default_rng(0).standard_normal((5, 6, 7)).astype(np.float32)
-    others = tuple(number for number in range(3) if number != axis % 3)
-    np.testing.assert_allclose(max_scales(weight, axis), np.abs(weight).max(others) / 127, rtol=1e-6)
-
-
-@settings(max_examples=20)
-@given(seed=st.integers(0, 1000), tails=st.integers(2, 6))
-def test_mse_scales_never_lose_to_max_scales(seed: int, tails: int) -> None:
-    weight = np.random.default_rng(seed).standard_t(tails, (8, 4, 3, 3)).astype(np.float32)
-
-    def harm(scales: np.ndarray) -> np.ndarray:
-        wide = scales[:, None, None, None].astype(np.float64)
-        return np.square(np.clip(np.rint(weight / wide), -127, 127) * wide - weight).sum((1, 2, 3))
-
-    assert (harm(mse_scales(weight)) <= harm(max_scales(weight)) * (1 + 1e-5)).all()
-
-
-def test_mse_scales_clip_an_outlier() -> None:
-    weight = np.random.default_rng(0).standard_normal((2, 400_000), np.float32)
-    weight[1, 5] = 12.0
-    scales = mse_scales(weight)
-    assert scales[1] < 0.8 * max_scales(weight)[1]
-    assert scales[0] > 0.7 * max_scales(weight)[0]
-
-
-def test_a_channel_of_zeros_has_scale_one() -> None:
-    weight = np.zeros((2, 9), np.float32)
-    weight[1] = 1
-    assert max_scales(weight).tolist() == [1.0, pytest.approx(1 / 127)]
-    assert mse_scales(weight)[0] == 1.0
