@@ -107,7 +107,9 @@ class _Writer:
             datatype=getattr(schema.XNNDatatype, f"xnn_datatype_{tensor.dtype}"),
             num_dims=len(tensor.shape),
             dims=list(tensor.shape),
-            constant_buffer_idx=self._constant(tensor.data.tobytes()) if inside and tensor.data is not None else 0,
+            constant_buffer_idx=self._constant(tensor.data.tobytes(), tensor.packing)
+            if inside and tensor.data is not None
+            else 0,
             external_id=external,
             flags=flags,
             id_out=self._ids[id(tensor)],
@@ -131,9 +133,9 @@ class _Writer:
             num_scales=len(scales),
         )
 
-    def _constant(self, content: bytes) -> int:
-        """Index of a new entry for `content`, whose key is its digest."""
-        key = hashlib.sha256(content).hexdigest()
+    def _constant(self, content: bytes, packing: str = "") -> int:
+        """Index of a new entry for `content`, whose key is its digest and that of how it is packed."""
+        key = hashlib.sha256(packing.encode() + content).hexdigest()
         self.constants[key] = content
         self._entries.append(schema.ConstantDataOffset(offset=NO_OFFSET, size=len(content), named_key=key))
         return len(self._entries) - 1

@@ -21,7 +21,8 @@ Clamp = tuple[float, float]
 MAX_RANK = 6
 """XNN_MAX_TENSOR_DIMS."""
 
-PACKED_FIELDS = ("filter_id", "bias_id")
+WEIGHT_FIELD = "filter_id"
+PACKED_FIELDS = (WEIGHT_FIELD, "bias_id")
 """The operands whose constants XNNPACK copies into a form of its own when it loads a graph: those of convolutions and fully connected
 layers (`getPackedValueIds` in backends/xnnpack/runtime/XNNCompiler.cpp of pytorch/executorch@v1.4.1). All others it reads at every run
 from where they were, which ExecuTorch may have freed by then."""
@@ -52,12 +53,14 @@ NUMPY_TYPES: dict[str, type[np.generic]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tensor:
-    """A tensor of the delegate, shaped as it is stored. `data` makes it a constant."""
+    """A tensor of the delegate, shaped as it is stored. `data` makes it a constant; `packing` says what else but its bytes XNNPACK packs
+    it by."""
 
     shape: Shape
     dtype: DataType
     quantization: Quantization | None = None
     data: Array | None = None
+    packing: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,14 @@ class Operation:
     fields: dict[str, Any]
     clamp: Clamp | None = None
     module: str = ""
+
+    @property
+    def packing(self) -> str:
+        """All that the packed form of a weight may depend on besides its bytes."""
+        tensors = (*self.inputs.values(), self.output)
+        numbers = [None if tensor is None else (tensor.dtype, tensor.quantization) for tensor in tensors]
+        weight = self.inputs[WEIGHT_FIELD]
+        return repr((self.kind, sorted(self.fields.items()), numbers, None if weight is None else weight.shape))
 
 
 @dataclass(slots=True)
@@ -112,3 +123,18 @@ class Graph:
                 if tensor is not None and tensor.data is not None and name not in PACKED_FIELDS:
                     operation.inputs[name] = handed.setdefault(id(tensor), replace(tensor))
         self.constants = list(handed.values())
+
+    def tell_apart(self) -> None:
+        """Makes one tensor of each way in which XNNPACK packs a weight.
+
+        Its weight cache, which all files of a process share, knows packed weights by the keys of weight and bias alone. Equal bytes
+        under one key would be packed once, be it for float32 or float16, for one zero point or another.
+        """
+        told: dict[tuple[int, str], Tensor] = {}
+        for operation in self.operations:
+            tensor = operation.inputs.get(WEIGHT_FIELD)
+            if tensor is not None:
+                packing = operation.packing
+                operation.inputs[WEIGHT_FIELD] = told.setdefault(
+                    (id(tensor), packing), replace(tensor, packing=packing)
+                )

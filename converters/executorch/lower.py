@@ -41,4 +41,5 @@ def to_graph(program: ExportedProgram, precision: Precision, interface: Interfac
     translate(program, emitter, OPERATORS, input_of(interface), output_of(interface))
     emitter.graph.prune()
     emitter.graph.hand_in()
+    emitter.graph.tell_apart()
     return emitter.graph

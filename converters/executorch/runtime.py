@@ -96,7 +96,7 @@ def run_with_weight_cache(path: Path, images: np.ndarray) -> SettingsRun:
         if child.returncode:
             return SettingsRun(words=words, fault=f"with the weight cache it does not run ({last})")
         with np.load(outputs) as runs:
-            return SettingsRun(words=words, fault=difference(runs["off"], runs["on"]))
+            return SettingsRun(words=words, fault=difference(runs["off0"], runs["on0"]))
 
 
 def difference(off: np.ndarray, on: np.ndarray) -> str | None:

@@ -5,14 +5,16 @@ ExecuTorch's builds for Android and Apple and off in its Python package (tools/c
 pytorch/executorch@v1.4.1), which has no call for it. Its libraries export the C++ functions, though. They are called by their compiled
 names, and believed only when the backend then says that it has the setting.
 
-Imports nothing of ours: this file is also a program, `weight_cache.py MODEL.pte IMAGES.npy OUTPUTS.npz`. It runs in a process of its own,
-because reading freed memory ends one, and with any version of executorch. It exits with UNSETTABLE where the cache cannot be set.
+Imports nothing of ours: this file is also a program, `weight_cache.py MODEL.pte... IMAGES.npy OUTPUTS.npz`, which calls the outputs off0,
+on0 and so on. It runs in a process of its own, because reading freed memory ends one, with any version of executorch, and exits with
+UNSETTABLE where the cache cannot be set.
 """
 
 from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 UNSETTABLE = 3
@@ -70,24 +72,28 @@ def call(name: str, option: Option) -> None:
         raise CannotSetError(f"executorch answers with error 0x{status:x}")
 
 
-def run(path: str, images: Any) -> Any:
-    """The outputs of the file's method for `images` (B, ...) as it takes them, one after the other."""
+def run(paths: Sequence[str], images: Any) -> list[Any]:
+    """The outputs of each file's method for `images` (B, ...) as it takes them, one after the other; all files are loaded before the first
+    runs."""
     import numpy as np
     import torch
     from executorch.runtime import Runtime, Verification
 
-    # By its path: the runtime maps the file's parts, and what it frees is gone.
-    program = Runtime.get().load_program(path, verification=Verification.InternalConsistency)
-    method = program.load_method("forward")
-    batch = method.metadata.input_tensor_meta(0).sizes()[0]
-    inputs = [torch.from_numpy(images[[index] * batch]) for index in range(len(images))]
-    return np.stack([method.execute([one])[0].numpy()[0].copy() for one in inputs])
+    # By their paths: the runtime maps the files' parts, and what it frees is gone.
+    programs = [Runtime.get().load_program(path, verification=Verification.InternalConsistency) for path in paths]
+    outputs = []
+    for method in [program.load_method("forward") for program in programs]:
+        batch = method.metadata.input_tensor_meta(0).sizes()[0]
+        inputs = [torch.from_numpy(images[[index] * batch]) for index in range(len(images))]
+        outputs.append(np.stack([method.execute([one])[0].numpy()[0].copy() for one in inputs]))
+    return outputs
 
 
-def main(model: str, images: str, outputs: str) -> None:
-    """Runs `model` with the cache off, then on."""
+def main(*arguments: str) -> None:
+    """Runs the models with the cache off, then on."""
     import numpy as np
 
+    *models, images, outputs = arguments
     stacked, results = np.load(images), {}
     for name, enabled in (("off", False), ("on", True)):
         try:
@@ -95,7 +101,7 @@ def main(model: str, images: str, outputs: str) -> None:
         except CannotSetError as error:
             print(error, file=sys.stderr)
             sys.exit(UNSETTABLE)
-        results[name] = run(model, stacked)
+        results.update({f"{name}{position}": output for position, output in enumerate(run(models, stacked))})
     np.savez(outputs, **results)
 
 

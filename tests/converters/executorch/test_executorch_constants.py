@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -180,3 +182,41 @@ def test_constants_that_are_too_short_or_missing_are_refused() -> None:
     tensor.data_buffer_idx = 2
     with pytest.raises(ArtefactError, match="missing"):
         check_constants(container)
+
+
+def together(files: list[Path], x: Tensor, outputs: Path) -> dict[str, np.ndarray]:
+    """Outputs of files that are loaded into one process, one after the other, with the weight cache off and on."""
+    given = outputs.with_suffix(".npy")
+    np.save(given, x.numpy())
+    command = [sys.executable, "-P", weight_cache.__file__, *map(str, files), str(given), str(outputs)]
+    subprocess.run(command, check=True, capture_output=True)
+    with np.load(outputs) as runs:
+        return dict(runs)
+
+
+def test_files_that_share_weights_do_not_share_their_packed_form(tmp_path: Path) -> None:
+    """An app may hold float32 and float16, or two calibrations, of one model: the cache is the process's."""
+    x = images()
+    program = export(nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 1, bias=False)), x)
+    variants = {
+        "fp32": content(program),
+        "fp16": content(program, Precision.FP16),
+        "int8": content(quantize(program, x), Precision.INT8),
+        "other int8": content(quantize(program, 3 * x), Precision.INT8),
+    }
+    files = []
+    for name, file in variants.items():
+        files.append(tmp_path / f"{name}.pte")
+        files[-1].write_bytes(file)
+    runs = together(files, x, tmp_path / "outputs.npz")
+    for position in range(len(files)):
+        assert runs[f"on{position}"].tobytes() == runs[f"off{position}"].tobytes()
+
+
+def test_one_weight_behind_two_scales_is_packed_twice() -> None:
+    x = images()
+    shared = nn.Conv2d(4, 4, 1, bias=False)
+    program = quantize(export(Apply(lambda x, f: torch.cat([f(x), f(3 * x)], 1), f=shared), x), x)
+    stored = graph(content(program, Precision.INT8))
+    keys = [stored.values[node.packed[0]].key for node in stored.nodes if node.packed]
+    assert len(keys) == len(set(keys)) == 2
