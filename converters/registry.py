@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.contract import Judge, Target
-from converters.errors import ConverterError, ToolchainError
+from converters.errors import ArtefactError, ConverterError, ToolchainError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +143,18 @@ def _named(spelled: str) -> Any:
 def target_of(path: Path) -> str | None:
     """The name of the target that writes files with this suffix, None for other files."""
     return SUFFIXES.get("".join(path.suffixes[-2:])) or SUFFIXES.get(path.suffix)
+
+
+def artefact_target(path: Path) -> str:
+    """The name of the target that wrote `path`. Raises ArtefactError where there is nothing, or no artefact."""
+    name = target_of(path)
+    if name is None or not path.exists():
+        raise ArtefactError(
+            got=f"{path}" + ("" if path.exists() else ", which does not exist"),
+            allowed=f"a file ending in {', '.join(SUFFIXES)}",
+            do="name a written artefact",
+        )
+    return name
 
 
 def find_installed_target(name: str) -> Target:

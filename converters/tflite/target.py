@@ -23,7 +23,11 @@ class TFLiteTarget:
     name = "tflite"
     suffix = ".tflite"
     precisions = MappingProxyType(
-        {precision: FloatType.FP16 if precision is Precision.FP16 else FloatType.FP32 for precision in Precision}
+        {
+            precision: FloatType.FP16 if precision is Precision.FP16 else FloatType.FP32
+            for precision in Precision
+            if precision.palette_bits is None
+        }
     )
     runtime = RUNTIME
     evaluated = False

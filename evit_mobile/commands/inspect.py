@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from converters.contract import Inspection, Target, compiled_for_npu
-from converters.errors import ArtefactError
-from converters.registry import SUFFIXES, find_installed_target, target_of
+from converters.registry import artefact_target, find_installed_target
 
 
 def inspect(path: Path) -> Inspection:
@@ -23,10 +22,5 @@ def inspect(path: Path) -> Inspection:
 
 
 def installed_target(path: Path) -> Target:
-    """The target of an artefact by its suffix. Raises ArtefactError for another file, ToolchainError when not installed."""
-    name = target_of(path)
-    if name is None:
-        raise ArtefactError(got=f"{path}", allowed=f"a file ending in {', '.join(SUFFIXES)}", do="name an artefact")
-    if not path.exists():
-        raise ArtefactError(got=f"{path}, which does not exist", allowed="a written artefact", do="correct the path")
-    return find_installed_target(name)
+    """The target that wrote an artefact. Raises ArtefactError for another file, ToolchainError when not installed."""
+    return find_installed_target(artefact_target(path))

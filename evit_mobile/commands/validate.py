@@ -12,7 +12,7 @@ from calib.preprocess import Preprocess
 from converters.contract import Judge, Precision
 from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
 from converters.files import sha256
-from converters.registry import SUFFIXES, find_target, target_of
+from converters.registry import find_target, target_of
 from evit_mobile.commands.inspect import installed_target
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, everything, held_out_images
 from evit_mobile.errors import UsageError
@@ -270,7 +270,7 @@ def evaluate(
 
 def listed_artefacts(path: Path) -> tuple[Path, dict[str, Any], list[dict[str, Any]]]:
     """Folder, manifest and entries of an artefact or of all artefacts of a folder. Raises ArtefactError."""
-    folder = path if (path / FILE_NAME).exists() or (path.is_dir() and path.suffix not in SUFFIXES) else path.parent
+    folder = path if (path / FILE_NAME).exists() or (path.is_dir() and target_of(path) is None) else path.parent
     if not path.exists():
         raise ArtefactError(
             got=f"{path}, which does not exist", allowed="an artefact or its folder", do="correct the path"

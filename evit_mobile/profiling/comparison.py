@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import ArtefactError
-from converters.registry import SUFFIXES
+from converters.registry import target_of
 from evit_mobile.profiling.records import PROFILE_NAME, read
 from evit_mobile.statistics import ratio, unpaired_ratio
 
@@ -23,7 +23,7 @@ def compare(first: Path, second: Path) -> dict[str, Any]:
     """
     before, after = latest(first), latest(second)
     names = [(name, name) for name in before if name in after]
-    if first.suffix in SUFFIXES and second.suffix in SUFFIXES:
+    if target_of(first) and target_of(second):
         names = [(first.name, second.name)]
     if not names:
         raise ArtefactError(
@@ -36,7 +36,7 @@ def compare(first: Path, second: Path) -> dict[str, Any]:
 
 def latest(path: Path) -> dict[str, dict[str, Any]]:
     """The latest record of an artefact, or of each artefact in a file, by name. Raises ArtefactError."""
-    if path.suffix not in SUFFIXES:
+    if target_of(path) is None:
         return {item["artefact"]["name"]: item for item in read(path)}
     records = {item["artefact"]["name"]: item for item in read(path.parent / PROFILE_NAME)}
     if path.name not in records:

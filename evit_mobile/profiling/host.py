@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import converters
+from evit_mobile.errors import UsageError
 from evit_mobile.profiling.channel import WORKER, Worker
 from evit_mobile.profiling.estimates import EstimatedOperation, estimated_operators
 from evit_mobile.profiling.fine_clock import fine_clock
@@ -28,9 +29,17 @@ OPERATOR_RUNS = 200
 OPERATOR_TIMEOUT_S = 300
 
 
-def session_file(format: str) -> Path:
-    """The stand-alone module that runs artefacts of a format."""
-    return CONVERTERS / format / "session.py"
+def session_file(item: Subject) -> Path:
+    """The stand-alone module that runs an artefact. Raises UsageError for one that no runtime of Python packages runs."""
+    session = CONVERTERS / item.format / "session.py"
+    if not session.exists():
+        timed = sorted(found.parent.name for found in CONVERTERS.glob("*/session.py"))
+        raise UsageError(
+            got=f"{item.path.name} ({item.format}), which only a device runs",
+            allowed=f"files whose runtime is a Python package, of {', '.join(timed)}",
+            do="have a device measure it (--on ios-report:FILE, android-report:FILE or adb), or leave it out",
+        )
+    return session
 
 
 @contextlib.contextmanager
@@ -38,8 +47,8 @@ def open_workers(subjects: Sequence[Subject], settings: Settings) -> Iterator[li
     """A worker per artefact; all end with the context."""
     with contextlib.ExitStack() as stack:
         workers = []
-        for item in subjects:
-            command = [*PYTHON, WORKER, session_file(item.format), item.path, settings.threads]
+        for item, session in [(item, session_file(item)) for item in subjects]:
+            command = [*PYTHON, WORKER, session, item.path, settings.threads]
             worker = Worker([str(part) for part in command], f"{item.path.name} on this machine")
             stack.callback(worker.close)
             workers.append(worker)

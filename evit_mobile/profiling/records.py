@@ -13,7 +13,7 @@ from typing import Any
 
 from converters.errors import ArtefactError
 from converters.files import sha256, size_bytes
-from converters.registry import SUFFIXES
+from converters.registry import artefact_target
 from evit_mobile.manifest import FILE_NAME
 from evit_mobile.profiling.protocol import Measurement, Settings, throttling
 from evit_mobile.statistics import ratio, summarise
@@ -37,18 +37,13 @@ class Subject:
 
 def subject(path: Path) -> Subject:
     """The artefact at `path`. Raises ArtefactError when it is missing or no artefact."""
-    if path.suffix not in SUFFIXES or not path.exists():
-        raise ArtefactError(
-            got=f"{path}" + ("" if path.exists() else ", which does not exist"),
-            allowed=f"a file ending in {', '.join(SUFFIXES)}",
-            do="name a written artefact",
-        )
+    format = artefact_target(path)
     manifest = beside(path)
     entries = [entry for entry in manifest.get("artefacts", []) if entry.get("path") == path.name]
     model = manifest.get("model", {})
     return Subject(
         path=path,
-        format=SUFFIXES[path.suffix],
+        format=format,
         precision=entries[0]["precision"] if entries else None,
         model=model.get("name"),
         macs=model.get("macs"),

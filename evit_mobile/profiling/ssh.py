@@ -88,10 +88,11 @@ class SshRemote:
 @contextlib.contextmanager
 def open_workers(remote: SshRemote, subjects: Sequence[Subject], settings: Settings) -> Iterator[list[Worker]]:
     """A worker there per artefact. Everything there is removed and ended with the context."""
+    sessions = {item.format: session_file(item) for item in subjects}
     with remote_folder(remote, PARENT) as folder, contextlib.ExitStack() as stack:
         send_checked(remote, WORKER, f"{folder}/worker.py")
-        for format in {item.format for item in subjects}:
-            send_checked(remote, session_file(format), f"{folder}/session_{format}.py")
+        for format, session in sessions.items():
+            send_checked(remote, session, f"{folder}/session_{format}.py")
         workers = []
         for position, item in enumerate(subjects):
             target = f"{folder}/{file_name(item.path, position)}"

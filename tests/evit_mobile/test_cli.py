@@ -142,8 +142,17 @@ def test_models_as_a_table_fits_80_columns(monkeypatch: pytest.MonkeyPatch, caps
 def test_doctor_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "doctor", "--json") == 0
     document = json.loads(capsys.readouterr().out)
-    named = ["coreml", "tflite", "executorch", "executorch-coreml", "executorch-vulkan"]
-    assert [row["format"] for row in document["targets"]] == named
+    precisions = {row["format"]: row["precisions"] for row in document["targets"]}
+    assert list(precisions) == ["coreml", "tflite", "executorch", "executorch-coreml", "executorch-vulkan"]
+    with_palettes = [name for name, known in precisions.items() if any("palette" in precision for precision in known)]
+    assert with_palettes == ["coreml", "executorch-coreml"]
+
+
+def test_palettes_are_refused_where_there_are_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(monkeypatch, "convert", "--format", "tflite", "--palette", "4", "--out", str(tmp_path / "out")) == 2
+    assert "int8-palette4 for format tflite" in capsys.readouterr().err
 
 
 def test_an_unforeseen_error_is_no_traceback(

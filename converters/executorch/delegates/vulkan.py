@@ -33,7 +33,7 @@ class VulkanDelegateTarget(ExecuTorchTarget):
     name = "executorch-vulkan"
     suffix = ".vulkan.pte"
     precisions = MappingProxyType({Precision.FP32: FloatType.FP32, Precision.FP16: FloatType.FP16})
-    runtime = "ExecuTorch with Vulkan, on a GPU"
+    runtime = "ExecuTorch with Vulkan, on a GPU (not run here)"
 
     def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:  # noqa: ARG002  # the contract's signature; executorch has no room for it
         self._require()

@@ -14,7 +14,7 @@ from evit_mobile.cli.app import app
 from evit_mobile.errors import DeviceError, UsageError
 from evit_mobile.profiling import fine_clock, host, worker
 from evit_mobile.profiling.channel import WORKER, Worker
-from evit_mobile.profiling.host import CONVERTERS, session_file
+from evit_mobile.profiling.host import CONVERTERS
 from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.records import read, subject
 from evit_mobile.profiling.run import profile
@@ -122,6 +122,23 @@ def test_what_is_no_artefact(name: str, tmp_path: Path) -> None:
         profile([tmp_path / name], place="host", settings=QUICK)
 
 
+@pytest.mark.parametrize("place", ["host", "ssh:board"])
+@pytest.mark.parametrize("name", ["a.coreml.pte", "a.int8.vulkan.pte"])
+def test_what_only_a_device_runs_is_refused_before_anything_starts(
+    name: str, place: str, artefacts: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UsageError, match=rf"{name} .*, which only a device runs.*--on ios-report:FILE") as refusal:
+        profile([artefacts["tflite"], tmp_path / name], place=place, settings=QUICK)
+    assert refusal.value.exit_code == 2
+
+
+def test_a_profile_names_the_target_that_wrote_the_file(tmp_path: Path) -> None:
+    for name, format in (("a.pte", "executorch"), ("a.coreml.pte", "executorch-coreml"), ("a.tflite", "tflite")):
+        (tmp_path / name).write_bytes(b"")
+        assert subject(tmp_path / name).format == format
+
+
 def test_a_place_that_does_not_exist(artefacts: dict[str, Path]) -> None:
     with pytest.raises(UsageError, match="moon"):
         profile([artefacts["tflite"]], place="moon", settings=QUICK)
@@ -151,13 +168,14 @@ def test_the_worker_and_what_it_loads_stand_alone(tmp_path: Path) -> None:
         *CONVERTERS.glob("*/session.py"),
         *CONVERTERS.glob("*/operator_profile.py"),
         CONVERTERS / "coreml" / "compute_plan.py",
+        CONVERTERS / "executorch" / "weight_cache.py",
     ):
         source = file.read_text()
         assert not any(
             f"{word} {name}" in source for word in ("import", "from") for name in ("evit_mobile", "converters", "calib")
         )
     done = subprocess.run(
-        [sys.executable, "-I", WORKER, session_file("tflite"), tmp_path / "none.tflite", "1"],
+        [sys.executable, "-I", WORKER, CONVERTERS / "tflite" / "session.py", tmp_path / "none.tflite", "1"],
         input="facts\nload\n",
         capture_output=True,
         text=True,
