@@ -194,7 +194,9 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artefact:
-    """A written file (or package folder) and what it takes and gives."""
+    """A written file (or package folder) and what it takes and gives. `oldest_runtime` is the name and version of the oldest one that it
+    is right on, as tried (Core ML: as the file itself asks for), None where nothing was tried.
+    """
 
     format: str
     precision: Precision
@@ -204,6 +206,7 @@ class Artefact:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     toolchain: dict[str, str]
+    oldest_runtime: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

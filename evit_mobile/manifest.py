@@ -31,6 +31,7 @@ def artefact_entry(record: ArtefactRecord, folder: Path) -> dict[str, Any]:
         "bytes": artefact.bytes,
         "sha256": artefact.sha256,
         "toolchain": artefact.toolchain,
+        "oldest_runtime": artefact.oldest_runtime,
         "inputs": [dataclasses.asdict(spec) for spec in artefact.inputs],
         "outputs": [dataclasses.asdict(spec) for spec in artefact.outputs],
         "delegation": None if record.delegation is None else dataclasses.asdict(record.delegation),

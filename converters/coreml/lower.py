@@ -71,6 +71,7 @@ def lower(
         inputs=inspected.inputs,
         outputs=inspected.outputs,
         toolchain=toolchain.versions(),
+        oldest_runtime=f"iOS {RELEASE if further else options.release_for(precision)}",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 PACKAGES = ("executorch", "torchao")
+OLDEST_RUNTIME = "executorch 1.4.0"
+"""The oldest release that all precisions were run on (docs/executorch.md)."""
 
 
 class ExecuTorchTarget:
@@ -50,7 +53,8 @@ class ExecuTorchTarget:
             from converters.executorch.inspect import tensor_specs
             from converters.executorch.lower import to_bytes
 
-            content = to_bytes(program, precision, metadata, self.interface)
+            known = replace(metadata, extra={**metadata.extra, "oldest_runtime": OLDEST_RUNTIME})
+            content = to_bytes(program, precision, known, self.interface)
             inputs, outputs = tensor_specs(read_container(content))
         write_bytes(path, content)
         return Artefact(
@@ -62,6 +66,7 @@ class ExecuTorchTarget:
             inputs=inputs,
             outputs=outputs,
             toolchain={package: version(package) for package in ("torch", "executorch")},
+            oldest_runtime=OLDEST_RUNTIME,
         )
 
     def load(self, path: Path) -> Runner:

@@ -30,6 +30,7 @@ from evit_mobile.spec import Task
 from evit_mobile.thresholds import MIN_IMAGES
 from evit_mobile.validation.golden import find_faults, read_golden
 from evit_mobile.validation.judges import judges_for, verdict_of_all
+from evit_mobile.validation.oldest import require_runtimes
 from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import overall, size_validation
 from evit_mobile.validation.verdict import Terms
@@ -121,10 +122,11 @@ def validate(
     golden vectors beside them. `on` and `allow_few` are as in `ConvertRequest`.
 
     Raises ArtefactError when there is no manifest or no such artefact in it, UsageError when the reference's weights
-    cannot be found, DataError when the images cannot.
+    cannot be found or a runtime is too old, DataError when the images cannot.
     """
     folder, manifest, entries = listed_artefacts(path)
     check_judges(on, list(dict.fromkeys(entry["format"] for entry in entries)))
+    require_runtimes(entries)
     report("loading weights")
     reference = manifest_reference(folder, manifest, weights)
     held_out = judging_images(manifest, images, reference.learned)
@@ -234,7 +236,8 @@ def evaluate(
     no labels.
     """
     target = installed_target(path)
-    folder, manifest, _ = listed_artefacts(path)
+    folder, manifest, entries = listed_artefacts(path)
+    require_runtimes(entries)
     task = manifest_task(manifest)
     if task is not Task.CLASSIFICATION:
         raise UsageError(

@@ -111,6 +111,8 @@ def validation_lines(entries: list[dict[str, Any]]) -> list[Text]:
     for entry in entries:
         validation = entry["validation"]
         text = f"{entry['path']}: {validation['images']} held-out images, {validation['runtime']}"
+        if entry.get("oldest_runtime"):
+            text += f"; from {entry['oldest_runtime']} on"
         if validation["verdict"] != "passed":
             text += f"; {validation['reason']}"
         lines.append(Text(text, style="dim" if validation["verdict"] == "passed" else ""))

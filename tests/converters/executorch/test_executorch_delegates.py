@@ -58,6 +58,8 @@ def test_the_program_inside_computes_what_pytorch_does(precision: Precision, lim
     assert np.abs(target.load(path)(images.numpy()) - expected).max() <= limit * np.abs(expected).max()
     assert (artefact.format, artefact.precision, artefact.sha256) == (target.name, precision, sha256(path))
     assert {"coremltools", "executorch", "torch"} == set(artefact.toolchain)
+    releases = {Precision.FP32: "iOS 16", Precision.FP16: "iOS 16", Precision.INT8: "iOS 18"}
+    assert artefact.oldest_runtime == releases[precision]
 
 
 def test_everything_is_delegated(for_core_ml: Path) -> None:

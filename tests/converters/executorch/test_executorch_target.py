@@ -39,6 +39,8 @@ def test_the_artefact_describes_the_file(tmp_path: Path) -> None:
     artefact = target.lower(export(nn.Conv2d(3, 4, 1), torch.zeros(1, 3, 8, 8)), Precision.FP32, path, METADATA)
     assert artefact.bytes == path.stat().st_size
     assert artefact.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert artefact.oldest_runtime == "executorch 1.4.0"
+    assert b'"oldest_runtime": "executorch 1.4.0"' in path.read_bytes()
     assert artefact.toolchain == {name: version(name) for name in ("torch", "executorch")}
     assert artefact.inputs == target.inspect(path).inputs
     assert [spec.shape for spec in artefact.outputs] == [(1, 4, 8, 8)]
