@@ -15,7 +15,7 @@ from converters.contract import ActivationQuantization, Metadata, Precision, Qua
 from converters.quantized_program import graph_module, quantize_program
 from evit_mobile.models.build import build_model
 from evit_mobile.quantization import make_plan
-from evit_mobile.rewrites import rewrite, rewrite_for_half
+from evit_mobile.rewrites import rewrite, rewrite_for_half, rewrite_for_integers
 from evit_mobile.spec import find_spec
 
 torch.set_num_threads(1)
@@ -135,12 +135,13 @@ def random_model(name: str, size: int) -> nn.Module:
 def program_of(name: str, size: int, precision: Precision) -> tuple[ExportedProgram, torch.Tensor]:
     """The program as the pipeline would hand it over, and an image that calibration has not seen."""
     probe = torch.randn(2, 3, size, size)
-    model, _ = rewrite(random_model(name, size), probe)
+    reference = random_model(name, size)
+    model, _ = rewrite_for_integers(reference, probe) if precision is Precision.INT8_FULL else rewrite(reference, probe)
     if precision is Precision.FP16:
         model, _ = rewrite_for_half(model, probe)
     x = torch.randn(1, 3, size, size)
     program = torch.export.export(model, (x,))
-    if precision is Precision.INT8:
+    if precision.quantized:
         images = [torch.randn(1, 3, size, size) for _ in range(2)]
-        program = quantize_program(program, make_plan(program, images))
+        program = quantize_program(program, make_plan(program, images, profile=precision))
     return program, x
