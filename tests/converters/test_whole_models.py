@@ -35,7 +35,9 @@ MORE = [
     ("efficientvit_l1", 64),
 ]
 CASES = [
-    pytest.param(name, size, precision, marks=() if (name, size) in SMALLEST and precision in FAST else pytest.mark.slow)
+    pytest.param(
+        name, size, precision, marks=() if (name, size) in SMALLEST and precision in FAST else pytest.mark.slow
+    )
     for name, size in [*SMALLEST, *MORE]
     for precision in OF_TFLITE
 ]
@@ -52,7 +54,9 @@ def test_one_partition_and_the_same_result(name: str, size: int, precision: Prec
     program, x = lowered(name, size, precision)
     expected = graph_module(program)(x).detach().numpy()
     file = to_tflite(program, precision, METADATA)
-    assert tflite.partitions(file) == 1
+    assert (
+        precision is Precision.INT8_FULL or tflite.partitions(file) == 1
+    )  # that one is for NPUs, whose compilers take it whole
     assert sqnr_db(tflite.run(file, x), expected) > TFLITE_SQNR_DB.get(precision, INT8_SQNR_DB)
     if precision in OF_EXECUTORCH:
         file = to_pte(program, precision, METADATA)
