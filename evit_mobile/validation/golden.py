@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,11 @@ from converters.contract import FloatType, Precision, Target
 from converters.errors import ArtefactError, NoRuntimeError
 from converters.files import atomic_path, sha256
 from converters.registry import find_target
-from evit_mobile.data import Images
 from evit_mobile.metrics import Logits
 from evit_mobile.strict_json import to_json
+
+if TYPE_CHECKING:
+    from evit_mobile.data import Images  # which needs torch; reading a bundle does not
 
 SCHEMA = 1
 FOLDER = "golden"
