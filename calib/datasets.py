@@ -136,6 +136,36 @@ class EncodedDataset:
         return _digest([_label_bytes(self.labels)], self.encoded)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Relabelled:
+    """The images of `dataset` with other labels, or none, and `remarks` beside its own notes."""
+
+    dataset: ImageDataset
+    labels: Labels | None = None
+    class_names: tuple[str, ...] | None = None
+    remarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_labels(self.source, len(self), self.labels, self.class_names)
+
+    @property
+    def source(self) -> str:
+        return self.dataset.source
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (*self.dataset.notes, *self.remarks)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def item(self, index: int) -> Picture:
+        return self.dataset.item(index)
+
+    def digest(self) -> str:
+        return _digest([self.dataset.digest().encode(), _label_bytes(self.labels)], ())
+
+
 def open_dataset(path: Path | str, class_names: Sequence[str] | None = None) -> ImageDataset:
     """Opens whatever `path` is: a folder, .npz, .npy, idx, list file or .parquet (see `calib.sources`).
 

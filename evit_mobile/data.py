@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.datasets import ImageDataset, open_dataset
+from calib.datasets import ImageDataset
 from calib.errors import DataError
 from calib.kept import KeptDataset, batches
 from calib.preprocess import Preprocess
@@ -79,7 +78,7 @@ def preprocess_for(spec: ModelSpec, *, bundled: bool) -> Preprocess:
 
 
 def calibration_images(
-    source: Path | None,
+    source: ImageDataset | None,
     preprocess: Preprocess,
     seed: int,
     count: int = CALIBRATION_IMAGES[Task.CLASSIFICATION],
@@ -90,14 +89,14 @@ def calibration_images(
 
     Raises DataError for fewer than `minimum`.
     """
-    opened = open_bundled(Bundled.CALIBRATION) if source is None else open_dataset(source)
+    opened = open_bundled(Bundled.CALIBRATION) if source is None else source
     dataset = KeptDataset(opened, preprocess)
     selection = select_calibration(dataset, count, seed=seed, minimum=minimum, shared=source is not None)
     return Images(dataset=dataset, selection=selection, preprocess=preprocess)
 
 
 def held_out_images(
-    source: Path | None,
+    source: ImageDataset | None,
     calibration: Images | None,
     preprocess: Preprocess,
     seed: int,
@@ -107,7 +106,7 @@ def held_out_images(
     """Images to judge with, of the bundled test set or of `source`: none that calibrated, none whose content is in `learned`. Where
     `calibration` is of the same source, images that were decoded for it are not decoded again.
     """
-    opened = open_bundled(Bundled.TEST) if source is None else open_dataset(source)
+    opened = open_bundled(Bundled.TEST) if source is None else source
     dataset: ImageDataset = KeptDataset(opened, preprocess)
     if calibration is not None and calibration.dataset.source == opened.source:
         dataset = calibration.dataset
@@ -118,9 +117,9 @@ def held_out_images(
     return Images(dataset=dataset, selection=selection, preprocess=preprocess)
 
 
-def everything(source: Path | None, preprocess: Preprocess, limit: int | None) -> Images:
+def everything(source: ImageDataset | None, preprocess: Preprocess, limit: int | None) -> Images:
     """All images of `source`, or of the bundled test set, in their own order; only the first `limit` where given."""
-    dataset = open_bundled(Bundled.TEST) if source is None else open_dataset(source)
+    dataset = open_bundled(Bundled.TEST) if source is None else source
     indices = tuple(range(len(dataset)))[:limit]
     labels = None if dataset.labels is None else tuple(int(dataset.labels[index]) for index in indices)
     return Images(

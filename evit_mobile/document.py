@@ -10,9 +10,10 @@ from typing import Any
 from calib.stated.statement import Decision
 from converters.contract import Layout, QuantPlan
 from evit_mobile.data import Images
+from evit_mobile.earlier import with_earlier
 from evit_mobile.findings import ArtefactRecord
-from evit_mobile.labels import class_names
-from evit_mobile.manifest import FILE_NAME, SCHEMA, artefact_entry, plan_entry, read_manifest, recovery_entry
+from evit_mobile.labels import image_notes, manifest_labels
+from evit_mobile.manifest import SCHEMA, artefact_entry, plan_entry, recovery_entry
 from evit_mobile.models.complexity import count_macs, count_parameters
 from evit_mobile.quantization.protection import Protection
 from evit_mobile.reference import Reference
@@ -35,9 +36,8 @@ def compose(
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "request": request.to_json(),
-        "model": model_entry(reference),
-        "input": input_entry(reference.spec, reference.preprocessing),
-        "labels": list(class_names(reference, held_out)),
+        **described(reference),
+        **manifest_labels(reference),
         "artefacts": [artefact_entry(record, folder) for record in records],
         "quant_plan": plan_entry(plan, precision),
         "protection": None if protection is None else asdict(protection),
@@ -46,30 +46,29 @@ def compose(
             "images": len(calibration) if precision.calibrated else 0,
             "source": calibration.dataset.source,
             "seed": request.seed,
+            "notes": [*image_notes(reference, held_out, [record.validation.top1_reference for record in records])],
         },
-        "recovery": recovery_entry(reference.recovery),
         "tool": {"version": __version__},
     }
     return with_earlier(document, folder)
 
 
-def with_earlier(document: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """`document` with the entries of the folder's present manifest that it does not replace, if it is the same model."""
-    if not (folder / FILE_NAME).exists():
-        return document
-    earlier = read_manifest(folder)
-    told = {"notes": document["model"]["notes"]}  # remarks, which a later version may word differently
-    said = {name: document["input"][name] for name in ("stated_by", "notes")}
-    if ({**earlier["model"], **told}, {**earlier["input"], **said}) != (document["model"], document["input"]):
-        return document
-    written = {entry["path"] for entry in document["artefacts"]}
-    kept = [entry for entry in earlier["artefacts"] if entry["path"] not in written]
-    merged = {**document, "artefacts": kept + document["artefacts"]}
-    if document["quant_plan"] is None:
-        merged |= {key: earlier[key] for key in ("quant_plan", "protection", "calibration") if key in earlier}
-    if "activation_audit" in earlier:
-        merged["activation_audit"] = earlier["activation_audit"]
-    return merged
+def asked_model(request: ConvertRequest, reference: Reference) -> dict[str, Any]:
+    """What a manifest will say of the model, before the variation that is asked for is recovered."""
+    variation = request.variation or reference.spec.variation
+    return {
+        "model": {**model_entry(reference), "variation": variation},
+        "recovery": recovery_entry(reference.recovery),
+    }
+
+
+def described(reference: Reference) -> dict[str, Any]:
+    """What a manifest says of the model and its input."""
+    return {
+        "model": model_entry(reference),
+        "input": input_entry(reference.spec, reference.preprocessing),
+        "recovery": recovery_entry(reference.recovery),
+    }
 
 
 def model_entry(reference: Reference) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from converters.quantized_program import quantize_program
 from evit_mobile.audit import IMAGES as AUDIT_IMAGES
 from evit_mobile.audit import ActivationAudit, audit, describe
 from evit_mobile.data import Images, affordable
-from evit_mobile.labels import known_labels
+from evit_mobile.labels import credible_labels
 from evit_mobile.max_drop import trial_loss
 from evit_mobile.metrics import Logits
 from evit_mobile.progress import Report
@@ -114,7 +114,7 @@ def prepare(
             ranked = reference.spec.task in (Task.CLASSIFICATION, Task.SEGMENTATION)
             protection = protect_to_floor(first, observations, images[:FLOOR_IMAGES], report, ranked=ranked)
         elif precision is Precision.INT8 and max_drop is not None:
-            labels = known_labels(reference, held_out)
+            labels = credible_labels(reference, held_out, expected)
 
             def loss(trial: Protection) -> float:
                 plans = planned(trial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -123,13 +124,21 @@ def _loaded(weights: str, loaded: LoadedModel) -> Reference:
         source=loaded.source,
         origin=loaded.origin,
         keys=loaded.keys,
-        sha256=loaded.sha256,
+        sha256=loaded.sha256 or weights_digest(loaded.module),
         labels=labels,
         labels_stated_by=stated_by,
         notes=loaded.notes,
         statements=statements,
         recovery=loaded.recovery,
     )
+
+
+def weights_digest(module: nn.Module) -> str:
+    """SHA-256 over the names and values of all tensors: what tells one live module from another."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _bundled(name: str, size: Size | None, num_classes: int | None) -> Reference:

@@ -17,7 +17,7 @@ FLOORS = (
     {"metrics", "spec", "statistics"},
     {"findings", "thresholds"},
     {"manifest", "models"},  # models know no images, a record knows no verb
-    {"preprocessing"},
+    {"earlier", "preprocessing"},
     {"data"},
     {"max_drop", "profiling", "reference", "rewrites", "validation"},  # judging knows no record but its nouns
     {"audit", "demos", "labels", "quantization", "request"},

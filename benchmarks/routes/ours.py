@@ -30,7 +30,7 @@ def convert(subject: Subject, precision: Precision, folder: Path, target_name: s
     floats = target.precisions[precision]
     held_out = first_image(subject.held_out)
     prepared = prepare(reference, subject.calibration, held_out, precision, [target], silent, cache=False)
-    target.lower(prepared[floats].program, precision, path, describe(reference, precision, reference.labels))
+    target.lower(prepared[floats].program, precision, path, describe(reference, precision))
     return path
 
 

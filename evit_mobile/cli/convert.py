@@ -22,6 +22,7 @@ from evit_mobile.cli.options import (
     ClassesOption,
     FewOption,
     JsonOption,
+    LabelsOption,
     ModelOption,
     OnOption,
     SeedOption,
@@ -52,6 +53,7 @@ class ConvertOptions:
             rich_help_panel=MODEL,
         ),
     ] = None
+    labels: LabelsOption = None
     size: SizeOption = None
     sizes: Annotated[
         str | None,

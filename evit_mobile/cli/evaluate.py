@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from evit_mobile.cli.options import ArtefactArgument, ImagesOption, JsonOption
+from evit_mobile.cli.options import ArtefactArgument, ImagesOption, JsonOption, LabelsOption
 from evit_mobile.cli.show import progress, show
 
 
 def evaluate(
     artefact: ArtefactArgument,
     images: ImagesOption = None,
+    labels: LabelsOption = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")] = None,
     reference: Annotated[bool, typer.Option("--reference", help="Also run the fp32 reference (slower).")] = False,
     json: JsonOption = False,
@@ -22,5 +23,7 @@ def evaluate(
     from evit_mobile.report import tables
 
     with progress() as report:
-        result = reading.evaluate(artefact, images=images, limit=limit, with_reference=reference, report=report)
+        result = reading.evaluate(
+            artefact, images=images, labels=labels, limit=limit, with_reference=reference, report=report
+        )
     show(tables.evaluation_entry(result), json, tables.evaluation_table)

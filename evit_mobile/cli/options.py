@@ -63,6 +63,15 @@ FewOption = Annotated[
         rich_help_panel=JUDGES,
     ),
 ]
+LabelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        help="Names of the classes in the order of the logits: a name a line, or JSON.",
+        show_default="those with the weights",
+        rich_help_panel=MODEL,
+    ),
+]
 SeedOption = Annotated[
     int | None,
     typer.Option("--seed", help="Seed of every random choice.", show_default=usual("seed"), rich_help_panel=IMAGES),

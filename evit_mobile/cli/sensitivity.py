@@ -14,6 +14,7 @@ from evit_mobile.cli.options import (
     CalibOption,
     ClassesOption,
     JsonOption,
+    LabelsOption,
     ModelOption,
     SeedOption,
     SizeOption,
@@ -32,6 +33,7 @@ class SensitivityOptions:
     weights: WeightsOption = None
     size: SizeOption = None
     num_classes: ClassesOption = None
+    labels: LabelsOption = None
     calib: CalibOption = None
     seed: SeedOption = None
     cache: CacheOption = None

@@ -10,13 +10,16 @@ from typing import Any
 
 from torch import nn
 
+from calib.datasets import ImageDataset
 from converters.contract import Artefact, FloatType, Judge, Metadata, Precision, Target, compiled_for_npu
-from converters.errors import ConverterError, NoRuntimeError
+from converters.errors import NoRuntimeError
+from converters.files import atomic_path
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images
-from evit_mobile.document import compose
+from evit_mobile.document import asked_model, compose, described
+from evit_mobile.earlier import check_input, check_weights
 from evit_mobile.findings import ArtefactRecord, SizeValidation, Validation, Verdict, not_run
 from evit_mobile.interface import with_interface
-from evit_mobile.labels import class_names, known_labels
+from evit_mobile.labels import known_labels, manifest_labels, open_images, with_labels
 from evit_mobile.manifest import write_manifest
 from evit_mobile.max_drop import IMAGES as MAX_DROP_IMAGES
 from evit_mobile.max_drop import run_artefact
@@ -26,7 +29,7 @@ from evit_mobile.progress import Report, silent
 from evit_mobile.recovery import recover
 from evit_mobile.reference import Reference, load_reference, with_task
 from evit_mobile.request import ConvertRequest
-from evit_mobile.request.checks import check_folder, check_model, usable_targets
+from evit_mobile.request.checks import check_class_output, check_folder, check_model, usable_targets
 from evit_mobile.sizes import Form, prepare_sizes
 from evit_mobile.spec import ModelSpec, Task
 from evit_mobile.speed import against_fp32
@@ -104,7 +107,7 @@ def run(request: ConvertRequest, report: Report = silent) -> Conversion:
     report("writing golden vectors")
     try:
         document["golden"] = write_golden(document, job)
-    except (OSError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:  # as above
         document["golden"] = None
         failures.append(error)
     write_manifest(document, job.folder)
@@ -124,13 +127,19 @@ def gather(request: ConvertRequest, targets: tuple[Target, ...], report: Report)
         seed=request.seed,
     )
     reference = with_task(reference, request.task)
+    reference = with_labels(reference, None if request.labels is None else Path(request.labels))
     check_model(request, reference)
-    source = None if request.calib is None else Path(request.calib)
+    check_weights(Path(request.out), asked_model(request, reference))
+    report("opening images")
+    reference, source = open_images(reference, None if request.calib is None else Path(request.calib))
+    check_class_output(request, reference)
     if request.variation is not None:
         steps, folder = request.recovery_steps, Path(request.out)
         reference = recover(reference, request.variation, source, folder, steps=steps, seed=request.seed, report=report)
     judges = None if request.max_drop is None else MAX_DROP_IMAGES
     calibration, held_out = choose_images(reference, source, request.seed, judges)
+    written = [artefact_name(reference, request.precision, target) for target in targets]
+    check_input(Path(request.out), described(reference), written)
     return Job(request=request, targets=targets, reference=reference, calibration=calibration, held_out=held_out)
 
 
@@ -174,11 +183,11 @@ def produce_all(job: Job, prepared: Prepared, report: Report) -> tuple[list[Arte
         target = with_interface(target, request, job.held_out.preprocess, programs)
         try:
             records.append(produce(target, forms, request, report))
-        except (ConverterError, OSError) as error:
-            failures.append(error)
         except KeyboardInterrupt as interruption:
             failures.append(interruption)
             break
+        except Exception as error:  # whatever it is, what has been proven before stays and is listed
+            failures.append(error)
     return records, failures
 
 
@@ -192,7 +201,7 @@ def describe_all(job: Job, prepared: Prepared, records: Sequence[ArtefactRecord]
 
 
 def choose_images(
-    reference: Reference, source: Path | None, seed: int, judges: int | None = None
+    reference: Reference, source: ImageDataset | None, seed: int, judges: int | None = None
 ) -> tuple[Images, Images]:
     """Images to calibrate with and up to `judges` images to judge with, None for as many as its task needs; never the same ones."""
     preprocess = reference.preprocessing.preprocess
@@ -203,15 +212,26 @@ def choose_images(
 
 
 def produce(target: Target, forms: Sequence[Form], request: ConvertRequest, report: Report) -> ArtefactRecord:
-    """Writes, reopens and judges one artefact, at every size it has; the first form is that of its usual size."""
-    precision, folder = request.precision, Path(request.out)
+    """Writes, reopens and judges one artefact, at every size it has; the first form is that of its usual size. It gets its name when
+    it has been judged, so that no file is left that no manifest lists.
+    """
+    path = Path(request.out) / artefact_name(forms[0].reference, request.precision, target)
+    with atomic_path(path) as temporary:
+        record = made(target, forms, request, temporary, report)
+    return replace(record, artefact=replace(record.artefact, path=path))
+
+
+def artefact_name(reference: Reference, precision: Precision, target: Target) -> str:
+    return f"{reference.spec.title}.{precision}{target.suffix}"
+
+
+def made(target: Target, forms: Sequence[Form], request: ConvertRequest, path: Path, report: Report) -> ArtefactRecord:
+    """Writes one artefact to `path`, and what running it showed."""
+    precision = request.precision
     lowerable, reference, held_out = forms[0].lowerable, forms[0].reference, forms[0].held_out
-    path = folder / f"{reference.spec.title}.{precision}{target.suffix}"
     report(f"writing {path.name}")
     started = time.perf_counter()
-    artefact = target.lower(
-        lowerable.program, precision, path, describe(reference, precision, class_names(reference, held_out))
-    )
+    artefact = target.lower(lowerable.program, precision, path, describe(reference, precision))
     seconds = time.perf_counter() - started
     report(f"validating {path.name}")
     terms = Terms(
@@ -248,18 +268,18 @@ def write_golden(document: dict[str, Any], job: Job) -> dict[str, str] | None:
     if count == 0 or reference.spec.task is not Task.CLASSIFICATION:
         golden_vectors.remove_golden(job.folder)
         return None
-    labels = known_labels(reference, job.held_out)
+    labels = known_labels(reference, job.held_out) if reference.spec.num_classes > 1 else None
     return golden_vectors.write_golden(
         document, job.folder, job.held_out, labels, count, lambda images: run_module(reference.module, [images])
     )
 
 
-def describe(reference: Reference, precision: Precision, labels: tuple[str, ...]) -> Metadata:
+def describe(reference: Reference, precision: Precision) -> Metadata:
     """What the file says about itself."""
     return Metadata(
         description=f"{reference.spec.title}, {precision}, weights: {reference.weights} ({reference.source})",
         version=__version__,
-        labels=labels,
+        labels=tuple(manifest_labels(reference)["labels"]),
     )
 
 

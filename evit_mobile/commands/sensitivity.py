@@ -12,6 +12,7 @@ from torch import nn
 from converters.contract import Precision
 from evit_mobile.commands.convert import choose_images
 from evit_mobile.errors import UsageError
+from evit_mobile.labels import open_images, with_labels
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.preparation import PROBE_IMAGES, export
 from evit_mobile.progress import Report, silent
@@ -49,6 +50,7 @@ def sensitivity(
     weights: str | Path | None = None,
     size: tuple[int, int] | None = None,
     num_classes: int | None = None,
+    labels: Path | None = None,
     calib: Path | str | None = None,
     seed: int = 0,
     cache: bool = True,
@@ -57,7 +59,8 @@ def sensitivity(
     """Ranks the modules of `model`, given as to `convert`, by the harm of quantizing each. Raises the same errors."""
     reference = load_reference(model, weights=weights, size=size, num_classes=num_classes, seed=seed)
     check_images(reference, None if calib is None else str(calib), Precision.INT8)
-    calibration, _ = choose_images(reference, None if calib is None else Path(calib), seed)
+    reference, source = open_images(with_labels(reference, labels), None if calib is None else Path(calib))
+    calibration, _ = choose_images(reference, source, seed)
     rewritten, _ = rewrite(reference.module, torch.from_numpy(calibration.first(PROBE_IMAGES)))
     program = export(rewritten, reference.spec.size)
     observations = calibrate(program, calibration, cached=cache, report=report)

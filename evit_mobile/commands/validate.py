@@ -8,26 +8,36 @@ from pathlib import Path
 from typing import Any
 
 from calib.errors import DataError
-from calib.preprocess import Preprocess
 from converters.contract import Judge, Precision
 from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
 from converters.files import sha256
 from converters.registry import find_target, target_of
 from evit_mobile.commands.inspect import installed_target
-from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, everything, held_out_images
+from evit_mobile.commands.recorded import (
+    judging_images,
+    labelled_images,
+    listed_artefacts,
+    manifest_reference,
+    manifest_task,
+)
+from evit_mobile.data import Images
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import SizeValidation, Validation, Verdict, failed, not_run
-from evit_mobile.labels import known_labels
-from evit_mobile.manifest import FILE_NAME, read_manifest
+from evit_mobile.labels import (
+    chance_warning,
+    image_notes,
+    known_labels,
+    manifest_classes,
+    renamed,
+)
 from evit_mobile.max_drop import run_artefact
 from evit_mobile.metrics import Logits, top_k_accuracy
 from evit_mobile.preparation import run_module
 from evit_mobile.progress import Report, silent
-from evit_mobile.reference import Reference, Size, at_size, reload_reference
+from evit_mobile.reference import Reference, Size, at_size
 from evit_mobile.request.checks import check_judges
 from evit_mobile.sizes import images_at
 from evit_mobile.spec import Task
-from evit_mobile.thresholds import MIN_IMAGES
 from evit_mobile.validation.golden import find_faults, read_golden
 from evit_mobile.validation.judges import judges_for, verdict_of_all
 from evit_mobile.validation.oldest import require_runtimes
@@ -60,12 +70,13 @@ class GoldenCheck:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderValidation:
     """Artefacts judged again, and the golden vectors beside them where the manifest names some. `notes` say what was decided while
-    the reference's weights were loaded.
+    the reference's weights were loaded, `image_notes` what about the images.
     """
 
     artefacts: tuple[Revalidation, ...]
     golden: GoldenCheck | None
     notes: tuple[str, ...] = ()
+    image_notes: tuple[str, ...] = ()
 
     @property
     def proven(self) -> bool:
@@ -75,7 +86,9 @@ class FolderValidation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Accuracy of an artefact on labelled images, in percent. `reference_top1` is the fp32 model's, where it was asked for."""
+    """Accuracy of an artefact on labelled images, in percent. `reference_top1` is the fp32 model's, where it was asked for. `notes` say
+    what was decided about the images.
+    """
 
     path: Path
     runtime: str
@@ -84,6 +97,7 @@ class Evaluation:
     top1: float
     top5: float
     reference_top1: float | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +127,15 @@ def validate(
     path: Path,
     *,
     images: Path | None = None,
+    labels: Path | None = None,
     weights: str | None = None,
     on: Sequence[str] = (),
     allow_few: bool = False,
     report: Report = silent,
 ) -> FolderValidation:
     """Judges an artefact, or every artefact of a folder, again: the bytes on disk against the manifest and the reference; and the
-    golden vectors beside them. `on` and `allow_few` are as in `ConvertRequest`.
+    golden vectors beside them. `labels` is a file with the names of the classes, in place of the manifest's; `on` and `allow_few` are
+    as in `ConvertRequest`.
 
     Raises ArtefactError when there is no manifest or no such artefact in it, UsageError when the reference's weights
     cannot be found or a runtime is too old, DataError when the images cannot.
@@ -129,7 +145,8 @@ def validate(
     require_runtimes(entries)
     report("loading weights")
     reference = manifest_reference(folder, manifest, weights)
-    held_out = judging_images(manifest, images, reference.learned)
+    reference = renamed(reference, manifest_classes(manifest, labels))
+    reference, held_out = judging_images(reference, manifest, images)
     results = []
     forms: dict[Size, Standard] = {}
 
@@ -148,7 +165,8 @@ def validate(
         results.append(judge_again(folder, entry, chosen, on))
     usable = [result.path.name for result in results if result.validation.images]
     golden = check_golden(folder, manifest, usable, reference)
-    return FolderValidation(artefacts=tuple(results), golden=golden, notes=reference.notes)
+    notes = image_notes(reference, held_out, [result.validation.top1_reference for result in results])
+    return FolderValidation(artefacts=tuple(results), golden=golden, notes=reference.notes, image_notes=notes)
 
 
 def check_golden(
@@ -226,11 +244,13 @@ def evaluate(
     path: Path,
     *,
     images: Path | None = None,
+    labels: Path | None = None,
     limit: int | None = None,
     with_reference: bool = False,
     report: Report = silent,
 ) -> Evaluation:
-    """Top-1 and top-5 of an artefact on labelled images: `images`, or those its manifest names that did not calibrate.
+    """Top-1 and top-5 of an artefact on labelled images: `images`, or those its manifest names that did not calibrate. `labels` is a
+    file with the names of the classes, in place of the manifest's.
 
     Raises ArtefactError, ToolchainError, UsageError for a model that is no classifier, and DataError when the images carry
     no labels.
@@ -245,11 +265,11 @@ def evaluate(
             allowed=f"a model of the task {Task.CLASSIFICATION}: top-1 and top-5 are accuracies of whole images",
             do=f"run `evit-mobile validate {path}`, which compares every output with the reference's",
         )
-    chosen = labelled_images(manifest, images, limit)
-    labels = chosen.labels(manifest["model"]["num_classes"])
-    if labels is None:
+    chosen, classes = labelled_images(manifest, images, limit, manifest_classes(manifest, labels))
+    true = chosen.labels(classes.count)
+    if true is None:
         raise DataError(
-            got=f"images without labels in {chosen.dataset.source}",
+            got="; ".join([f"images without labels in {chosen.dataset.source}", *chosen.dataset.notes]),
             allowed="a folder with one sub-folder per class, or another labelled source",
             do="pass --images DIR",
         )
@@ -259,77 +279,16 @@ def evaluate(
     if with_reference:
         report(f"evaluating the reference on {len(chosen)} images")
         reference = manifest_reference(folder, manifest, None)
-        reference_top1 = top_k_accuracy(run_module(reference.module, chosen.batches()), labels, 1)
+        reference_top1 = top_k_accuracy(run_module(reference.module, chosen.batches()), true, 1)
+    top1 = top_k_accuracy(logits, true, 1)
+    warning = chance_warning(classes, true, top1 if reference_top1 is None else reference_top1)
     return Evaluation(
         path=path,
         runtime=target.runtime,
         source=chosen.dataset.source,
         images=len(chosen),
-        top1=top_k_accuracy(logits, labels, 1),
-        top5=top_k_accuracy(logits, labels, 5),
+        top1=top1,
+        top5=top_k_accuracy(logits, true, 5),
         reference_top1=reference_top1,
+        notes=(*chosen.dataset.notes, *([] if warning is None else [warning])),
     )
-
-
-def listed_artefacts(path: Path) -> tuple[Path, dict[str, Any], list[dict[str, Any]]]:
-    """Folder, manifest and entries of an artefact or of all artefacts of a folder. Raises ArtefactError."""
-    folder = path if (path / FILE_NAME).exists() or (path.is_dir() and target_of(path) is None) else path.parent
-    if not path.exists():
-        raise ArtefactError(
-            got=f"{path}, which does not exist", allowed="an artefact or its folder", do="correct the path"
-        )
-    manifest = read_manifest(folder)
-    entries = [entry for entry in manifest["artefacts"] if path == folder or folder / entry["path"] == path]
-    if not entries:
-        raise ArtefactError(
-            got=f"{path}, which {folder / FILE_NAME} does not list",
-            allowed=", ".join(entry["path"] for entry in manifest["artefacts"]) or "nothing: the manifest is empty",
-            do="name one of these",
-        )
-    return folder, manifest, entries
-
-
-def manifest_reference(folder: Path, manifest: dict[str, Any], weights: str | None) -> Reference:
-    """The fp32 reference that the manifest of `folder` describes; a variation's weights are looked for in the folder first, where
-    their recovery wrote them. Raises UsageError, CheckpointError.
-    """
-    _, _, height, width = manifest["input"]["shape"]
-    model = manifest["model"]
-    beside = folder / Path(model["source"]).name
-    if model.get("variation") is not None and beside.exists():
-        model = {**model, "source": str(beside)}
-    return reload_reference(model, (height, width), weights)
-
-
-def manifest_task(manifest: dict[str, Any]) -> Task:
-    """The model's task; manifests of the first release, which had only classifiers, do not say it."""
-    return Task(manifest["model"].get("task", Task.CLASSIFICATION))
-
-
-def judging_images(manifest: dict[str, Any], images: Path | None, learned: tuple[str, ...]) -> Images:
-    """Images to judge with: of `images`, or of what the manifest names; never those that calibrated or are in `learned`, by their
-    contents. Raises DataError.
-    """
-    preprocess = Preprocess.from_manifest(manifest["input"])
-    source = calibration_source(manifest)
-    seed, task = manifest["calibration"]["seed"], manifest_task(manifest)
-    calibration = calibration_images(source, preprocess, seed, CALIBRATION_IMAGES[task])
-    judging = source if images is None else images
-    return held_out_images(judging, calibration, preprocess, seed, MIN_IMAGES[task], learned)
-
-
-def labelled_images(manifest: dict[str, Any], images: Path | None, limit: int | None) -> Images:
-    """Images to measure accuracy on: all of `images`, or all that the manifest names and that did not calibrate."""
-    preprocess = Preprocess.from_manifest(manifest["input"])
-    source = calibration_source(manifest)
-    if images is not None or source is None:
-        return everything(images, preprocess, limit)
-    seed = manifest["calibration"]["seed"]
-    calibration = calibration_images(source, preprocess, seed)
-    return held_out_images(source, calibration, preprocess, seed, len(calibration.dataset) if limit is None else limit)
-
-
-def calibration_source(manifest: dict[str, Any]) -> Path | None:
-    """Path of the calibration images, or None for the bundled ones."""
-    source = str(manifest["calibration"]["source"])
-    return None if source.startswith("bundled:") else Path(source)

@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from calib.datasets import ImageDataset
 from evit_mobile.data import Images, calibration_images, held_out_images
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Likeness, Recovery
-from evit_mobile.labels import known_labels
+from evit_mobile.labels import classes_of, known_labels, renamed
 from evit_mobile.metrics import Logits, top1_agreement, top_k_accuracy
 from evit_mobile.models.variations import replaced_blocks, vary
 from evit_mobile.models.weights.recovered import write_recovered
@@ -39,7 +40,7 @@ STEPS = 300
 def recover(
     reference: Reference,
     variation: Variation,
-    source: Path | None,
+    source: ImageDataset | None,
     folder: Path,
     *,
     steps: int | None = None,
@@ -70,7 +71,7 @@ def recover(
         weights=reference.weights,
         source=reference.source,
         sha256=reference.sha256,
-        labels=reference.labels,
+        labels=() if classes_of(reference).guessed else reference.labels,
         preprocess=preprocess.to_manifest(),
         original_top1=None if labels is None else top_k_accuracy(expected, labels, 1),
         before=before,
@@ -83,7 +84,9 @@ def recover(
     )
     path = folder / f"{spec.title}.safetensors"
     write_recovered(path, spec, student, recovery)
-    return replace(load_reference(spec.name, weights=path), notes=reference.notes, statements=reference.statements)
+    recovered = load_reference(spec.name, weights=path)
+    recovered = replace(recovered, notes=reference.notes, statements=reference.statements)
+    return renamed(recovered, classes_of(reference))
 
 
 def varied_spec(reference: Reference, variation: Variation) -> ModelSpec:

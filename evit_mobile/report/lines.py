@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.text import Text
@@ -32,6 +33,19 @@ def preprocessing_text(entry: dict[str, Any]) -> str:
     sources = [f"{', '.join(names)} by {source}" for source, names in fields.items()]
     whole = [f"by {source}" for source in fields] if len(fields) == 1 else sources
     return "; ".join([", ".join(steps), *whole])
+
+
+def label_lines(manifest: dict[str, Any]) -> list[Text]:
+    """Who stated the names of the classes; nothing of the bundled models, nor where they are assumed, which the notes on images say."""
+    stated_by, notes = manifest.get("labels_stated_by"), manifest["calibration"].get("notes", ())
+    if not stated_by or manifest["model"]["weights"] == "bundled" or any(stated_by in note for note in notes):
+        return []
+    return [Text(f"class names: {stated_by}", style="dim")]
+
+
+def image_lines(notes: Iterable[str]) -> list[Text]:
+    """What a user should know of the images, a line each."""
+    return [Text(note if note.startswith("warning: ") else f"images: {note}", style="yellow") for note in notes]
 
 
 def npu_lines(entries: list[dict[str, Any]]) -> list[Text]:

@@ -17,8 +17,10 @@ from rich.text import Text
 
 from evit_mobile.report.lines import (
     accuracy_cells,
+    image_lines,
     input_lines,
     is_slower,
+    label_lines,
     note_lines,
     npu_lines,
     protection_lines,
@@ -101,6 +103,8 @@ def manifest_table(manifest: dict[str, Any]) -> RenderableType:
     lines = (
         *note_lines(model),
         *input_lines(manifest["input"]),
+        *label_lines(manifest),
+        *image_lines(manifest["calibration"].get("notes", ())),
         *recovery_lines(manifest),
         *protection_lines(manifest.get("protection")),
         *validation_lines(manifest["artefacts"]),
@@ -145,6 +149,7 @@ def revalidation_rows(result: FolderValidation) -> dict[str, Any]:
         ],
         "golden": None if result.golden is None else dataclasses.asdict(result.golden),
         "notes": list(result.notes),
+        "image_notes": list(result.image_notes),
     }
 
 
@@ -157,7 +162,7 @@ def revalidation_table(document: dict[str, Any]) -> RenderableType:
     for entry in document["artefacts"]:
         validation = entry["validation"]
         table.add_row(Path(entry["path"]).name, *accuracy_cells(validation), verdict_text(validation["verdict"]))
-    lines = note_lines(document) + validation_lines(document["artefacts"])
+    lines = note_lines(document) + image_lines(document["image_notes"]) + validation_lines(document["artefacts"])
     golden = document["golden"]
     if golden is not None:
         lines.append(Text.assemble("golden vectors: ", verdict_text(golden["verdict"]), f", {golden['reason']}"))
@@ -227,7 +232,7 @@ def evaluation_table(document: dict[str, Any]) -> RenderableType:
         table.add_row("top-1 of the fp32 reference", f"{document['reference_top1']:.2f} %")
     table.add_row("images", f"{document['images']} of {document['source']}")
     table.add_row("run by", document["runtime"])
-    return table
+    return Group(table, *image_lines(document["notes"]))
 
 
 def doctor_rows() -> dict[str, Any]:

@@ -236,6 +236,19 @@ def check_task(request: ConvertRequest, spec: ModelSpec) -> None:
         )
 
 
+def check_class_output(request: ConvertRequest, reference: Reference) -> None:
+    """Raises UsageError for class labels as output of a model whose classes have no names of their own."""
+    names = reference.labels
+    if request.class_output and (len(set(names)) < len(names) or len(names) != reference.spec.num_classes):
+        raise UsageError(
+            got=f"--class-output with {len(set(names))} different names for the {reference.spec.num_classes} classes"
+            if len(names) <= reference.spec.num_classes
+            else "--class-output for a model of one logit, whose classes are its signs",
+            allowed="--class-output with a name for each class",
+            do="pass --labels FILE or images in a folder per class, or leave --class-output out",
+        )
+
+
 def check_images(
     reference: Reference, source: str | None, precision: Precision, variation: Variation | None = None
 ) -> None:

@@ -27,8 +27,9 @@ def test_no_photo_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(datasets, "open_image", counted)
     preprocess = Preprocess(size=(32, 32))
-    calibration = calibration_images(tmp_path, preprocess, 0, 16)
-    held_out = held_out_images(tmp_path, calibration, preprocess, 0, 16)
+    source = datasets.open_dataset(tmp_path)
+    calibration = calibration_images(source, preprocess, 0, 16)
+    held_out = held_out_images(source, calibration, preprocess, 0, 16)
     for images in (calibration, held_out, held_out, calibration):
         list(images.batches())
     assert len(calibration) + len(held_out) > 20

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import evit_mobile
+from calib.errors import DataError
 from converters.errors import ToolchainError
 from converters.files import sha256
 from converters.registry import find_target
@@ -255,18 +256,23 @@ def exit_code_of_converting(monkeypatch: pytest.MonkeyPatch, folder: Path, *form
     return run(monkeypatch, "convert", *chosen, "--fp32", "--size", "96", "--out", str(folder))
 
 
-def test_interrupting_leaves_no_half_written_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "prove", failing(KeyboardInterrupt()))
-    assert exit_code_of_converting(monkeypatch, tmp_path, "tflite") == 130
-    assert not (tmp_path / "manifest.json").exists()
-    assert [path.suffix for path in tmp_path.iterdir()] == [".tflite"]
-    find_target("tflite").load(tmp_path / "efficientvit_m0.fp32.tflite")
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [(KeyboardInterrupt(), 130), (DataError(got="a damaged photo", allowed="photos", do="remove it"), 2)],
+)
+def test_a_file_that_was_not_judged_is_not_left(
+    failure: BaseException, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "prove", failing(failure))
+    assert exit_code_of_converting(monkeypatch, tmp_path, "tflite") == code
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("failure", "code"),
     [
         (ToolchainError(got="no memory", allowed="enough", do="free some"), 3),
+        (DataError(got="a damaged photo", allowed="photos", do="remove it"), 2),
         (FULL_DISK, 2),
         (KeyboardInterrupt(), 130),
     ],

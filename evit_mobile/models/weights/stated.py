@@ -100,6 +100,8 @@ LABEL_KEYS = ("class_to_idx", "id2label", "label_names", "class_names", "idx_to_
 """Keys under which training programs keep the names of the classes."""
 VAGUE_KEYS = frozenset({"classes", "labels"})
 """Keys that may mean something else: they count only where there are as many names as classes."""
+ORIGINS = frozenset({"pretrained_cfg", "default_cfg"})
+"""Places of the weights that training began with, whose head may have been another: names count there likewise."""
 PLACEHOLDER = re.compile(r"LABEL_\d+")
 """What Hugging Face's configuration calls classes that nobody has named."""
 
@@ -110,7 +112,7 @@ def _labels(places: tuple[Place, ...], classes: int) -> tuple[tuple[str, ...], s
         for key in LABEL_KEYS:
             names = names_in(place.fields.get(key))
             named = names and not all(map(PLACEHOLDER.fullmatch, names))
-            if named and (len(names) == classes or key not in VAGUE_KEYS):
+            if named and (len(names) == classes or not (place.key in ORIGINS or key in VAGUE_KEYS)):
                 return names, f"{key} in {place.name}"
     return (), None
 
