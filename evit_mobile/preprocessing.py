@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from calib.errors import DataError
 from calib.preprocess import Preprocess
@@ -15,39 +15,10 @@ from calib.stated.statement import Statement
 from calib.stated.timm import read_arguments
 from calib.stated.values import filter_name, fraction, resize_mode, triple
 from evit_mobile.models.weights.stated import NESTED_KEYS, PROCESSOR_FILE, Place
-from evit_mobile.spec import ModelSpec, MsraArchitecture, Task
+from evit_mobile.published import PUBLISHED
 
-CROPS = {
-    **{f"efficientvit_m{number}": {224: 0.875} for number in range(6)},
-    "efficientvit_b0": {224: 0.95},
-    **{f"efficientvit_b{number}": {224: 0.95, 256: 1.0, 288: 1.0} for number in (1, 2, 3)},
-    "efficientvit_l1": {224: 1.0},
-    "efficientvit_l2": {224: 1.0, 256: 1.0, 288: 1.0, 384: 1.0},
-    "efficientvit_l3": {224: 1.0, 256: 1.0, 320: 1.0, 384: 1.0},
-}
-"""crop_pct of timm's published ImageNet-1k weights, by variant and input size in pixels: `default_cfgs` of timm 1.0.31's
-models/efficientvit_msra.py and efficientvit_mit.py. All are resized bicubically, cropped centrally, and have ImageNet's mean and std.
-"""
-
-PUBLISHED = {
-    f"{variant}.r{side}_in1k": Preprocess(size=(side, side), crop_pct=crop)
-    for variant, crops in CROPS.items()
-    for side, crop in crops.items()
-}
-"""By timm's name of the weights."""
-
-
-def default_preprocess(spec: ModelSpec) -> Preprocess:
-    """As timm publishes it for the variant's weights of the nearest input size. What timm does not have sees the whole image: L0, and
-    segmentation, as upstream, up to the margins that the input's aspect ratio cuts off.
-    """
-    architecture = spec.architecture
-    small = isinstance(architecture, MsraArchitecture)
-    if not isinstance(architecture, MsraArchitecture) and (architecture.large or spec.task is Task.SEGMENTATION):
-        return Preprocess(size=spec.size)
-    crops = CROPS.get(spec.name, CROPS["efficientvit_m0" if small else "efficientvit_b1"])
-    nearest = min(crops, key=lambda side: abs(side - max(spec.size)))
-    return Preprocess(size=spec.size, crop_pct=crops[nearest])
+if TYPE_CHECKING:
+    from evit_mobile.request import ConvertRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +44,13 @@ class PreprocessOptions:
 
 AS_STATED = PreprocessOptions()
 
+
+def options_of(request: ConvertRequest) -> PreprocessOptions:
+    """What a request says of preprocessing."""
+    single = {field: getattr(request, field) for field in OPTIONS}
+    return PreprocessOptions(base=request.preprocess, **single)
+
+
 OPTIONS: dict[str, Callable[[Any], Any]] = {
     "mean": lambda numbers: triple("mean", numbers, broadcast=True),
     "std": lambda numbers: triple("std", numbers, broadcast=True),
@@ -96,8 +74,10 @@ def _base(base: str) -> Statement:
     if base == "torchvision":
         return Statement(source=source, values=TORCHVISION)
     kind, _, name = base.partition(":")
-    if kind != "timm":
+    if kind != "timm" and Path(base).is_file():
         return read_given_file(Path(base), source)
+    if kind != "timm":
+        raise DataError(got=source, allowed="a JSON file, timm:NAME or torchvision", do="correct the path or the name")
     published = PUBLISHED.get(name) or PUBLISHED.get(f"{name}.r224_in1k")
     if published is None:
         raise DataError(got=source, allowed=", ".join(f"timm:{known}" for known in PUBLISHED), do="choose one of these")

@@ -20,13 +20,19 @@ from evit_mobile.cli.options import (
     CacheOption,
     CalibOption,
     ClassesOption,
+    CropOption,
     FewOption,
+    InterpolationOption,
     JsonOption,
     LabelsOption,
+    MeanOption,
     ModelOption,
     OnOption,
+    PreprocessOption,
     SeedOption,
     SizeOption,
+    SquashOption,
+    StdOption,
     WeightsOption,
     given,
     takes,
@@ -106,6 +112,12 @@ class ConvertOptions:
         ),
     ] = None
     calib: CalibOption = None
+    preprocess: PreprocessOption = None
+    mean: MeanOption = None
+    std: StdOption = None
+    crop_pct: CropOption = None
+    interpolation: InterpolationOption = None
+    squash: SquashOption = None
     seed: SeedOption = None
     cache: CacheOption = None
     image_input: Annotated[
@@ -240,10 +252,9 @@ def fields_of(options: ConvertOptions) -> dict[str, Any]:
             fp16=options.fp16,
             fp32=options.fp32,
         ),
-        "size": flags.parse_size(options.size),
         "sizes": flags.parse_sizes(options.sizes),
         "variation": flags.chosen_variation(
             relu_attention=options.relu_attention, relu_activation=options.relu_activation
         ),
     }
-    return plain | {name: value for name, value in derived.items() if value is not None}
+    return plain | flags.input_fields(options) | {name: value for name, value in derived.items() if value is not None}

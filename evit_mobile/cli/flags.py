@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 from converters.contract import Precision
 from converters.registry import TARGETS
 from evit_mobile.errors import UsageError
@@ -59,6 +61,44 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
             got=f"size {text!r}", allowed="N or HEIGHTxWIDTH in pixels", do="pass for example --size 192x256"
         )
     return int(sides[0]), int(sides[-1])
+
+
+def parse_numbers(option: str, text: str | None) -> tuple[float, ...] | None:
+    """Numbers of a list like "0.485,0.456,0.406". Raises UsageError for anything else."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(
+            got=f"{option} {text!r}",
+            allowed="numbers with commas between them",
+            do=f"pass for example {option} 0.485,0.456,0.406",
+        ) from None
+
+
+class InputOptions(Protocol):
+    """Options that say what the model's input is."""
+
+    @property
+    def size(self) -> str | None: ...
+    @property
+    def mean(self) -> str | None: ...
+    @property
+    def std(self) -> str | None: ...
+    @property
+    def squash(self) -> bool | None: ...
+
+
+def input_fields(options: InputOptions) -> dict[str, Any]:
+    """The request's fields that texts and flags about the input become, where they were given. Raises UsageError."""
+    values = {
+        "size": parse_size(options.size),
+        "mean": parse_numbers("--mean", options.mean),
+        "std": parse_numbers("--std", options.std),
+        "resize": None if options.squash is None else "squash" if options.squash else "cover",
+    }
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def parse_sizes(text: str | None) -> tuple[tuple[int, int], ...] | None:

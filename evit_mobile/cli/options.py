@@ -72,6 +72,43 @@ LabelsOption = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+PreprocessOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preprocess",
+        metavar="FILE|timm:NAME|torchvision",
+        help="How images become the input: a JSON of timm, Hugging Face or a manifest, or usual settings.",
+        show_default="as stated with the weights",
+        rich_help_panel=IMAGES,
+    ),
+]
+MeanOption = Annotated[
+    str | None,
+    typer.Option(
+        "--mean", metavar="R,G,B", help="Mean of values from 0 to 1; one number for all.", rich_help_panel=IMAGES
+    ),
+]
+StdOption = Annotated[
+    str | None, typer.Option("--std", metavar="R,G,B", help="Standard deviation, likewise.", rich_help_panel=IMAGES)
+]
+CropOption = Annotated[
+    float | None,
+    typer.Option("--crop-pct", help="Share of the resized side that is kept, as in timm.", rich_help_panel=IMAGES),
+]
+InterpolationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--interpolation",
+        help="Pillow's filter: nearest, box, bilinear, hamming, bicubic or lanczos.",
+        rich_help_panel=IMAGES,
+    ),
+]
+SquashOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--squash/--cover", help="Resize to the box exactly, or keep the aspect ratio.", rich_help_panel=IMAGES
+    ),
+]
 SeedOption = Annotated[
     int | None,
     typer.Option("--seed", help="Seed of every random choice.", show_default=usual("seed"), rich_help_panel=IMAGES),

@@ -8,16 +8,22 @@ from typing import Annotated
 
 import typer
 
-from evit_mobile.cli.flags import parse_size
+from evit_mobile.cli.flags import input_fields
 from evit_mobile.cli.options import (
     CacheOption,
     CalibOption,
     ClassesOption,
+    CropOption,
+    InterpolationOption,
     JsonOption,
     LabelsOption,
+    MeanOption,
     ModelOption,
+    PreprocessOption,
     SeedOption,
     SizeOption,
+    SquashOption,
+    StdOption,
     WeightsOption,
     given,
     takes,
@@ -35,6 +41,12 @@ class SensitivityOptions:
     num_classes: ClassesOption = None
     labels: LabelsOption = None
     calib: CalibOption = None
+    preprocess: PreprocessOption = None
+    mean: MeanOption = None
+    std: StdOption = None
+    crop_pct: CropOption = None
+    interpolation: InterpolationOption = None
+    squash: SquashOption = None
     seed: SeedOption = None
     cache: CacheOption = None
     plot: Annotated[Path | None, typer.Option("--plot", help="Also draw the ranking: .svg, .png or .pdf.")] = None
@@ -49,9 +61,9 @@ def sensitivity(options: SensitivityOptions) -> None:
 
     if options.plot is not None:
         ranking.check_plot(options.plot)
-    request = {name: value for name, value in given(options).items() if name not in ("plot", "json")}
+    request = {name: value for name, value in given(options).items() if name not in ("plot", "json", "squash")}
     with progress() as report:
-        result = ranking.sensitivity(**request | {"size": parse_size(options.size)}, report=report)
+        result = ranking.sensitivity(**request | input_fields(options), report=report)
     if options.plot is not None:
         ranking.plot(result, options.plot)
     show(sensitivity_entry(result), options.json, sensitivity_table)

@@ -25,6 +25,7 @@ from evit_mobile.max_drop import IMAGES as MAX_DROP_IMAGES
 from evit_mobile.max_drop import run_artefact
 from evit_mobile.metrics import Logits
 from evit_mobile.preparation import Lowerable, prepare, run_module
+from evit_mobile.preprocessing import options_of
 from evit_mobile.progress import Report, silent
 from evit_mobile.recovery import recover
 from evit_mobile.reference import Reference, load_reference, with_task
@@ -119,15 +120,7 @@ def run(request: ConvertRequest, report: Report = silent) -> Conversion:
 def gather(request: ConvertRequest, targets: tuple[Target, ...], report: Report) -> Job:
     """Loads the model, recovers its variation where one is asked for, and chooses images."""
     report("loading weights")
-    reference = load_reference(
-        request.model if request.module is None else request.module,
-        weights=request.weights,
-        size=request.sizes[0] if request.sizes else request.size,
-        num_classes=request.num_classes,
-        seed=request.seed,
-    )
-    reference = with_task(reference, request.task)
-    reference = with_labels(reference, None if request.labels is None else Path(request.labels))
+    reference = requested_reference(request)
     check_model(request, reference)
     check_weights(Path(request.out), asked_model(request, reference))
     report("opening images")
@@ -141,6 +134,19 @@ def gather(request: ConvertRequest, targets: tuple[Target, ...], report: Report)
     written = [artefact_name(reference, request.precision, target) for target in targets]
     check_input(Path(request.out), described(reference), written)
     return Job(request=request, targets=targets, reference=reference, calibration=calibration, held_out=held_out)
+
+
+def requested_reference(request: ConvertRequest) -> Reference:
+    """The reference that a request names, of the first size where it names several. Its labels are those that the request names."""
+    reference = load_reference(
+        request.model if request.module is None else request.module,
+        weights=request.weights,
+        size=request.sizes[0] if request.sizes else request.size,
+        num_classes=request.num_classes,
+        seed=request.seed,
+        preprocess=options_of(request),
+    )
+    return with_labels(with_task(reference, request.task), None if request.labels is None else Path(request.labels))
 
 
 def prepare_all(job: Job, report: Report) -> Prepared:

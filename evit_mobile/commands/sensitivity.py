@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from converters.contract import Precision
-from evit_mobile.commands.convert import choose_images
+from evit_mobile.commands.convert import choose_images, requested_reference
 from evit_mobile.errors import UsageError
-from evit_mobile.labels import open_images, with_labels
+from evit_mobile.labels import open_images
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.preparation import PROBE_IMAGES, export
+from evit_mobile.preprocessing import OPTIONS
 from evit_mobile.progress import Report, silent
 from evit_mobile.quantization.automatic import HARM_IMAGES, logits_of
 from evit_mobile.quantization.calibration import calibrate
 from evit_mobile.quantization.plan import plan_from
 from evit_mobile.quantization.sensitivity import ModuleHarm, measure_harms, predicted_sqnr_db, rank_modules
 from evit_mobile.quantization.simulate import simulate
-from evit_mobile.reference import load_reference
+from evit_mobile.request import ConvertRequest
 from evit_mobile.request.checks import check_images
 from evit_mobile.rewrites import rewrite
 from evit_mobile.spec import ModelSpec
@@ -44,26 +46,27 @@ class Sensitivity:
     modules: Sequence[ModuleHarm]
 
 
+FIELDS = ("weights", "size", "num_classes", "labels", "calib", "seed", "cache", "preprocess", *OPTIONS)
+"""What of a request counts here."""
+
+
 def sensitivity(
-    model: str | ModelSpec | nn.Module | None = None,
-    *,
-    weights: str | Path | None = None,
-    size: tuple[int, int] | None = None,
-    num_classes: int | None = None,
-    labels: Path | None = None,
-    calib: Path | str | None = None,
-    seed: int = 0,
-    cache: bool = True,
-    report: Report = silent,
+    model: str | ModelSpec | nn.Module | None = None, *, report: Report = silent, **options: Any
 ) -> Sensitivity:
-    """Ranks the modules of `model`, given as to `convert`, by the harm of quantizing each. Raises the same errors."""
-    reference = load_reference(model, weights=weights, size=size, num_classes=num_classes, seed=seed)
-    check_images(reference, None if calib is None else str(calib), Precision.INT8)
-    reference, source = open_images(with_labels(reference, labels), None if calib is None else Path(calib))
-    calibration, _ = choose_images(reference, source, seed)
+    """Ranks the modules of `model`, given as to `convert`, by the harm of quantizing each. Raises the same errors.
+
+    `options` are those FIELDS of `ConvertRequest`.
+    """
+    if unknown := sorted(options.keys() - set(FIELDS)):
+        raise UsageError(got=f"sensitivity with {', '.join(unknown)}", allowed=", ".join(FIELDS), do="leave it out")
+    request = ConvertRequest.of(model, **options)
+    reference = requested_reference(request)
+    check_images(reference, request.calib, Precision.INT8)
+    reference, source = open_images(reference, None if request.calib is None else Path(request.calib))
+    calibration, _ = choose_images(reference, source, request.seed)
     rewritten, _ = rewrite(reference.module, torch.from_numpy(calibration.first(PROBE_IMAGES)))
     program = export(rewritten, reference.spec.size)
-    observations = calibrate(program, calibration, cached=cache, report=report)
+    observations = calibrate(program, calibration, cached=request.cache, report=report)
     plan = plan_from(program, observations)
     images = [torch.from_numpy(image[None]) for image in calibration.first(HARM_IMAGES)]
     report(f"measuring harm on {len(images)} images")

@@ -24,6 +24,10 @@ class ConvertRequest:
     (height, width) in pixels; `sizes`, in place of it, are all that a Core ML package takes images of, and the first is everything
     else's. `calib` is a folder or file of images: half of them calibrate, the others judge.
 
+    `preprocess`, a JSON file, "timm:NAME" or "torchvision", says how images become the input; so do `mean` and `std` (one number or
+    three, of values from 0 to 1), `crop_pct`, `interpolation` and `resize` ("cover" or "squash"), each of which beats it. What is None
+    is as stated with the weights, or the variant's default (docs/bring-your-own-model.md).
+
     `formats` None is every one that has the precision; `delegate` is what an ExecuTorch file calls, XNNPACK by default.
     `float_io` gives an int8-full artefact float input and output. `max_drop` is how many points of top-1 (of agreement, without
     labels) an int8 artefact may lose; modules stay float until it does not. With `image_input` a Core ML package takes an image
@@ -60,6 +64,12 @@ class ConvertRequest:
     max_drop: float | None = None
 
     calib: str | None = None
+    preprocess: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    crop_pct: float | None = None
+    interpolation: str | None = None
+    resize: str | None = None
     seed: int = 0
     cache: bool = True
     allow_few: bool = False

@@ -18,7 +18,6 @@ from PIL import Image
 
 import evit_mobile
 from converters.registry import find_target
-from evit_mobile.interface import Interface
 from evit_mobile.manifest import read_manifest
 from evit_mobile.reference import load_reference
 from evit_mobile.report.lines import preprocessing_text
@@ -51,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options: dict[str, Any] = {
         "weights": place / "trained.pth",
         "calib": place / "photos",
-        "interface": Interface(image_input=True),
+        "image_input": True,
     }
     conversion = evit_mobile.convert(formats=FORMATS, precision="fp32", out=place / "out", **options)
     assert conversion.proven

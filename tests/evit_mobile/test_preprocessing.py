@@ -18,7 +18,8 @@ from calib.preprocess import IMAGENET_MEAN, Interpolation, Preprocess, Resize
 from calib.sources.bundled import bundled_preprocess
 from calib.stated.timm import read_settings
 from evit_mobile.data import preprocess_for
-from evit_mobile.preprocessing import PUBLISHED, PreprocessOptions
+from evit_mobile.preprocessing import PreprocessOptions
+from evit_mobile.published import PUBLISHED
 from evit_mobile.reference import load_reference
 from evit_mobile.spec import MODELS, find_spec
 from tests.oracles import import_timm, timm_model
