@@ -3,6 +3,7 @@
 # test-ios: put Debian's Swift 6 into SWIFT_ROOT (root, debootstrap) where none is on PATH, and test ios_demo on Linux (ios_demo/README.md).
 # test-web: install LiteRT.js and playwright-core into web_demo and test the browser demo in Chromium (web_demo/README.md).
 # test-upstream: put MIT's own code, from a pinned wheel, into .tools/upstream and compare with it.
+# test-runtimes: put other releases of the runtimes into .tools/runtimes and run m0 and b0 in them (docs/executorch.md).
 # bench: measure ours against the stock routes and other runtimes; options in BENCH, e.g. BENCH='--model efficientvit_l1'.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +12,7 @@ SWIFT_ROOT ?= /opt/evit-mobile-swift
 WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast test-android test-ios test-web test-upstream lint bench clean
+.PHONY: demo test test-fast test-android test-ios test-web test-upstream test-runtimes lint bench clean
 
 demo: .venv/demo.stamp
 	$(BIN)/evit-mobile convert --format all --int8 --out out/demo
@@ -39,6 +40,10 @@ test-upstream: .venv/test.stamp
 		--requirement scripts/upstream/requirements.txt
 	EVIT_MOBILE_UPSTREAM=$(CURDIR)/.tools/upstream $(BIN)/python -m pytest -m "slow or not slow" -rs \
 		tests/evit_mobile/models/test_weights_real_upstream.py tests/evit_mobile/models/test_weights_convert.py
+
+test-runtimes: .venv/test.stamp
+	PYTHON=$(BIN)/python scripts/runtimes/prepare.sh .tools/runtimes
+	EVIT_MOBILE_RUNTIMES=$(CURDIR)/.tools/runtimes $(BIN)/python -m pytest -m "slow or not slow" -rs tests/runtimes
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
