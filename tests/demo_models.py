@@ -2,10 +2,11 @@
 
 python -m tests.demo_models FOLDER
 
-FOLDER/photos         100 photos of five classes, in three sizes
+FOLDER/photos         100 photos of five classes, in three sizes; the folders are called by the numbers of the classes
 FOLDER/m0             the model of `convert` without options: LiteRT fp32 and int8, ExecuTorch fp32, Core ML fp16
 FOLDER/b0             the bundled b0, calibrated with the photos: int8 for LiteRT and Core ML
-FOLDER/five           m0's checkpoint cut down to 5 classes, at 192x256, likewise; its training says mean = std = 0.5, crop 1.0, bilinear
+FOLDER/five           m0's checkpoint cut down to 5 classes, with names of its own, at 192x256, likewise; its training says
+                      mean = std = 0.5, crop 1.0, bilinear
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def main(folder: Path) -> None:
     convert(folder / "m0", "fp16", ["coreml"])
     convert(folder / "b0", "int8", ["tflite", "coreml"], model="efficientvit_b0", weights="bundled", calib=photos)
     cut_classes(folder / "five.pth")
-    own = {"model": "efficientvit_m0", "weights": folder / "five.pth", "size": SIZE}
+    (folder / "five.txt").write_text("\n".join(f"kind {label}" for label in range(CLASSES)))
+    own = {"model": "efficientvit_m0", "weights": folder / "five.pth", "size": SIZE, "labels": folder / "five.txt"}
     convert(folder / "five", "int8", ["tflite", "coreml"], calib=photos, **own)
 
 
@@ -56,7 +58,7 @@ def write_photos(folder: Path) -> None:
     assert dataset.labels is not None
     chosen = [index for index, label in enumerate(dataset.labels) if label < CLASSES][:PHOTOS]
     for number, index in enumerate(chosen):
-        place = folder / f"kind {dataset.labels[index]}"
+        place = folder / f"{dataset.labels[index]}"
         place.mkdir(parents=True, exist_ok=True)
         size = PHOTO_SIZES[number % len(PHOTO_SIZES)]
         grey = Image.fromarray(np.asarray(dataset.item(index))).resize(size, Image.Resampling.BILINEAR)
