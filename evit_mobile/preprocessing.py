@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from calib.errors import DataError
 from calib.preprocess import Preprocess
 from calib.stated.given import TORCHVISION, complete, read_given_file
 from calib.stated.hugging_face import read_processor
-from calib.stated.statement import Statement
+from calib.stated.statement import Decision, Statement
 from calib.stated.timm import read_arguments
 from calib.stated.values import filter_name, fraction, resize_mode, triple
 from evit_mobile.models.weights.stated import NESTED_KEYS, PROCESSOR_FILE, Place
@@ -84,9 +84,18 @@ def _base(base: str) -> Statement:
     return complete(published, source)
 
 
-def stated_preprocessing(places: Sequence[Place]) -> tuple[Statement, ...]:
-    """What the places say, in their order."""
-    return tuple(statement for place in places for statement in _spoken(place) if statement.values)
+def stated_preprocessing(places: Sequence[Place], *, grey: bool = False) -> tuple[Statement, ...]:
+    """What the places say, in their order; of a `grey` model a mean of one number is that of every channel."""
+    return tuple(statement for place in places for statement in _spoken(place, grey) if statement.values)
+
+
+def for_grey(decision: Decision) -> Decision:
+    """`decision` with one mean and one std for all channels, the averages of the three, as timm's resolve_data_config has it for one
+    channel: three equal planes are then normalised alike.
+    """
+    preprocess = decision.preprocess
+    mean, std = (round(sum(values) / 3, 6) for values in (preprocess.mean, preprocess.std))
+    return replace(decision, preprocess=replace(preprocess, mean=(mean,) * 3, std=(std,) * 3))
 
 
 def recorded_preprocessing(fields: Mapping[str, Any] | None, source: str) -> tuple[Statement, ...]:
@@ -98,12 +107,12 @@ TIMMS = {*NESTED_KEYS, "args"}
 """Keys of settings that timm applies, where a mean of one number counts for every channel."""
 
 
-def _spoken(place: Place) -> Iterator[Statement]:
+def _spoken(place: Place, grey: bool) -> Iterator[Statement]:
     fields = {str(name): value for name, value in place.fields.items()}
     if place.name == PROCESSOR_FILE:
         yield read_processor(fields, place.name)
     else:
-        own = read_arguments(fields, place.name, broadcast=place.key in TIMMS)
+        own = read_arguments(fields, place.name, broadcast=grey or place.key in TIMMS)
         yield own
         model = str(fields.get("model")).rpartition("/")[2] if place.key == "args" else ""
         published = PUBLISHED.get(model) or PUBLISHED.get(f"{model}.r224_in1k")

@@ -20,7 +20,13 @@ from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoin
 from evit_mobile.models.weights import LoadedModel, is_hub_reference, load_checkpoint, load_hub, load_module
 from evit_mobile.models.weights.assemble import resized_bias_table
 from evit_mobile.models.weights.template import BIAS_TABLE
-from evit_mobile.preprocessing import AS_STATED, PreprocessOptions, recorded_preprocessing, stated_preprocessing
+from evit_mobile.preprocessing import (
+    AS_STATED,
+    PreprocessOptions,
+    for_grey,
+    recorded_preprocessing,
+    stated_preprocessing,
+)
 from evit_mobile.spec import ModelSpec, Task, find_spec
 
 Size = tuple[int, int]
@@ -61,7 +67,8 @@ class Reference:
         """How images become the module's input. Raises DataError for what is stated and cannot be met."""
         own = self.lineage not in ("bundled", "random")
         default = preprocess_for(self.spec, bundled=not own)
-        return decide(default, self.statements, DEFAULT if own else f"the {self.lineage} weights")
+        decision = decide(default, self.statements, DEFAULT if own else f"the {self.lineage} weights")
+        return for_grey(decision) if self.spec.grey else decision
 
     @property
     def learned(self) -> tuple[str, ...]:
@@ -113,7 +120,7 @@ def _load(
 
 def _loaded(weights: str, loaded: LoadedModel) -> Reference:
     labels, stated_by = loaded.stated.labels, loaded.stated.labels_stated_by
-    statements = stated_preprocessing(loaded.stated.places)
+    statements = stated_preprocessing(loaded.stated.places, grey=loaded.spec.grey)
     if loaded.recovery is not None:
         labels, stated_by = loaded.recovery.labels, RECOVERED if loaded.recovery.labels else None
         statements = recorded_preprocessing(loaded.recovery.preprocess, RECOVERED)

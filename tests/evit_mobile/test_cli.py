@@ -57,6 +57,9 @@ CONVERT = ("convert", "--format", "tflite")
     ("arguments", "expected"),
     [
         ((*CONVERT, "--model", "efficientvit_m9"), "efficientvit_m0"),
+        ((*CONVERT, "--task", "detection"), "multilabel"),
+        ((*CONVERT, "--task", "segmentation"), "whose task is classification"),
+        ((*CONVERT, "--task", "multilabel", "--max-drop", "1"), "whose task is multilabel"),
         (("convert", "--format", "onnx"), "tflite"),
         ((*CONVERT, "--weights", "{truncated}"), "truncated.safetensors"),
         ((*CONVERT, "--weights", "{bomb}"), "bomb.pth"),

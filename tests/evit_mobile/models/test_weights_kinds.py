@@ -12,14 +12,15 @@ import torch
 from oracles import randomise, relative_error, timm_model
 from torch import Tensor, nn
 
+from converters.files import sha256
 from evit_mobile.errors import CheckpointError, UsageError
 from evit_mobile.models import build_model
 from evit_mobile.models.complexity import count_parameters
 from evit_mobile.models.weights import LoadedModel, load_checkpoint
 from evit_mobile.models.weights.layouts import LAYOUTS
 from evit_mobile.recovery.procedure import varied_spec
-from evit_mobile.reference import load_reference
-from evit_mobile.spec import MODELS, MitArchitecture, MsraArchitecture, Variation
+from evit_mobile.reference import load_reference, reload_reference, with_task
+from evit_mobile.spec import MODELS, MitArchitecture, MsraArchitecture, Task, Variation
 
 State = dict[str, Tensor]
 CLASSES = 3
@@ -259,3 +260,47 @@ def test_a_grey_model_takes_the_grey_of_colours(name: str, tmp_path: Path) -> No
     with torch.no_grad():
         assert relative_error(found.module(colours), theirs(grey)) < 1e-5
         assert relative_error(found.module(grey.expand(-1, 3, -1, -1)), theirs(grey)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("stated", "mean", "std"),
+    [
+        ({}, 0.449, 0.226),
+        ({"hyper_parameters": {"mean": 0.3, "std": 0.4}}, 0.3, 0.4),
+        ({"args": {"mean": [0.1, 0.2, 0.3], "std": [0.5, 0.5, 0.5]}}, 0.2, 0.5),
+    ],
+)
+def test_a_grey_model_normalises_its_planes_alike(
+    stated: Any, mean: float, std: float, b0: State, tmp_path: Path
+) -> None:
+    first = "stem.in_conv.conv.weight"
+    torch.save({"state_dict": {**b0, first: b0[first][:, :1]}, **stated}, tmp_path / "weights.pth")
+    preprocess = load_reference(None, weights=tmp_path / "weights.pth").preprocessing.preprocess
+    assert preprocess.mean == pytest.approx((mean,) * 3)
+    assert preprocess.std == pytest.approx((std,) * 3)
+
+
+# ---- several labels ----
+
+
+def test_a_classifier_may_have_several_labels(b0: State, tmp_path: Path) -> None:
+    reference = load_reference("efficientvit_m0")
+    assert with_task(reference, None) is reference
+    assert with_task(reference, Task.CLASSIFICATION) is reference
+    several = with_task(reference, Task.MULTILABEL)
+    assert several.spec.task is Task.MULTILABEL
+    for task in (Task.FEATURES, Task.SEGMENTATION):
+        with pytest.raises(UsageError, match=f"--task {task} for efficientvit_m0, whose task is classification"):
+            with_task(reference, task)
+    features = load_reference("efficientvit_l0", weights="random", size=(32, 32))
+    with pytest.raises(UsageError, match="--task multilabel for efficientvit_l0, whose task is features"):
+        with_task(features, Task.MULTILABEL)
+    torch.save(b0, tmp_path / "weights.pth")
+    again = {
+        "name": "efficientvit_b0",
+        "weights": "file",
+        "source": str(tmp_path / "weights.pth"),
+        "num_classes": CLASSES,
+    }
+    again |= {"weights_sha256": sha256(tmp_path / "weights.pth"), "task": "multilabel"}
+    assert reload_reference(again, (224, 224)).spec.task is Task.MULTILABEL
