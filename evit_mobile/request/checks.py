@@ -218,7 +218,10 @@ def check_folder(folder: Path) -> None:
 
 
 def check_model(request: ConvertRequest, reference: Reference) -> None:
-    """Raises UsageError for what the loaded model cannot have, and for your own weights without images where these are needed."""
+    """Raises UsageError for what the loaded model cannot have, and for your own weights without images where these are needed;
+    DataError for preprocessing that is stated with them and cannot be met.
+    """
+    _ = reference.preprocessing
     check_task(request, reference.spec)
     check_integers(reference.spec.variation, request.precision)
     check_images(reference, request.calib, request.precision, request.variation)

@@ -16,12 +16,18 @@ from torch import nn
 from calib.errors import DataError
 from calib.preprocess import IMAGENET_MEAN, Interpolation, Preprocess, Resize
 from calib.sources.bundled import bundled_preprocess
+from calib.stated.statement import decide
 from calib.stated.timm import read_settings
+from evit_mobile import reference as reference_module
+from evit_mobile.cli.convert import ConvertOptions, requested
+from evit_mobile.commands.sensitivity import sensitivity
 from evit_mobile.data import preprocess_for
-from evit_mobile.preprocessing import PreprocessOptions
+from evit_mobile.errors import UsageError
+from evit_mobile.preprocessing import AS_STATED, PreprocessOptions, options_of, recorded_preprocessing
 from evit_mobile.published import PUBLISHED
 from evit_mobile.reference import load_reference
 from evit_mobile.spec import MODELS, find_spec
+from tests.evit_mobile.test_cli import run
 from tests.oracles import import_timm, timm_model
 
 
@@ -231,3 +237,58 @@ def test_the_bundled_weights_keep_their_own_preprocessing() -> None:
     decision = load_reference(None).preprocessing
     assert decision.preprocess == bundled_preprocess()
     assert set(decision.stated_by.values()) == {"the bundled weights"}
+
+
+def test_options_on_the_command_line_are_those_of_a_request() -> None:
+    said = ConvertOptions(preprocess="torchvision", mean="0.5", std="0.5, 0.25,0.5", crop_pct=1.0, squash=False)
+    request = requested(said)
+    assert (request.mean, request.std, request.resize) == ((0.5,), (0.5, 0.25, 0.5), "cover")
+    assert options_of(request) == PreprocessOptions(
+        base="torchvision", mean=(0.5,), std=(0.5, 0.25, 0.5), crop_pct=1.0, resize="cover"
+    )
+    assert options_of(requested(ConvertOptions())) == AS_STATED
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--mean", "0.5,0.5"),
+        ("--mean", "half"),
+        ("--mean", "123.675,116.28,103.53"),
+        ("--std", "0"),
+        ("--crop-pct", "1.2"),
+        ("--interpolation", "random"),
+        ("--preprocess", "imagenet"),
+        ("--preprocess", "timm:efficientvit_b9"),
+    ],
+)
+@pytest.mark.parametrize("command", ["convert", "sensitivity"])
+def test_what_cannot_be_met_is_exit_code_2_before_weights_are_read(
+    command: str, options: tuple[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reference_module, "_load", lambda *_: pytest.fail("weights were read"))
+    assert run(monkeypatch, command, *options) == 2
+
+
+def test_what_is_stated_and_cannot_be_met_is_refused_before_images_are_opened(
+    module: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = checkpoint(module, tmp_path, hyper_parameters={"mean": 0.5})
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "convert", "--weights", str(path), "--calib", "absent") == 2
+    assert "mean 0.5, as stated by hyper_parameters in the checkpoint" in capsys.readouterr().err
+    assert run(monkeypatch, "convert", "--weights", str(path), "--calib", "absent", "--mean", "0.5") == 2
+    assert "absent" in capsys.readouterr().err
+
+
+def test_sensitivity_takes_no_other_options() -> None:
+    with pytest.raises(UsageError, match="formats"):
+        sensitivity(formats=["tflite"])
+
+
+def test_preprocessing_survives_a_recovery() -> None:
+    """A variation's checkpoint states that of its original."""
+    (statement,) = recorded_preprocessing(TRAINED.to_manifest(), "the record")
+    assert decide(Preprocess(size=(64, 64)), [statement]).preprocess == TRAINED
+    assert recorded_preprocessing(None, "the record") == ()

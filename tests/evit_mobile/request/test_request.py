@@ -34,6 +34,12 @@ FULL = ConvertRequest.of(
     cache=False,
     image_input=True,
     golden=0,
+    preprocess="torchvision",
+    mean=[0.5],
+    std=(0.5, 0.25, 0.5),
+    crop_pct=1,
+    interpolation="bilinear",
+    resize="squash",
     out=Path("release"),
 )
 
@@ -104,7 +110,14 @@ def test_every_field_is_an_option() -> None:
     """By its name, or by the flags and texts that become it."""
     names = {field.name for field in fields(ConvertRequest)} - {"module"}
     said = ConvertOptions(
-        palette=4, format=["all"], size="224", sizes="224,256", relu_attention=True, json=True, request=Path("x")
+        palette=4,
+        format=["all"],
+        size="224",
+        sizes="224,256",
+        squash=True,
+        relu_attention=True,
+        json=True,
+        request=Path("x"),
     )
     options = {field.name for field in fields(ConvertOptions)}
     assert names == (names & options) | fields_of(said).keys()
