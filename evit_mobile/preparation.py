@@ -68,78 +68,110 @@ class Lowerable:
     audit: ActivationAudit | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """What is prepared, with which images, and for which targets. `max_drop` and `float_io` are as in a `ConvertRequest`; with `cache`,
+    finished calibrations are kept and reused.
+    """
+
+    reference: Reference
+    calibration: Images
+    held_out: Images
+    precision: Precision
+    targets: Sequence[Target]
+    max_drop: float | None = None
+    float_io: bool = False
+    cache: bool = True
+
+    @property
+    def floats(self) -> tuple[FloatType, ...]:
+        """What the targets' float operations compute in."""
+        return tuple(dict.fromkeys(target.precisions[self.precision] for target in self.targets))
+
+
+Forms = Mapping[FloatType, nn.Module]
+"""The rewritten model for each kind of floats; one module for both where they have the same form."""
+
+Programs = Mapping[nn.Module, ExportedProgram]
+"""The exported program of each form, the first one's first."""
+
+
 def prepare(
-    reference: Reference,
-    calibration: Images,
-    held_out: Images,
-    precision: Precision,
-    targets: Sequence[Target],
-    report: Report,
-    *,
-    max_drop: float | None = None,
-    float_io: bool = False,
-    cache: bool = True,
-    rounded_like: ExportedProgram | None = None,
+    asked: Preparation, report: Report, rounded_like: ExportedProgram | None = None
 ) -> dict[FloatType, Lowerable]:
     """What targets with each kind of floats lower; the same object where the model has one form for both.
 
     int8-full has no floats and one form; its program takes and gives int8 unless `float_io`. With fp16, weights are rounded by what they
-    multiply in `calibration`, or as those of `rounded_like`, the same model for another input size.
+    multiply in the calibration images, or as those of `rounded_like`, the same model for another input size.
     """
-    floats = tuple(dict.fromkeys(target.precisions[precision] for target in targets))
     report("rewriting")
-    if precision is Precision.INT8_FULL:
-        forms = dict.fromkeys(floats, integer_form(reference.module, calibration))
-    else:
-        forms = deployment_forms(reference.module, torch.from_numpy(calibration.first(PROBE_IMAGES)), floats)
+    forms = rewritten(asked)
     report("exporting")
-    programs = {form: export(form, reference.spec.size) for form in dict.fromkeys(forms.values())}
+    programs: Programs = {form: export(form, asked.reference.spec.size) for form in dict.fromkeys(forms.values())}
     report("running the reference")
-    expected = run_module(reference.module, held_out.batches())
-    if precision is Precision.FP16:
+    expected = run_module(asked.reference.module, asked.held_out.batches())
+    if asked.precision is Precision.FP16:
         report("rounding weights")
-        images = images_of(calibration)[:ROUNDED_IMAGES]
-        programs = {form: half_program(program, images, rounded_like, report) for form, program in programs.items()}
-    plans: Mapping[nn.Module, QuantPlan] = {}
-    protection = None
-    if precision.quantized:
-        first = next(iter(programs.values()))
-        observations = calibrate(first, calibration, profile=precision, cached=cache, report=report)
-        images = images_of(calibration) if precision in CORRECTED else []
-
-        def planned(trial: Protection) -> dict[nn.Module, QuantPlan]:
-            return make_plans(programs, observations, trial, precision, images, report)
-
-        if precision is Precision.INT8 and max_drop is None:
-            ranked = reference.spec.task in (Task.CLASSIFICATION, Task.SEGMENTATION)
-            protection = protect_to_floor(first, observations, images[:FLOOR_IMAGES], report, ranked=ranked)
-        elif precision is Precision.INT8 and max_drop is not None:
-            labels = credible_labels(reference, held_out, expected)
-
-            def loss(trial: Protection) -> float:
-                plans = planned(trial)
-                quantized = {form: quantize_program(program, plans[form]) for form, program in programs.items()}
-                pairs = [(target, quantized[forms[target.precisions[precision]]]) for target in targets]
-                return trial_loss(pairs, expected, held_out, labels)
-
-            protection = protect_to_loss(first, observations, images, loss, max_drop, report)
-        plans = planned(protection or Protection())
+        programs = rounded(asked, programs, rounded_like, report)
+    plans, protection = planned(asked, forms, programs, expected, report) if asked.precision.quantized else ({}, None)
     lowerables = {
-        form: finish(form, program, plans.get(form), protection, expected, held_out, report)
+        form: finish(form, program, plans.get(form), protection, expected, asked.held_out, report)
         for form, program in programs.items()
     }
-    if precision is Precision.INT8_FULL and not float_io:
-        lowerables = {
-            form: replace(lowerable, program=with_integer_io(lowerable.program))
-            for form, lowerable in lowerables.items()
-        }
+    if asked.precision is Precision.INT8_FULL and not asked.float_io:
+        lowerables = {form: replace(one, program=with_integer_io(one.program)) for form, one in lowerables.items()}
     prepared = {kind: lowerables[form] for kind, form in forms.items()}
     if FloatType.FP16 in prepared:
-        half = prepared[FloatType.FP16]
-        found = audit(reference.module, half.program, images_of(calibration)[:AUDIT_IMAGES])
-        report(describe(found))
-        prepared[FloatType.FP16] = replace(half, audit=found)
+        prepared[FloatType.FP16] = audited(asked, prepared[FloatType.FP16], report)
     return prepared
+
+
+def rewritten(asked: Preparation) -> Forms:
+    """The model in the form that its targets execute best."""
+    module, calibration = asked.reference.module, asked.calibration
+    if asked.precision is Precision.INT8_FULL:
+        return dict.fromkeys(asked.floats, integer_form(module, calibration))
+    return deployment_forms(module, torch.from_numpy(calibration.first(PROBE_IMAGES)), asked.floats)
+
+
+def rounded(asked: Preparation, programs: Programs, like: ExportedProgram | None, report: Report) -> Programs:
+    """Every program with the weights that an fp16 file has."""
+    images = images_of(asked.calibration)[:ROUNDED_IMAGES]
+    return {form: half_program(program, images, like, report) for form, program in programs.items()}
+
+
+def planned(
+    asked: Preparation, forms: Forms, programs: Programs, expected: Logits, report: Report
+) -> tuple[Mapping[nn.Module, QuantPlan], Protection | None]:
+    """The int8 plan of every form, and what stays float in it to keep the accuracy; `expected` is the reference's on held-out images."""
+    first = next(iter(programs.values()))
+    observations = calibrate(first, asked.calibration, profile=asked.precision, cached=asked.cache, report=report)
+    images = images_of(asked.calibration) if asked.precision in CORRECTED else []
+
+    def plans_with(trial: Protection) -> dict[nn.Module, QuantPlan]:
+        return make_plans(programs, observations, trial, asked.precision, images, report)
+
+    def loss(trial: Protection) -> float:
+        plans = plans_with(trial)
+        quantized = {form: quantize_program(program, plans[form]) for form, program in programs.items()}
+        pairs = [(target, quantized[forms[target.precisions[asked.precision]]]) for target in asked.targets]
+        labels = credible_labels(asked.reference, asked.held_out, expected)
+        return trial_loss(pairs, expected, asked.held_out, labels)
+
+    protection = None
+    if asked.precision is Precision.INT8 and asked.max_drop is None:
+        ranked = asked.reference.spec.task in (Task.CLASSIFICATION, Task.SEGMENTATION)
+        protection = protect_to_floor(first, observations, images[:FLOOR_IMAGES], report, ranked=ranked)
+    elif asked.precision is Precision.INT8 and asked.max_drop is not None:
+        protection = protect_to_loss(first, observations, images, loss, asked.max_drop, report)
+    return plans_with(protection or Protection()), protection
+
+
+def audited(asked: Preparation, half: Lowerable, report: Report) -> Lowerable:
+    """The fp16 form with what fp16 cannot hold of it, which is marked in its program."""
+    found = audit(asked.reference.module, half.program, images_of(asked.calibration)[:AUDIT_IMAGES])
+    report(describe(found))
+    return replace(half, audit=found)
 
 
 def integer_form(reference: nn.Module, calibration: Images) -> nn.Module:

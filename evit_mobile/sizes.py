@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from converters.contract import Precision, Target
 from evit_mobile.data import Images
-from evit_mobile.preparation import Lowerable, prepare
+from evit_mobile.preparation import Lowerable, Preparation, prepare
 from evit_mobile.progress import Report
 from evit_mobile.reference import Reference, Size, at_size
 
@@ -21,42 +20,25 @@ class Form:
     held_out: Images
 
 
-def prepare_sizes(
-    sizes: Sequence[Size],
-    reference: Reference,
-    calibration: Images,
-    held_out: Images,
-    precision: Precision,
-    targets: Sequence[Target],
-    report: Report,
-    *,
-    max_drop: float | None = None,
-    cache: bool = True,
-    first: Lowerable,
-) -> tuple[Form, ...]:
-    """`reference` at each of `sizes`, prepared like at its own with the same images, resized.
+def prepare_sizes(sizes: Sequence[Size], asked: Preparation, report: Report, *, first: Lowerable) -> tuple[Form, ...]:
+    """The model at each of `sizes`, prepared like at its own with the same images, resized.
 
     `first` is what is lowered for its own size: fp16 weights are those, so that the package stores them once.
     """
-    sized = [target for target in targets if target.several_sizes]
+    sized = [target for target in asked.targets if target.several_sizes]
     forms = []
     for size in sizes:
         report(f"preparing {size[0]}x{size[1]}")
-        resized = at_size(reference, size)
-        calibrating, judging = (images_at(images, size) for images in (calibration, held_out))
-        prepared = prepare(
-            resized,
-            calibrating,
-            judging,
-            precision,
-            sized,
-            report,
-            max_drop=max_drop,
-            cache=cache,
-            rounded_like=first.program,
+        resized = replace(
+            asked,
+            reference=at_size(asked.reference, size),
+            calibration=images_at(asked.calibration, size),
+            held_out=images_at(asked.held_out, size),
+            targets=sized,
         )
-        lowerable = prepared[sized[0].precisions[precision]]
-        forms.append(Form(lowerable=lowerable, reference=resized, held_out=judging))
+        prepared = prepare(resized, report, rounded_like=first.program)
+        lowerable = prepared[sized[0].precisions[asked.precision]]
+        forms.append(Form(lowerable=lowerable, reference=resized.reference, held_out=resized.held_out))
     return tuple(forms)
 
 

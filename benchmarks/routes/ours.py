@@ -11,7 +11,7 @@ from converters.contract import Precision
 from converters.registry import find_target
 from evit_mobile.commands.convert import describe
 from evit_mobile.data import Images
-from evit_mobile.preparation import prepare
+from evit_mobile.preparation import Preparation, prepare
 from evit_mobile.progress import silent
 
 
@@ -29,7 +29,15 @@ def convert(subject: Subject, precision: Precision, folder: Path, target_name: s
     path = folder / f"{precision}{target.suffix}"
     floats = target.precisions[precision]
     held_out = first_image(subject.held_out)
-    prepared = prepare(reference, subject.calibration, held_out, precision, [target], silent, cache=False)
+    asked = Preparation(
+        reference=reference,
+        calibration=subject.calibration,
+        held_out=held_out,
+        precision=precision,
+        targets=[target],
+        cache=False,
+    )
+    prepared = prepare(asked, silent)
     target.lower(prepared[floats].program, precision, path, describe(reference, precision))
     return path
 

@@ -24,7 +24,7 @@ from evit_mobile.manifest import write_manifest
 from evit_mobile.max_drop import IMAGES as MAX_DROP_IMAGES
 from evit_mobile.max_drop import run_artefact
 from evit_mobile.metrics import Logits
-from evit_mobile.preparation import Lowerable, prepare, run_module
+from evit_mobile.preparation import Lowerable, Preparation, prepare, run_module
 from evit_mobile.preprocessing import options_of
 from evit_mobile.progress import Report, silent
 from evit_mobile.recovery import recover
@@ -151,28 +151,19 @@ def requested_reference(request: ConvertRequest) -> Reference:
 
 def prepare_all(job: Job, report: Report) -> Prepared:
     """Rewrites, exports and quantizes the model, at every size that is asked for."""
-    request, images = job.request, (job.calibration, job.held_out)
-    usual = prepare(
-        job.reference,
-        *images,
-        request.precision,
-        job.targets,
-        report,
+    request = job.request
+    asked = Preparation(
+        reference=job.reference,
+        calibration=job.calibration,
+        held_out=job.held_out,
+        precision=request.precision,
+        targets=job.targets,
         max_drop=request.max_drop,
         float_io=request.float_io,
         cache=request.cache,
     )
-    further = prepare_sizes(
-        request.sizes[1:],
-        job.reference,
-        *images,
-        request.precision,
-        job.targets,
-        report,
-        max_drop=request.max_drop,
-        cache=request.cache,
-        first=next(iter(usual.values())),
-    )
+    usual = prepare(asked, report)
+    further = prepare_sizes(request.sizes[1:], asked, report, first=next(iter(usual.values())))
     return Prepared(usual=usual, further=further)
 
 

@@ -15,7 +15,7 @@ from evit_mobile.audit import FP16_MAX, MARGIN, audit, describe
 from evit_mobile.data import calibration_images, held_out_images, preprocess_for
 from evit_mobile.findings import Verdict
 from evit_mobile.models.mit import LiteMLA
-from evit_mobile.preparation import export, prepare
+from evit_mobile.preparation import Preparation, export, prepare
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm
 from evit_mobile.validation.verdict import Terms, judge
@@ -104,7 +104,10 @@ def test_linear_attention_that_overflows_is_reported_and_passes_rewritten(tmp_pa
     calibration = calibration_images(None, preprocess, 0, 8)
     held_out = held_out_images(None, calibration, preprocess, 0, 32)
     lines: list[str] = []
-    prepared = prepare(reference, calibration, held_out, Precision.FP16, [target], lines.append)[FloatType.FP16]
+    asked = Preparation(
+        reference=reference, calibration=calibration, held_out=held_out, precision=Precision.FP16, targets=[target]
+    )
+    prepared = prepare(asked, lines.append)[FloatType.FP16]
     assert prepared.audit is not None
     assert all("context_module.main" in one.module for one in prepared.audit.overflowing)
     assert prepared.audit.largest.peak > FP16_MAX

@@ -9,7 +9,7 @@ import pytest
 from converters.contract import FloatType, Metadata, Precision
 from converters.registry import find_target
 from evit_mobile.data import calibration_images, held_out_images, preprocess_for
-from evit_mobile.preparation import prepare
+from evit_mobile.preparation import Preparation, prepare
 from evit_mobile.progress import silent
 from evit_mobile.reference import load_reference
 
@@ -31,7 +31,15 @@ def test_share_of_the_fp16_package(name: str, tmp_path: Path) -> None:
     held_out = held_out_images(None, calibration, preprocess, 0, IMAGES)
     written = {}
     for precision in (Precision.FP16, *PROMISED):
-        prepared = prepare(reference, calibration, held_out, precision, [target], silent, cache=False)
+        asked = Preparation(
+            reference=reference,
+            calibration=calibration,
+            held_out=held_out,
+            precision=precision,
+            targets=[target],
+            cache=False,
+        )
+        prepared = prepare(asked, silent)
         path = tmp_path / f"{precision}.mlpackage"
         artefact = target.lower(prepared[FloatType.FP16].program, precision, path, Metadata(description=name))
         written[precision] = artefact.bytes

@@ -18,7 +18,7 @@ from converters.contract import FloatType, Metadata, Precision
 from converters.registry import find_target
 from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.preparation import prepare
+from evit_mobile.preparation import Preparation, prepare
 from evit_mobile.progress import silent
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.spec import CLASSIFIERS
@@ -67,7 +67,15 @@ def random_reference(name: str) -> tuple[Reference, Images, Images]:
 def test_written_packages_follow_the_reference(name: str, precision: Precision, tmp_path: Path) -> None:
     reference, calibration, held_out = random_reference(name)
     target, path = find_target("coreml"), tmp_path / "p.mlpackage"
-    prepared = prepare(reference, calibration, held_out, precision, [target], silent, cache=False)[FloatType.FP16]
+    asked = Preparation(
+        reference=reference,
+        calibration=calibration,
+        held_out=held_out,
+        precision=precision,
+        targets=[target],
+        cache=False,
+    )
+    prepared = prepare(asked, silent)[FloatType.FP16]
     target.lower(prepared.program, precision, path, Metadata(description=name))
     achieved = sqnr_db(target.load(path)(held_out.first(HELD_OUT)), prepared.stages[0][1])
     print(f"{name} {precision}: {achieved:.1f} dB")
