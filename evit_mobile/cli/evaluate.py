@@ -19,11 +19,9 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Measure top-1 and top-5 of an artefact on labelled images."""
-    from evit_mobile.commands import validate as reading
+    from evit_mobile.commands.evaluate import evaluate as measured
     from evit_mobile.report import tables
 
     with progress() as report:
-        result = reading.evaluate(
-            artefact, images=images, labels=labels, limit=limit, with_reference=reference, report=report
-        )
+        result = measured(artefact, images=images, labels=labels, limit=limit, with_reference=reference, report=report)
     show(tables.evaluation_entry(result), json, tables.evaluation_table)

@@ -1,4 +1,4 @@
-"""validate and evaluate: what can be asked of artefacts that are already on disk."""
+"""validate(): artefacts that are already on disk, judged again."""
 
 from __future__ import annotations
 
@@ -7,37 +7,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from calib.errors import DataError
 from converters.contract import Judge, Precision
 from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
 from converters.files import sha256
 from converters.registry import find_target, target_of
-from evit_mobile.commands.inspect import installed_target
 from evit_mobile.commands.recorded import (
     judging_images,
-    labelled_images,
     listed_artefacts,
     manifest_reference,
-    manifest_task,
 )
 from evit_mobile.data import Images
-from evit_mobile.errors import UsageError
 from evit_mobile.findings import SizeValidation, Validation, Verdict, failed, not_run
 from evit_mobile.labels import (
-    chance_warning,
     image_notes,
     known_labels,
     manifest_classes,
     renamed,
 )
 from evit_mobile.max_drop import run_artefact
-from evit_mobile.metrics import Logits, top_k_accuracy
+from evit_mobile.metrics import Logits
 from evit_mobile.preparation import run_module
 from evit_mobile.progress import Report, silent
 from evit_mobile.reference import Reference, Size, at_size
 from evit_mobile.request.checks import check_judges
 from evit_mobile.sizes import images_at
-from evit_mobile.spec import Task
 from evit_mobile.validation.golden import find_faults, read_golden
 from evit_mobile.validation.judges import judges_for, verdict_of_all
 from evit_mobile.validation.oldest import require_runtimes
@@ -82,22 +75,6 @@ class FolderValidation:
     def proven(self) -> bool:
         passed = all(result.validation.verdict is Verdict.PASSED for result in self.artefacts)
         return passed and (self.golden is None or self.golden.verdict is Verdict.PASSED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """Accuracy of an artefact on labelled images, in percent. `reference_top1` is the fp32 model's, where it was asked for. `notes` say
-    what was decided about the images.
-    """
-
-    path: Path
-    runtime: str
-    source: str
-    images: int
-    top1: float
-    top5: float
-    reference_top1: float | None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,57 +215,3 @@ def judged_by(
     except (ArtefactError, ToolchainError) as error:
         return failed(judge.runtime, str(error)), ()
     return overall(sizes), sizes if len(sizes) > 1 else ()
-
-
-def evaluate(
-    path: Path,
-    *,
-    images: Path | None = None,
-    labels: Path | None = None,
-    limit: int | None = None,
-    with_reference: bool = False,
-    report: Report = silent,
-) -> Evaluation:
-    """Top-1 and top-5 of an artefact on labelled images: `images`, or those its manifest names that did not calibrate. `labels` is a
-    file with the names of the classes, in place of the manifest's.
-
-    Raises ArtefactError, ToolchainError, UsageError for a model that is no classifier, and DataError when the images carry
-    no labels.
-    """
-    target = installed_target(path)
-    folder, manifest, entries = listed_artefacts(path)
-    require_runtimes(entries)
-    task = manifest_task(manifest)
-    if task is not Task.CLASSIFICATION:
-        raise UsageError(
-            got=f"{path.name}, whose task is {task}",
-            allowed=f"a model of the task {Task.CLASSIFICATION}: top-1 and top-5 are accuracies of whole images",
-            do=f"run `evit-mobile validate {path}`, which compares every output with the reference's",
-        )
-    chosen, classes = labelled_images(manifest, images, limit, manifest_classes(manifest, labels))
-    true = chosen.labels(classes.count)
-    if true is None:
-        raise DataError(
-            got="; ".join([f"images without labels in {chosen.dataset.source}", *chosen.dataset.notes]),
-            allowed="a folder with one sub-folder per class, or another labelled source",
-            do="pass --images DIR",
-        )
-    report(f"evaluating {path.name} on {len(chosen)} images")
-    logits = run_artefact(target, path, chosen)
-    reference_top1 = None
-    if with_reference:
-        report(f"evaluating the reference on {len(chosen)} images")
-        reference = manifest_reference(folder, manifest, None)
-        reference_top1 = top_k_accuracy(run_module(reference.module, chosen.batches()), true, 1)
-    top1 = top_k_accuracy(logits, true, 1)
-    warning = chance_warning(classes, true, top1 if reference_top1 is None else reference_top1)
-    return Evaluation(
-        path=path,
-        runtime=target.runtime,
-        source=chosen.dataset.source,
-        images=len(chosen),
-        top1=top1,
-        top5=top_k_accuracy(logits, true, 5),
-        reference_top1=reference_top1,
-        notes=(*chosen.dataset.notes, *([] if warning is None else [warning])),
-    )

@@ -31,7 +31,8 @@ from evit_mobile.report.lines import (
 
 if TYPE_CHECKING:
     from converters.contract import Inspection
-    from evit_mobile.commands.validate import Evaluation, FolderValidation
+    from evit_mobile.commands.evaluate import Evaluation
+    from evit_mobile.commands.validate import FolderValidation
 
 VERDICT_STYLES = {"passed": "bold green", "failed": "bold red", "not_run": "bold yellow"}
 PACKAGES = (

@@ -15,6 +15,7 @@ from converters.contract import Layout, Precision
 from converters.registry import find_target
 from evit_mobile.commands import validate as reading
 from evit_mobile.commands.convert import convert
+from evit_mobile.commands.evaluate import evaluate
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, preprocess_for
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Verdict
@@ -116,7 +117,7 @@ def test_segmentation_in_fp32_at_a_rectangular_size(tmp_path: Path) -> None:
         assert np.abs(actual - expected).max() <= 1e-4 * np.abs(expected).max()
     assert [result.validation.verdict for result in reading.validate(tmp_path).artefacts] == ["passed"] * 3
     with pytest.raises(UsageError, match="task is segmentation"):
-        reading.evaluate(tmp_path / listed(tmp_path)[1]["path"])
+        evaluate(tmp_path / listed(tmp_path)[1]["path"])
 
 
 def listed(folder: Path) -> list[dict[str, Any]]:
@@ -144,7 +145,7 @@ def test_features(tmp_path: Path) -> None:
     assert entry["validation"]["top1_agreement"] is None
     assert (entry["outputs"][0]["shape"], entry["outputs"][0]["layout"]) == ([1, 3, 3, 512], Layout.NHWC)
     with pytest.raises(UsageError, match="task is features"):
-        reading.evaluate(tmp_path / entry["path"])
+        evaluate(tmp_path / entry["path"])
 
 
 def bundled_images(folder: Path) -> Path:

@@ -18,7 +18,7 @@ from calib.errors import DataError
 from calib.preprocess import Preprocess
 from calib.sources.bundled import Bundled, bundled_class_names, open_bundled
 from evit_mobile.commands import convert as pipeline
-from evit_mobile.commands.validate import evaluate
+from evit_mobile.commands.evaluate import evaluate
 from evit_mobile.data import everything
 from evit_mobile.errors import UsageError
 from evit_mobile.labels import (

@@ -22,6 +22,7 @@ from converters.registry import find_target
 from evit_mobile.commands import convert as pipeline
 from evit_mobile.commands import validate as reading
 from evit_mobile.commands.convert import convert
+from evit_mobile.commands.evaluate import evaluate
 from evit_mobile.data import everything, preprocess_for
 from evit_mobile.errors import UsageError
 from evit_mobile.manifest import read_manifest
@@ -82,7 +83,7 @@ def test_nothing_but_artefacts_and_the_manifest_is_left(converted: Path) -> None
 def test_int8_accuracy_on_the_whole_test_set(converted: Path) -> None:
     model = read_manifest(converted)["model"]["name"]
     for entry in entries(converted)[1:]:
-        result = reading.evaluate(converted / entry["path"])
+        result = evaluate(converted / entry["path"])
         assert result.images == 10_000
         assert result.top1 >= reference_top1(model) - 1.0
 

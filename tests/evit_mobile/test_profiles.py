@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import evit_mobile
-from evit_mobile.commands import validate as reading
+from evit_mobile.commands.evaluate import evaluate
 from evit_mobile.commands.inspect import inspect
 from evit_mobile.errors import UsageError
 
@@ -28,7 +28,7 @@ def test_int8_full_keeps_its_accuracy_and_runs_on_npus(model: str, tmp_path: Pat
     (image,), (logits,) = entry["inputs"], entry["outputs"]
     assert image["dtype"] == logits["dtype"] == "int8"
     assert image["scale"] > 0
-    result = reading.evaluate(tmp_path / entry["path"], limit=IMAGES, with_reference=True)
+    result = evaluate(tmp_path / entry["path"], limit=IMAGES, with_reference=True)
     assert result.reference_top1 is not None
     assert result.top1 >= result.reference_top1 - 1.0
     pytest.importorskip("ethosu")
