@@ -85,6 +85,7 @@ def artefact_row(entry: dict[str, Any]) -> dict[str, Any]:
     delegation = entry.get("delegation")
     return {
         **entry,
+        "oldest_runtime": entry.get("oldest_runtime"),
         "cells": accuracy_cells(entry["validation"]),
         "delegated": delegation_cell(delegation),
         "fallback": delegation["fallback"] if delegation else [],

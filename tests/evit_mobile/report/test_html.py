@@ -63,6 +63,7 @@ MANIFEST: dict[str, Any] = {
             "precision": "int8",
             "path": "m0.int8.tflite",
             "bytes": 2844384,
+            "oldest_runtime": "ai-edge-litert 1.4.0",
             "validation": VALIDATION,
             "delegation": {
                 "partitions": 2,
@@ -303,3 +304,9 @@ def test_a_browser_draws_it_without_an_error(folder: Path, width: int) -> None:
     )
     assert "CONSOLE" not in done.stderr
     assert picture.stat().st_size > 10_000
+
+
+def test_oldest_runtimes_are_told_where_they_are_known() -> None:
+    written = page(MANIFEST, [])
+    assert written.count("m0.int8.tflite: from ai-edge-litert 1.4.0 on.") == 1
+    assert "m0.int8.mlpackage: from" not in written

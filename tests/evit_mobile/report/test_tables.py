@@ -8,7 +8,7 @@ import pytest
 
 from calib.preprocess import Interpolation, Preprocess, Resize
 from calib.stated.statement import Statement, decide
-from evit_mobile.report.lines import input_lines, recovery_lines
+from evit_mobile.report.lines import input_lines, recovery_lines, validation_lines
 
 
 def manifest(top1: float | None) -> dict[str, Any]:
@@ -55,3 +55,15 @@ def test_what_states_everything_is_named_once() -> None:
     assert line.plain.endswith("; by the bundled weights")
     (older,) = input_lines(decision.preprocess.to_manifest())
     assert older.plain.endswith("std 0.229 0.224 0.225")
+
+
+def test_a_verdict_names_the_oldest_runtime_where_it_is_known() -> None:
+    validation = {"verdict": "passed", "images": 256, "runtime": "a runtime", "reason": ""}
+    entries = [
+        {"path": "a.pte", "validation": validation, "oldest_runtime": "executorch 1.4.0"},
+        {"path": "b.pte", "validation": validation, "oldest_runtime": None},
+    ]
+    assert [line.plain for line in validation_lines(entries)] == [
+        "a.pte: 256 held-out images, a runtime; from executorch 1.4.0 on",
+        "b.pte: 256 held-out images, a runtime",
+    ]
