@@ -72,6 +72,7 @@ class _Writer:
 
     def __init__(self, graph: Graph) -> None:
         self.constants: dict[str, bytes] = {}
+        self._packings: dict[bytes, list[str]] = {}
         handed_in = (*graph.inputs, *graph.constants)
         self._external = {id(tensor): number for number, tensor in enumerate((*handed_in, *graph.outputs))}
         self._outputs = {id(tensor) for tensor in graph.outputs}
@@ -134,8 +135,16 @@ class _Writer:
         )
 
     def _constant(self, content: bytes, packing: str = "") -> int:
-        """Index of a new entry for `content`, whose key is its digest and that of how it is packed."""
+        """Index of a new entry for `content`, whose key is its digest and that of how it is packed.
+
+        A runtime that has the file in memory finds a key again by the address of its bytes: equal bytes under other keys are made
+        longer, so that they are not stored as one.
+        """
         key = hashlib.sha256(packing.encode() + content).hexdigest()
+        packings = self._packings.setdefault(content, [])
+        if packing not in packings:
+            packings.append(packing)
+        content += bytes(packings.index(packing))
         self.constants[key] = content
         self._entries.append(schema.ConstantDataOffset(offset=NO_OFFSET, size=len(content), named_key=key))
         return len(self._entries) - 1

@@ -216,7 +216,9 @@ def test_files_that_share_weights_do_not_share_their_packed_form(tmp_path: Path)
 def test_one_weight_behind_two_scales_is_packed_twice() -> None:
     x = images()
     shared = nn.Conv2d(4, 4, 1, bias=False)
-    program = quantize(export(Apply(lambda x, f: torch.cat([f(x), f(3 * x)], 1), f=shared), x), x)
-    stored = graph(content(program, Precision.INT8))
-    keys = [stored.values[node.packed[0]].key for node in stored.nodes if node.packed]
+    program = quantize(export(Apply(lambda x, f: torch.cat([f(x), f(torch.relu(x))], 1), f=shared), x), x)
+    file = content(program, Precision.INT8)
+    stored, places = graph(file), open_container(file).constant_ranges
+    keys = [str(stored.values[node.packed[0]].key) for node in stored.nodes if node.packed]
     assert len(keys) == len(set(keys)) == 2
+    assert len({places[key] for key in keys}) == 2
