@@ -14,6 +14,7 @@ from evit_mobile.earlier import with_earlier
 from evit_mobile.findings import ArtefactRecord
 from evit_mobile.labels import image_notes, manifest_labels
 from evit_mobile.manifest import SCHEMA, artefact_entry, plan_entry, recovery_entry
+from evit_mobile.metrics import Logits
 from evit_mobile.models.complexity import count_macs, count_parameters
 from evit_mobile.quantization.protection import Protection
 from evit_mobile.reference import Reference
@@ -27,11 +28,14 @@ def compose(
     reference: Reference,
     calibration: Images,
     held_out: Images,
+    expected: Logits,
     plan: QuantPlan | None,
     protection: Protection | None,
     records: Sequence[ArtefactRecord],
 ) -> dict[str, Any]:
-    """The manifest's content. Artefacts that an earlier run wrote into the same folder for the same model stay listed."""
+    """The manifest's content; `expected` are the reference's logits of `held_out`. Artefacts that an earlier run wrote into the same
+    folder for the same model stay listed.
+    """
     folder, precision = Path(request.out), request.precision
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -46,7 +50,7 @@ def compose(
             "images": len(calibration) if precision.calibrated else 0,
             "source": calibration.dataset.source,
             "seed": request.seed,
-            "notes": [*image_notes(reference, held_out, [record.validation.top1_reference for record in records])],
+            "notes": [*image_notes(reference, held_out, expected)],
         },
         "tool": {"version": __version__},
     }

@@ -6,7 +6,6 @@ Names come from `--labels`, else from the weights (`models.weights.stated`) or t
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,17 +18,16 @@ from numpy.typing import NDArray
 from calib.class_names import listed
 from calib.datasets import ImageDataset, Relabelled, open_dataset
 from calib.errors import DataError
+from evit_mobile.contradiction import contradiction
 from evit_mobile.data import Images
 from evit_mobile.errors import UsageError
-from evit_mobile.metrics import Logits, top_k_accuracy
+from evit_mobile.metrics import Logits
 from evit_mobile.models.weights.stated import LABEL_KEYS, names_in
 from evit_mobile.reference import Reference
 from evit_mobile.spec import Task
 
 ASSUMED = "assumed from "
 """How `stated_by` begins where nobody stated the names."""
-CHANCE_LEVEL = 0.01
-"""Accuracy is no better than guessing where guessing reaches it with at least this probability."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,46 +223,19 @@ def known_labels(reference: Reference, images: Images) -> NDArray[np.int64] | No
 def credible_labels(reference: Reference, images: Images, expected: Logits) -> NDArray[np.int64] | None:
     """`known_labels`, but None where they are guessed and the reference, whose logits are `expected`, contradicts the guess."""
     labels = known_labels(reference, images)
-    if labels is None or chance_warning(classes_of(reference), labels, top_k_accuracy(expected, labels, 1)) is None:
-        return labels
-    return None
+    return labels if order_warning(classes_of(reference), labels, expected) is None else None
 
 
-def image_notes(reference: Reference, images: Images, top1: Sequence[float | None]) -> tuple[str, ...]:
-    """What a user should know of the images that judged, a sentence each; `top1` are measurements of the reference, in percent."""
-    labels, measured = known_labels(reference, images), [value for value in top1 if value is not None]
-    if labels is None or not measured:
-        return images.dataset.notes
-    warning = chance_warning(classes_of(reference), labels, measured[0])
+def image_notes(reference: Reference, images: Images, expected: Logits) -> tuple[str, ...]:
+    """What a user should know of the images that judged, a sentence each; `expected` are the reference's logits of them."""
+    warning = order_warning(classes_of(reference), known_labels(reference, images), expected)
     return (*images.dataset.notes, *([] if warning is None else [warning]))
 
 
-def chance_warning(classes: Classes, labels: NDArray[np.int64], top1: float) -> str | None:
-    """A warning where labels are guessed and a top-1 in percent, the reference's where it is known, speaks against the guess.
-
-    It does where always answering the commonest class would reach it with a probability of CHANCE_LEVEL or more (one-sided binomial
-    test), and it is nearer to that than to 100 %.
-    """
-    if not classes.guessed:
-        return None
-    share = float(np.bincount(labels).max()) / len(labels)
-    accuracy = top1 / 100
-    if accuracy >= (1 + share) / 2 or tail(round(accuracy * len(labels)), len(labels), share) < CHANCE_LEVEL:
+def order_warning(classes: Classes, labels: NDArray[np.int64] | None, logits: Logits) -> str | None:
+    """A warning where labels are guessed and logits, the reference's where these are known, contradict the guess."""
+    found = None if labels is None or not classes.guessed else contradiction(logits, labels)
+    if found is None:
         return None
     order = f"the class order is {classes.stated_by}" if classes.stated_by else "nobody stated the order of the classes"
-    return (
-        f"warning: top-1 of {top1:.2f} % on {len(labels)} images is no better than guessing; {order}, and is probably not the"
-        " model's: pass its names with --labels FILE"
-    )
-
-
-def tail(hits: int, trials: int, probability: float) -> float:
-    """Probability of at least `hits` in `trials` with `probability` each: the binomial distribution's upper tail."""
-    if probability >= 1 or hits <= 0:
-        return 1.0
-    odds = math.log(probability), math.log1p(-probability)
-    total = math.lgamma(trials + 1)
-    return math.fsum(
-        math.exp(total - math.lgamma(k + 1) - math.lgamma(trials - k + 1) + k * odds[0] + (trials - k) * odds[1])
-        for k in range(hits, trials + 1)
-    )
+    return f"warning: {found}; {order}, and is probably not the model's: pass its names with --labels FILE"

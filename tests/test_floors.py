@@ -15,7 +15,7 @@ ROOT = Path(evit_mobile.__file__).resolve().parent
 FLOORS = (
     {"errors", "progress", "strict_json", "version"},
     {"metrics", "spec", "statistics"},
-    {"findings", "published", "thresholds"},
+    {"contradiction", "findings", "published", "thresholds"},
     {"manifest", "models"},  # models know no images, a record knows no verb
     {"earlier", "preprocessing"},
     {"data"},

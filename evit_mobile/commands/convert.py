@@ -191,7 +191,8 @@ def produce_all(job: Job, prepared: Prepared, report: Report) -> tuple[list[Arte
 def describe_all(job: Job, prepared: Prepared, records: Sequence[ArtefactRecord]) -> dict[str, Any]:
     """The manifest's content, without the golden vectors."""
     plan, protection = prepared.first.plan, prepared.first.protection
-    document = compose(job.request, job.reference, job.calibration, job.held_out, plan, protection, records)
+    expected = prepared.first.stages[0][1]
+    document = compose(job.request, job.reference, job.calibration, job.held_out, expected, plan, protection, records)
     audits = [asdict(lowerable.audit) for lowerable in prepared.usual.values() if lowerable.audit is not None]
     document["activation_audit"] = audits[0] if audits else document.get("activation_audit")
     return document

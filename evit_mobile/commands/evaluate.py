@@ -14,7 +14,7 @@ from evit_mobile.commands.inspect import installed_target
 from evit_mobile.commands.recorded import labelled_images, listed_artefacts, manifest_reference, manifest_task
 from evit_mobile.data import Images
 from evit_mobile.errors import UsageError
-from evit_mobile.labels import Classes, chance_warning, manifest_classes
+from evit_mobile.labels import Classes, manifest_classes, order_warning
 from evit_mobile.max_drop import run_artefact
 from evit_mobile.metrics import top_k_accuracy
 from evit_mobile.preparation import run_module
@@ -60,21 +60,20 @@ def evaluate(
     chosen, classes, true = labelled(path, manifest, images, limit, labels)
     report(f"evaluating {path.name} on {len(chosen)} images")
     logits = run_artefact(target, path, chosen)
-    reference_top1 = None
+    expected = None
     if with_reference:
         report(f"evaluating the reference on {len(chosen)} images")
         reference = manifest_reference(folder, manifest, None)
-        reference_top1 = top_k_accuracy(run_module(reference.module, chosen.batches()), true, 1)
-    top1 = top_k_accuracy(logits, true, 1)
-    warning = chance_warning(classes, true, top1 if reference_top1 is None else reference_top1)
+        expected = run_module(reference.module, chosen.batches())
+    warning = order_warning(classes, true, logits if expected is None else expected)
     return Evaluation(
         path=path,
         runtime=target.runtime,
         source=chosen.dataset.source,
         images=len(chosen),
-        top1=top1,
+        top1=top_k_accuracy(logits, true, 1),
         top5=top_k_accuracy(logits, true, 5),
-        reference_top1=reference_top1,
+        reference_top1=None if expected is None else top_k_accuracy(expected, true, 1),
         notes=(*chosen.dataset.notes, *([] if warning is None else [warning])),
     )
 

@@ -35,7 +35,7 @@ PLOTTED_MODULES = 40
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensitivity:
     """The modules of a model, the most harmful first, and the SQNR in dB of the whole int8 plan: predicted from them, and
-    measured by running it on the same calibration images.
+    measured by running it on the same calibration images. `notes` say what a user should know of these.
     """
 
     model: str
@@ -44,6 +44,7 @@ class Sensitivity:
     predicted_sqnr_db: float
     measured_sqnr_db: float
     modules: Sequence[ModuleHarm]
+    notes: tuple[str, ...] = ()
 
 
 FIELDS = ("weights", "size", "num_classes", "labels", "calib", "seed", "cache", "preprocess", *OPTIONS)
@@ -78,6 +79,7 @@ def sensitivity(
         predicted_sqnr_db=predicted_sqnr_db(harms, plan),
         measured_sqnr_db=sqnr_db(logits_of(simulate(program, plan), images), logits_of(rewritten, images)),
         modules=rank_modules(harms),
+        notes=calibration.dataset.notes,
     )
 
 

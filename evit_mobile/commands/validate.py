@@ -142,7 +142,7 @@ def validate(
         results.append(judge_again(folder, entry, chosen, on))
     usable = [result.path.name for result in results if result.validation.images]
     golden = check_golden(folder, manifest, usable, reference)
-    notes = image_notes(reference, held_out, [result.validation.top1_reference for result in results])
+    notes = image_notes(reference, held_out, next(iter(forms.values())).expected)
     return FolderValidation(artefacts=tuple(results), golden=golden, notes=reference.notes, image_notes=notes)
 
 

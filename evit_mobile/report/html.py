@@ -12,7 +12,7 @@ from converters.files import write_bytes
 from evit_mobile.manifest import read_manifest
 from evit_mobile.profiling.operators import by_kind, by_module
 from evit_mobile.profiling.records import PROFILE_NAME, read
-from evit_mobile.report.lines import accuracy_cells, preprocessing_text
+from evit_mobile.report.lines import accuracy_cells, image_notes, preprocessing_text
 from evit_mobile.report.plots import Point, bars, histogram, scatter
 from evit_mobile.report.profiles import interval, load_and_first_run, remarks, sum_line
 from evit_mobile.report.tables import delegation_cell
@@ -70,6 +70,8 @@ def page(manifest: dict[str, Any], profiles: list[dict[str, Any]], sensitivity: 
         model={"notes": [], **manifest["model"]},
         input={"notes": [], **manifest["input"]},
         preprocessing=preprocessing_text(manifest["input"]),
+        labels_stated_by=manifest.get("labels_stated_by"),
+        image_notes=image_notes(manifest),
         tool=manifest.get("tool", {}).get("version", ""),
         artefacts=[artefact_row(entry) for entry in manifest["artefacts"]],
         scatter=Markup(plot) if plot else "",  # our own SVG, its texts escaped

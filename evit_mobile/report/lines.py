@@ -37,10 +37,15 @@ def preprocessing_text(entry: dict[str, Any]) -> str:
 
 def label_lines(manifest: dict[str, Any]) -> list[Text]:
     """Who stated the names of the classes; nothing of the bundled models, nor where they are assumed, which the notes on images say."""
-    stated_by, notes = manifest.get("labels_stated_by"), manifest["calibration"].get("notes", ())
+    stated_by, notes = manifest.get("labels_stated_by"), image_notes(manifest)
     if not stated_by or manifest["model"]["weights"] == "bundled" or any(stated_by in note for note in notes):
         return []
     return [Text(f"class names: {stated_by}", style="dim")]
+
+
+def image_notes(manifest: dict[str, Any]) -> list[str]:
+    """What a user should know of the images, a sentence each; older manifests do not say it."""
+    return list((manifest.get("calibration") or {}).get("notes", ()))
 
 
 def image_lines(notes: Iterable[str]) -> list[Text]:

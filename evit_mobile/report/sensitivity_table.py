@@ -10,6 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from evit_mobile.report.lines import image_lines
+
 if TYPE_CHECKING:
     from evit_mobile.commands.sensitivity import Sensitivity
 
@@ -31,4 +33,5 @@ def sensitivity_table(document: dict[str, Any]) -> RenderableType:
     rest = len(document["modules"]) - SHOWN
     note = f"{rest} more modules, see --json; " if rest > 0 else ""
     whole = f"all of them int8: {document['measured_sqnr_db']:.1f} dB measured, {document['predicted_sqnr_db']:.1f} dB predicted"
-    return Group(table, Text(f"{note}{whole}, {document['images']} calibration images"))
+    summary = Text(f"{note}{whole}, {document['images']} calibration images")
+    return Group(table, *image_lines(document.get("notes", ())), summary)

@@ -18,6 +18,7 @@ from rich.text import Text
 from evit_mobile.report.lines import (
     accuracy_cells,
     image_lines,
+    image_notes,
     input_lines,
     is_slower,
     label_lines,
@@ -43,6 +44,7 @@ PACKAGES = (
     "executorch",
     "torchao",
     "huggingface-hub",
+    "pillow-heif",
     "ethos-u-vela",
 )
 
@@ -105,7 +107,7 @@ def manifest_table(manifest: dict[str, Any]) -> RenderableType:
         *note_lines(model),
         *input_lines(manifest["input"]),
         *label_lines(manifest),
-        *image_lines(manifest["calibration"].get("notes", ())),
+        *image_lines(image_notes(manifest)),
         *recovery_lines(manifest),
         *protection_lines(manifest.get("protection")),
         *validation_lines(manifest["artefacts"]),

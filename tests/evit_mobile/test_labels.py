@@ -19,11 +19,11 @@ from calib.preprocess import Preprocess
 from calib.sources.bundled import Bundled, bundled_class_names, open_bundled
 from evit_mobile.commands import convert as pipeline
 from evit_mobile.commands.evaluate import evaluate
+from evit_mobile.contradiction import tail
 from evit_mobile.data import everything
 from evit_mobile.errors import UsageError
 from evit_mobile.labels import (
     Classes,
-    chance_warning,
     classes_of,
     credible_labels,
     image_notes,
@@ -33,8 +33,8 @@ from evit_mobile.labels import (
     named,
     open_images,
     open_labelled,
+    order_warning,
     read_labels,
-    tail,
     with_labels,
 )
 from evit_mobile.models import build_model
@@ -255,39 +255,69 @@ def test_class_output_without_names_is_refused_before_the_work(
 # A guess that the reference contradicts
 
 
-def truth(*, of: int, each: int) -> np.ndarray:
-    return np.repeat(np.arange(of), each)
-
-
 GUESSED = Classes(logits=10, names=FASHION, stated_by="assumed from folder names")
+TRUTH = np.repeat(np.arange(10), 25)
 
 
-@pytest.mark.parametrize("top1", [0.0, 5.0, 10.16, 12.0])
-def test_a_top1_near_chance_is_warned_of(top1: float) -> None:
-    warning = chance_warning(GUESSED, truth(of=10, each=25), top1)
+def answers(labels: np.ndarray, *, right: float, classes: int = 10) -> np.ndarray:
+    """Logits that are right on a share of the images of every class; the other answers are drawn at random."""
+    random = np.random.default_rng(2)
+    drawn = np.where(random.random(len(labels)) < right, labels, random.integers(0, classes, len(labels)))
+    return np.eye(classes, dtype=np.float32)[drawn]
+
+
+@pytest.mark.parametrize("right", [0.0, 0.02])
+def test_a_top1_near_chance_is_warned_of(right: float) -> None:
+    warning = order_warning(GUESSED, TRUTH, answers(TRUTH, right=right))
     assert warning is not None
-    assert f"{top1:.2f} % on 250 images" in warning
+    assert "% on 250 images is no better than guessing" in warning
     assert "class order is assumed from folder names" in warning
 
 
-@pytest.mark.parametrize("top1", [20.0, 37.5, 94.0])
-def test_a_top1_above_chance_is_not(top1: float) -> None:
-    assert chance_warning(GUESSED, truth(of=10, each=25), top1) is None
+@pytest.mark.parametrize("right", [0.2, 0.4, 0.9, 1.0])
+def test_a_top1_above_chance_is_not(right: float) -> None:
+    assert order_warning(GUESSED, TRUTH, answers(TRUTH, right=right)) is None
+
+
+@pytest.mark.parametrize("exchanged", [(0, 1), (0, 1, 2, 3, 4, 5)])
+def test_an_order_that_is_partly_right_is_warned_of(exchanged: tuple[int, ...]) -> None:
+    """As that of folders by name is, where the model has Fashion-MNIST's own order."""
+    order = np.arange(10)
+    order[list(exchanged)] = np.roll(exchanged, 1)
+    warning = order_warning(GUESSED, order[TRUTH], answers(TRUTH, right=0.95))
+    assert warning is not None
+    assert "with the same classes in another order" in warning
+
+
+def test_predictions_of_many_classes_on_few_images_prove_no_order() -> None:
+    labels = np.arange(200)
+    assert order_warning(replace(GUESSED, logits=200), labels, answers(labels, right=0.5, classes=200)) is None
 
 
 def test_names_that_are_stated_are_not_doubted() -> None:
-    assert chance_warning(replace(GUESSED, stated_by="--labels names.txt"), truth(of=10, each=25), 0.0) is None
-    assert chance_warning(Classes(logits=10), truth(of=10, each=25), 0.0) is not None
+    wrong = answers(TRUTH, right=0.0)
+    assert order_warning(replace(GUESSED, stated_by="--labels names.txt"), TRUTH, wrong) is None
+    assert order_warning(Classes(logits=10), TRUTH, wrong) is not None
+    assert order_warning(GUESSED, None, wrong) is None
 
 
 def test_few_images_that_are_all_right_are_not_doubted() -> None:
-    assert chance_warning(GUESSED, truth(of=2, each=2), 100.0) is None
+    labels = np.array([0, 0, 1, 1])
+    assert order_warning(GUESSED, labels, answers(labels, right=1.0)) is None
 
 
 def test_answering_the_commonest_class_is_no_accuracy() -> None:
     labels = np.array([0] * 90 + [1] * 10)
-    assert chance_warning(GUESSED, labels, 90.0) is not None
-    assert chance_warning(GUESSED, labels, 99.0) is None
+    assert order_warning(GUESSED, labels, answers(np.zeros(100, np.int64), right=1.0)) is not None
+    assert order_warning(GUESSED, labels, answers(labels, right=1.0)) is None
+
+
+def test_one_logit_of_the_other_sign_is_warned_of() -> None:
+    labels = np.repeat([0, 1], 50)
+    one = Classes(logits=1, names=("neg", "pos"), stated_by="assumed from folder names")
+    signs = (2.0 * labels - 1).astype(np.float32)[:, None]
+    assert order_warning(one, labels, signs) is None
+    assert order_warning(one, labels, -signs) is not None
 
 
 def test_the_tail_is_that_of_the_binomial_distribution() -> None:
@@ -308,8 +338,8 @@ def test_a_contradicted_guess_does_not_steer_a_limit(m0: Reference, tmp_path: Pa
     right, wrong = np.eye(10, dtype=np.float32)[labels], np.eye(10, dtype=np.float32)[(labels + 1) % 10]
     assert credible_labels(reference, images, right) is not None
     assert credible_labels(reference, images, wrong) is None
-    assert not image_notes(reference, images, [None, 100.0])[1:]
-    assert "no better than guessing" in image_notes(reference, images, [0.0])[1]
+    assert not image_notes(reference, images, right)[1:]
+    assert "no better than guessing" in image_notes(reference, images, wrong)[1]
 
 
 # End to end

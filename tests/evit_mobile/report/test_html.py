@@ -51,7 +51,8 @@ MANIFEST: dict[str, Any] = {
     },
     "labels": [],
     "tool": {"version": "0.1.0"},
-    "calibration": {"images": 256, "source": "bundled"},
+    "labels_stated_by": "--labels <names>.txt",
+    "calibration": {"images": 256, "source": "bundled", "notes": ["60 files <not> read"]},
     "quant_plan": {
         "activations": [1],
         "weights": [1, 2],
@@ -179,6 +180,8 @@ def test_the_page_says_everything(folder: Path) -> None:
         "Images: scaled to cover 224x224 (bicubic), cropped to 224x224",
         "mean by config.json",
         "config.json says &lt;so&gt;",
+        "Class names: --labels &lt;names&gt;.txt",
+        "Images: 60 files &lt;not&gt; read",
     ):
         assert expected in content, expected
 

@@ -8,7 +8,7 @@ import pytest
 
 from calib.preprocess import Interpolation, Preprocess, Resize
 from calib.stated.statement import Statement, decide
-from evit_mobile.report.lines import input_lines, recovery_lines, validation_lines
+from evit_mobile.report.lines import image_lines, input_lines, label_lines, recovery_lines, validation_lines
 
 
 def manifest(top1: float | None) -> dict[str, Any]:
@@ -66,4 +66,25 @@ def test_a_verdict_names_the_oldest_runtime_where_it_is_known() -> None:
     assert [line.plain for line in validation_lines(entries)] == [
         "a.pte: 256 held-out images, a runtime; from executorch 1.4.0 on",
         "b.pte: 256 held-out images, a runtime",
+    ]
+
+
+def labelled(stated_by: str | None, *notes: str, weights: str = "file") -> dict[str, Any]:
+    return {"model": {"weights": weights}, "labels_stated_by": stated_by, "calibration": {"notes": list(notes)}}
+
+
+def test_who_states_the_class_names_is_told_once() -> None:
+    (line,) = label_lines(labelled("class_to_idx in the checkpoint"))
+    assert line.plain == "class names: class_to_idx in the checkpoint"
+    assumed = "class order assumed from folder names: a, b"
+    assert label_lines(labelled("assumed from folder names", assumed)) == []
+    assert label_lines(labelled("the bundled weights", weights="bundled")) == []
+    assert label_lines({"model": {"weights": "file"}, "calibration": {}}) == []
+
+
+def test_a_warning_about_the_images_is_none_of_their_notes() -> None:
+    lines = image_lines(["3 files were not read", "warning: top-1 is no better than guessing"])
+    assert [line.plain for line in lines] == [
+        "images: 3 files were not read",
+        "warning: top-1 is no better than guessing",
     ]
