@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from torch.export import ExportedProgram
-from torch.fx import GraphModule, Node
+from torch.fx import GraphModule
 
 from converters.contract import Precision
 from converters.lowering.program import module_path
 from converters.quantized_program import graph_module
 from evit_mobile.metrics import Logits, top_ties
 from evit_mobile.quantization.cost import modelled_latency_ms
-from evit_mobile.quantization.placement import MOVEMENT, WEIGHTED, operands_of, place
+from evit_mobile.quantization.placement import WEIGHTED, place
 from evit_mobile.quantization.protection import Protection
 from evit_mobile.thresholds import THRESHOLDS
 
@@ -37,9 +37,12 @@ def without_ties(program: ExportedProgram, logits: Logits, report: Callable[[str
 
 
 def last_layer(module: GraphModule) -> str | None:
-    """Path of the layer whose result, moved at most, is the output; None where something else computes it."""
-    (output,) = (node for node in module.graph.nodes if node.op == "output")
-    (node,) = output.all_input_nodes
-    while node.target in MOVEMENT and len(operands_of(node)) == 1:
-        (node,) = operands_of(node)
-    return (module_path(node) or None) if isinstance(node, Node) and node.target in WEIGHTED else None
+    """Path of the layer that gives the logits, whatever is made of them on the one way to the output (a softmax, a choice of classes);
+    None where several results meet there.
+    """
+    (node,) = (node for node in module.graph.nodes if node.op == "output")
+    while len(sources := [source for source in node.all_input_nodes if source.op == "call_function"]) == 1:
+        (node,) = sources
+        if node.target in WEIGHTED:
+            return module_path(node) or None
+    return None

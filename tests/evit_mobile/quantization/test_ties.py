@@ -32,7 +32,13 @@ class Classifier(nn.Module):
 
 class Softened(Classifier):
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x).softmax(1)
+        return (super().forward(x)[:, 1:] / 3).softmax(1)
+
+
+class Two(Classifier):
+    def forward(self, x: Tensor) -> Tensor:
+        logits = super().forward(x)
+        return logits + self.head(x.mean((2, 3)).repeat(1, 6)[:, :16])
 
 
 @pytest.fixture(scope="module")
@@ -90,4 +96,5 @@ def test_few_classes_stay_in_int8(images: list[Tensor]) -> None:
 def test_the_last_layer_is_the_one_that_gives_the_output() -> None:
     assert last_layer(graph_module(export(Classifier(4).eval(), (SIDE, SIDE)))) == "head"
     assert last_layer(graph_module(export(nn.Conv2d(3, 4, 1).eval(), (SIDE, SIDE)))) is None  # no module of its own
-    assert last_layer(graph_module(export(Softened(4).eval(), (SIDE, SIDE)))) is None
+    assert last_layer(graph_module(export(Softened(4).eval(), (SIDE, SIDE)))) == "head"
+    assert last_layer(graph_module(export(Two(4).eval(), (SIDE, SIDE)))) is None
