@@ -7,6 +7,7 @@ FOLDER/m0             the model of `convert` without options: LiteRT fp32 and in
 FOLDER/b0             the bundled b0, calibrated with the photos: int8 for LiteRT and Core ML
 FOLDER/five           m0's checkpoint cut down to 5 classes, with names of its own, at 192x256, likewise; its training says
                       mean = std = 0.5, crop 1.0, bilinear
+FOLDER/photo          m0 from 8-bit pixels to probabilities: fp32 for LiteRT and ExecuTorch, integers only for LiteRT
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from calib import Bundled, open_bundled
 from evit_mobile.demos.export import APPS, export_app
 from evit_mobile.models.bundled import bundled_checkpoint
 
-NAMES = ("m0", "b0", "five")
+NAMES = ("m0", "b0", "five", "photo")
 GOLDEN_IMAGES = 32
 CLASSES, SIZE = 5, (192, 256)
 PHOTOS = 100
@@ -46,6 +47,9 @@ def main(folder: Path) -> None:
     (folder / "five.txt").write_text("\n".join(f"kind {label}" for label in range(CLASSES)))
     own = {"model": "efficientvit_m0", "weights": folder / "five.pth", "size": SIZE, "labels": folder / "five.txt"}
     convert(folder / "five", "int8", ["tflite", "coreml"], calib=photos, **own)
+    ends = {"image_input": True, "class_output": True}
+    convert(folder / "photo", "fp32", ["tflite", "executorch"], **ends)
+    convert(folder / "photo", "int8-full", ["tflite"], **ends)
 
 
 def convert(folder: Path, precision: str, formats: list[str], **options: Any) -> None:

@@ -2,7 +2,7 @@
 
 python -m tests.android_demo.fixtures FOLDER
 
-FOLDER/m0, b0, five   what `export-app android` makes of the models of tests/demo_models.py
+FOLDER/m0, b0 ...     what `export-app android` makes of the models of tests/demo_models.py
 FOLDER/cases/NAME     bundles without artefacts: one preprocessing each, images of awkward sizes
 """
 
@@ -44,7 +44,7 @@ def write_case(bundle: Path, preprocess: Preprocess, images: list[NDArray[np.uin
     """A golden bundle without artefacts."""
     bundle.mkdir(parents=True)
     entries = [
-        write_image(bundle, f"{position:02}", pixels, preprocess(pixels), None) | {"reference": []}
+        write_image(bundle, f"{position:02}", pixels, preprocess, None) | {"reference": []}
         for position, pixels in enumerate(images)
     ]
     entry = {"shape": [1, 3, *preprocess.size], **preprocess.to_manifest()}

@@ -2,7 +2,7 @@
 
 python -m tests.ios_demo.fixtures FOLDER
 
-FOLDER/m0, b0, five   what `export-app ios` makes of the models of tests/demo_models.py
+FOLDER/m0, b0 ...     what `export-app ios` makes of the models of tests/demo_models.py
 FOLDER/*/top.json     the three likeliest classes of each golden image by numpy: classes and probabilities, a list per source of logits
 FOLDER/turned.json    an image in each EXIF orientation as stored, and as Pillow turns it: height, width, pixels
 FOLDER/cases/NAME     bundles without artefacts: one preprocessing each, images of awkward sizes
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from evit_mobile.manifest import read_manifest
 from tests import demo_models
 from tests.android_demo.fixtures import write_cases
 
@@ -45,17 +46,20 @@ def write_turned(path: Path) -> None:
 def write_top(folder: Path) -> None:
     """What an app must say of the stored logits."""
     golden = json.loads((folder / "golden" / "golden.json").read_text())
-    series = [[image["reference"] for image in golden["images"]]]
-    series += [artefact["logits"] for _, artefact in sorted(golden["artefacts"].items())]
-    (folder / "top.json").write_text(json.dumps([[top(logits) for logits in images] for images in series]))
+    ready = all(entry["outputs"][0]["name"] == "probabilities" for entry in read_manifest(folder)["artefacts"])
+    series = [[top(image["reference"]) for image in golden["images"]]]
+    for _, artefact in sorted(golden["artefacts"].items()):
+        series.append([top(values, probabilities=ready) for values in artefact["logits"]])
+    (folder / "top.json").write_text(json.dumps(series))
 
 
-def top(logits: list[float]) -> dict[str, Any]:
-    """The three likeliest classes, of equal ones the first, and their softmax in float64."""
-    values = np.array(logits, np.float64)
-    powers = np.exp(values - values.max())
-    classes = np.argsort(-values, kind="stable")[:3]
-    return {"classes": classes.tolist(), "probabilities": (powers / powers.sum())[classes].tolist()}
+def top(values: list[float], *, probabilities: bool = False) -> dict[str, Any]:
+    """The three likeliest classes, of equal ones the first, and their softmax in float64, or the values where they are probabilities."""
+    given = np.array(values, np.float64)
+    powers = given if probabilities else np.exp(given - given.max())
+    shares = given if probabilities else powers / powers.sum()
+    classes = np.argsort(-given, kind="stable")[:3]
+    return {"classes": classes.tolist(), "probabilities": shares[classes].tolist()}
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ SOFTWARE_GPU = (
 
 
 COMPUTED = """(async () => {
-  const [{ openFolder, fetchChecked }, { Session }, { goldenImage }, { preprocess }] = await Promise.all(
+  const [{ openFolder, fetchChecked }, { Session }, { goldenImage }, { inputFor, preprocess }] = await Promise.all(
     ['model-folder', 'engine', 'golden', 'preprocess'].map((name) => import(`/js/${name}.js`)));
   const folder = await openFolder(new URL('/model/', location));
   const entry = folder.artefacts.find(({ path }) => path === NAME);
@@ -40,7 +40,7 @@ COMPUTED = """(async () => {
     const image = await goldenImage(folder, index);
     const tensor = preprocess(image, folder.manifest.input, 'NCHW');
     const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', tensor));
-    const { logits } = await session.run(preprocess(image, folder.manifest.input, session.layout));
+    const { logits } = await session.run(inputFor(session, image, folder.manifest.input));
     results.push({ sha256: [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join(''), logits: [...logits] });
   }
   return results;
@@ -108,6 +108,19 @@ def test_where_webgpu_fails_the_cpu_runs_and_the_user_is_told(browser: Browser, 
         assert "WebAssembly" in browser.call("text", "#runtime")
         assert browser.call("evaluate", "document.getElementById('accelerator').value") == "wasm"
         assert browser.call("text", "#agreement") == "This browser computes what Python computed."
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8-full"])
+def test_files_for_photos_are_given_pixels(precision: str, browser: Browser, demo_models: Path, tmp_path: Path) -> None:
+    folder, name = exported("web", demo_models / "photo", tmp_path / "model"), f"efficientvit_m0.{precision}.tflite"
+    with page(browser, folder, CHECKED):
+        browser.call("choose", "#artefact", name)
+        browser.call("wait", f"{CHECKED} && document.getElementById('precision').textContent === '{precision}'")
+        check_against_python(browser, folder, name)
+        assert browser.call("text", "#agreement") == "This browser computes what Python computed."
+        assert "Probabilities" in browser.call("text", "#agreement-facts")
+        shares = [float(text.rstrip(" %")) for text in browser.call("text", "#predictions").split("\n")[1::2]]
+        assert 50 < sum(shares) < 101
 
 
 @pytest.mark.parametrize(

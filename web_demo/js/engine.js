@@ -6,6 +6,7 @@ const PACKAGE = new URL('../node_modules/@litertjs/core/', import.meta.url);
 
 /** What each accelerator runs on. */
 export const PROCESSORS = { wasm: 'CPU, 1 thread', webgpu: 'GPU' };
+const DTYPES = ['float32', 'uint8'];
 const NO_GPU = 'This browser offers no WebGPU: the CPU runs everything.';
 const CODE = { wasm: 'WebAssembly with XNNPACK', webgpu: 'WebGPU' };
 
@@ -54,18 +55,18 @@ export async function openOrFallBack(entry, bytes, wanted) {
 export class Session {
   /** `entry` is the manifest's, `bytes` the file. Throws Failure for what LiteRT.js cannot take. */
   static async open(entry, bytes, accelerator) {
-    const [input] = entry.inputs;
-    if (input.dtype !== 'float32' || entry.outputs[0].dtype !== 'float32') {
+    const dtypes = [entry.inputs[0].dtype, entry.outputs[0].dtype];
+    if (!dtypes.every((dtype) => DTYPES.includes(dtype))) {
       throw new Failure({
-        got: `${entry.path}, which takes ${input.dtype} and gives ${entry.outputs[0].dtype}`,
-        allowed: 'float32 input and output: LiteRT.js has no others',
-        advice: 'convert with --float-io, or choose another artefact',
+        got: `${entry.path}, which takes ${dtypes[0]} and gives ${dtypes[1]}`,
+        allowed: `input and output of ${DTYPES.join(' or ')}: LiteRT.js has no int8`,
+        advice: 'convert with --float-io, or with --image-input and --class-output, or choose another artefact',
       });
     }
     const started = performance.now();
     try {
       const compiled = await litert.loadAndCompile(bytes, { accelerator });
-      return new Session(compiled, input, performance.now() - started);
+      return new Session(compiled, entry, performance.now() - started);
     } catch (error) {
       throw new Failure({
         got: `${entry.path}, which LiteRT.js cannot open (${error.message ?? error})`,
@@ -76,21 +77,27 @@ export class Session {
     }
   }
 
-  constructor(compiled, input, loadMs) {
+  constructor(compiled, { inputs: [input], outputs: [output] }, loadMs) {
     this.compiled = compiled;
     this.shape = input.shape;
     this.layout = input.layout;
+    this.takesPixels = input.dtype === 'uint8';
+    this.output = output;
+    this.givesProbabilities = output.name === 'probabilities';
     this.loadMs = loadMs;
     this.runs = 0;
   }
 
-  /** One image, a Float32Array in this artefact's layout -> {logits, ms}: Float32Array (classes), and what copying in, running and copying out took. */
+  /**
+   * One image, what `inputFor` makes of it -> {logits, ms}: Float32Array (classes) of logits or, where the artefact gives these,
+   * probabilities; and what copying in, running and copying out took.
+   */
   async run(tensor) {
     const started = performance.now();
     const input = new litert.Tensor(tensor, this.shape);
     try {
       const [output] = await this.compiled.run(input);
-      const logits = Float32Array.from(await output.data());
+      const logits = Float32Array.from(await output.data(), (value) => this.real(value));
       output.delete();
       this.runs++;
       return { logits, ms: performance.now() - started };
@@ -99,6 +106,12 @@ export class Session {
     } finally {
       input.delete();
     }
+  }
+
+  /** What a value of the output stands for. */
+  real(value) {
+    const { dtype, scale, zero_point: zeroPoint } = this.output;
+    return dtype === 'float32' ? value : (value - zeroPoint) * scale;
   }
 
   close() {

@@ -3,7 +3,7 @@
 import { fetchChecked } from './model-folder.js';
 import { decode } from './picture.js';
 import { largestDistance, topClass } from './predictions.js';
-import { preprocess } from './preprocess.js';
+import { cropped, inputFor, preprocess } from './preprocess.js';
 
 /** Preprocessing must give Python's tensor to within this, in normalised units: far less than one step of an 8-bit pixel. */
 export const TENSOR_TOLERANCE = 1e-5;
@@ -23,6 +23,14 @@ export async function goldenTensor(folder, index) {
   return Float32Array.from({ length: bytes.byteLength / 4 }, (_, position) => view.getFloat32(4 * position, true));
 }
 
+/** Whether the page crops the golden image at `index` to the pixels that Python has; null where the bundle, an older one, has none. */
+async function samePixels(folder, index, image) {
+  const item = folder.golden.images[index];
+  if (!item.pixels) return null;
+  const bytes = await fetchChecked(folder.base, folder.golden.folder + item.pixels, item.pixels_sha256);
+  return largestDistance(cropped(image, folder.golden.input).pixels, bytes) === 0;
+}
+
 /**
  * Runs every golden image through the page's own preprocessing and `session`. Distances are the largest of any image; counts are images
  * of the same class. `limit` is null, and so is what is compared with the artefact's own logits, where the bundle has none of it.
@@ -33,6 +41,7 @@ export async function checkGolden(folder, entry, session) {
   const result = {
     images: images.length,
     tensorDistance: 0,
+    samePixels: true,
     logitDistance: stored && 0,
     limit: stored && stored.max_abs_error,
     sameAsArtefact: stored && 0,
@@ -42,13 +51,15 @@ export async function checkGolden(folder, entry, session) {
     const image = await goldenImage(folder, index);
     const tensor = preprocess(image, input, 'NCHW');
     result.tensorDistance = larger(result.tensorDistance, largestDistance(tensor, await goldenTensor(folder, index)));
-    const { logits } = await session.run(session.layout === 'NCHW' ? tensor : preprocess(image, input, session.layout));
+    result.samePixels &&= (await samePixels(folder, index, image)) ?? true;
+    const { logits } = await session.run(inputFor(session, image, input));
     result.sameAsReference += topClass(logits) === topClass(images[index].reference) ? 1 : 0;
     if (!stored) continue;
     result.logitDistance = larger(result.logitDistance, largestDistance(logits, stored.logits[index]));
     result.sameAsArtefact += topClass(logits) === topClass(stored.logits[index]) ? 1 : 0;
   }
-  return { ...result, passed: result.tensorDistance <= TENSOR_TOLERANCE && (!stored || result.logitDistance <= result.limit) };
+  const prepared = result.samePixels && result.tensorDistance <= TENSOR_TOLERANCE;
+  return { ...result, passed: prepared && (!stored || result.logitDistance <= result.limit) };
 }
 
 /** The larger of two distances; NaN, of which nothing is larger, stays. */

@@ -7,7 +7,7 @@ import { checkGolden, goldenImage } from './golden.js';
 import { fetchChecked, openFolder } from './model-folder.js';
 import { decode, fromSource, show } from './picture.js';
 import { topPredictions } from './predictions.js';
-import { preprocess } from './preprocess.js';
+import { inputFor } from './preprocess.js';
 
 const MODEL = new URL('../model/', import.meta.url);
 const element = (id) => document.getElementById(id);
@@ -79,14 +79,15 @@ async function classify(image) {
   state.image = image;
   if (state.session === null) return;
   const started = performance.now();
-  const tensor = preprocess(image, manifest.input, state.session.layout);
+  const tensor = inputFor(state.session, image, manifest.input);
   const preprocessingMs = performance.now() - started;
   const first = state.session.runs === 0;
   const { logits, ms } = await state.session.run(tensor);
   if (logits.length !== manifest.model.num_classes) {
     throw new Failure({ got: `${logits.length} logits`, allowed: `${manifest.model.num_classes}, as the manifest says`, advice: 'convert again' });
   }
-  const predictions = topPredictions(logits, manifest.labels ?? []);
+  const areProbabilities = state.session.givesProbabilities;
+  const predictions = topPredictions(logits, manifest.labels ?? [], { areProbabilities });
   element('count').textContent = predictions.length;
   element('predictions').replaceChildren(...predictions.map(predictionItem));
   element('latency').textContent = first ? `${milliseconds(ms)}, the first run` : milliseconds(ms);
@@ -111,8 +112,9 @@ async function check() {
   element('agreement').textContent = result.passed ? 'This browser computes what Python computed.' : 'This browser is further from Python than rounding explains.';
   const of = (count) => `${count} of ${result.images} images`;
   const facts = [['Tensors', apart(result.tensorDistance)]];
+  if (!result.samePixels) facts.push(['Pixels', 'other ones than Python cropped']);
   if (result.limit !== null) {
-    facts.push(['Logits', `${apart(result.logitDistance)}, ${result.limit} allowed`]);
+    facts.push([session.givesProbabilities ? 'Probabilities' : 'Logits', `${apart(result.logitDistance)}, ${result.limit} allowed`]);
     facts.push(['Class as this file in Python', of(result.sameAsArtefact)]);
   }
   facts.push(['Class as in PyTorch', of(result.sameAsReference)]);
@@ -146,7 +148,7 @@ async function openAll(accelerator) {
   for (const entry of artefacts) {
     try {
       const session = await Session.open(entry, await fetchChecked(base, entry.path, entry.sha256), accelerator);
-      subjects.push({ entry, session, tensor: preprocess(image, manifest.input, session.layout) });
+      subjects.push({ entry, session, tensor: inputFor(session, image, manifest.input) });
     } catch (error) {
       failures.push(error);
     }

@@ -1,9 +1,12 @@
 /** From logits to what people read. */
 
-/** The `count` likeliest classes, [{index, label, probability}], best first. A class without a name is called by its number. */
-export function topPredictions(logits, labels, count = 5) {
-  const probabilities = softmax(logits);
-  return ranking(logits)
+/**
+ * The `count` likeliest classes, [{index, label, probability}], best first, of logits or of what are probabilities already. A class
+ * without a name is called by its number.
+ */
+export function topPredictions(values, labels, { areProbabilities = false, count = 5 } = {}) {
+  const probabilities = areProbabilities ? values : softmax(values);
+  return ranking(values)
     .slice(0, count)
     .map((index) => ({ index, label: labels[index] ?? `class ${index}`, probability: probabilities[index] }));
 }

@@ -13,6 +13,16 @@ const LARGEST_RESIZED_PIXELS = 2 ** 27;
  * `input` is the manifest's.
  */
 export function preprocess(image, input, layout) {
+  return normalize(cropped(image, input), input, layout);
+}
+
+/** What a session takes of `image`: the tensor, or a Uint8Array (height, width, 3) where its file normalises by itself. */
+export function inputFor(session, image, input) {
+  return session.takesPixels ? new Uint8Array(cropped(image, input).pixels) : preprocess(image, input, session.layout);
+}
+
+/** `image` resized and cropped to the network's size, still in 8 bits: {height, width, pixels}. */
+export function cropped(image, input) {
   check(input);
   const [height, width] = resizedSize(image, input);
   if (height * width > LARGEST_RESIZED_PIXELS) {
@@ -22,7 +32,7 @@ export function preprocess(image, input, layout) {
       advice: 'crop the image',
     });
   }
-  return normalize(crop(resize(image, height, width, input.interpolation), input.crop.size), input, layout);
+  return crop(resize(image, height, width, input.interpolation), input.crop.size);
 }
 
 function check(input) {

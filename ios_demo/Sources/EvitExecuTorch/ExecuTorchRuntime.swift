@@ -33,11 +33,12 @@
         }
 
         func run(_ input: NetworkInput) throws -> [Float] {
-            guard case .tensor(let tensor) = input else {
-                throw Failure(got: "\(artefact.path), which takes an image", allowed: "a tensor")
-            }
+            let shape = artefact.input.shape
             do {
-                return try Tensor<Float>(module.forward(Tensor<Float>(tensor, shape: artefact.input.shape))).scalars()
+                switch input {
+                case .tensor(let tensor): return try Tensor<Float>(module.forward(Tensor<Float>(tensor, shape: shape))).scalars()
+                case .pixels(let image): return try Tensor<Float>(module.forward(Tensor<UInt8>(image.pixels, shape: shape))).scalars()
+                }
             } catch {
                 throw translated(error, artefact)
             }

@@ -26,7 +26,7 @@ public protocol Classifier: Sendable {
     /// The network's input for an image. Throws `Failure`.
     func input(_ image: RgbImage) throws -> NetworkInput
 
-    /// Logits (num_classes) of a prepared image. Throws `Failure`.
+    /// Logits, or the artefact's probabilities (num_classes), of a prepared image. Throws `Failure`.
     func logits(_ input: NetworkInput) async throws -> [Float]
 }
 
@@ -58,7 +58,7 @@ struct EngineClassifier: Classifier {
         let ready = Stopwatch()
         let logits = try await logits(input)
         let inferenceMs = ready.elapsedMs
-        let best = try predictions(logits, labels: manifest.labels, count: shown)
+        let best = try predictions(logits, labels: manifest.labels, count: shown, areProbabilities: artefact.givesProbabilities)
         return Classification(predictions: best, preprocessMs: preprocessMs, inferenceMs: inferenceMs)
     }
 

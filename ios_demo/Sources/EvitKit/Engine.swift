@@ -9,7 +9,7 @@ public enum NetworkInput: Sendable {
 
 /// One opened artefact.
 public protocol Engine: Sendable {
-    /// Logits (num_classes). Throws `Failure`.
+    /// Logits, or the artefact's probabilities (num_classes). Throws `Failure`.
     func run(_ input: NetworkInput) async throws -> [Float]
 }
 

@@ -9,17 +9,20 @@ public struct GoldenBundle: Decodable, Sendable {
     public let artefacts: [String: GoldenArtefact]
 }
 
-/// One image, the input it must become, and the reference's logits (num_classes). `label` is a class number.
+/// One image, the input it must become, as a tensor and as 8-bit pixels (absent in older bundles), and the reference's logits
+/// (num_classes). `label` is a class number.
 public struct GoldenImage: Decodable, Sendable {
     public let image: String
     public let sha256: String
     public let label: Int?
     public let tensor: String
     public let tensorSha256: String
+    public let pixels: String?
+    public let pixelsSha256: String?
     public let reference: [Float]
 }
 
-/// Logits of an artefact's bytes on every image, (images, num_classes), and how far another runtime or CPU may be from them.
+/// Logits (probabilities, of an artefact that gives them) of an artefact's bytes on every image, (images, num_classes), and how far another runtime or CPU may be from them.
 public struct GoldenArtefact: Decodable, Sendable {
     public let sha256: String
     public let logits: [[Float]]
@@ -42,6 +45,12 @@ public struct Golden: Sendable {
     /// The encoded PNG of an image. Throws `Failure`.
     public func encoded(_ image: GoldenImage) throws -> Data {
         try files.readVerified(folder + image.image, sha256: image.sha256)
+    }
+
+    /// The (height, width, 3) pixels that an image must become, nil in an older bundle. Throws `Failure`.
+    public func pixels(_ image: GoldenImage) throws -> [UInt8]? {
+        guard let (name, sha256) = image.pixels.flatMap({ name in image.pixelsSha256.map { (name, $0) } }) else { return nil }
+        return [UInt8](try files.readVerified(folder + name, sha256: sha256))
     }
 
     /// The (1, 3, height, width) input that an image must become, NCHW. Throws `Failure`.

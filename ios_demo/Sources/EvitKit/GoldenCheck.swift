@@ -25,6 +25,10 @@ public func checkGolden(
     for (item, proven) in zip(bundle.images, expected.logits) {
         let image = try decode(try golden.encoded(item))
         tensorError = larger(tensorError, maxAbsError(try preprocess(image), try golden.tensor(item)))
+        let pixels = try preprocess.pixels(of: image).pixels
+        try demand(
+            try golden.pixels(item).map { $0 == pixels } ?? true,
+            Failure(got: "other pixels than \(item.pixels ?? "")", allowed: "those that Python makes of \(item.image)"))
         let logits = try await classifier.logits(try classifier.input(image))
         try demandFinite(logits)
         logitError = larger(logitError, maxAbsError(logits, proven))

@@ -68,10 +68,13 @@ public struct ArtefactEntry: Codable, Sendable, Equatable {
     /// The image; `check` makes sure that it is the only input.
     public var input: TensorEntry { inputs[0] }
 
-    /// The logits; a Core ML package with class output gives a label beside them.
+    /// The logits, or the probabilities that the file makes of them; a Core ML package with class output gives a label beside them.
     public func logits(classes: Int) -> TensorEntry? {
         outputs.first { $0.shape == [1, classes] && $0.dtype == float32 }
     }
+
+    /// Whether the file gives probabilities in place of logits.
+    public var givesProbabilities: Bool { outputs.contains { $0.name == probabilities } }
 }
 
 /// A tensor of an artefact.
@@ -81,8 +84,8 @@ public struct TensorEntry: Codable, Sendable, Equatable {
     public let dtype: String
     public let layout: String?
 
-    /// Whether the file takes 8-bit RGB and normalises it itself.
-    public var isImage: Bool { dtype == image }
+    /// Whether the file takes 8-bit RGB and normalises it itself: as an image in Core ML, as (1, height, width, 3) elsewhere.
+    public var isImage: Bool { [image, uint8].contains(dtype) }
 }
 
 public struct ValidationEntry: Codable, Sendable, Equatable {
@@ -93,3 +96,5 @@ public struct ValidationEntry: Codable, Sendable, Equatable {
 let classification = "classification"
 let float32 = "float32"
 let image = "image"
+let uint8 = "uint8"
+let probabilities = "probabilities"

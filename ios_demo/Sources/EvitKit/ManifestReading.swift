@@ -79,8 +79,11 @@ public func check(_ artefact: ArtefactEntry, of manifest: Manifest) throws {
     try demand(isInside(path), Failure(got: "artefact path \(path)", allowed: "a path inside the model's folder"))
     try demand(inputs.count == 1, Failure(got: "\(path) with \(inputs.count) inputs", allowed: "one"))
     let (shape, dtype) = (artefact.input.shape, artefact.input.dtype)
-    try demand(shape == manifest.input.shape, Failure(got: "\(path) with input \(shape)", allowed: "\(manifest.input.shape)"))
-    try demand([float32, image].contains(dtype), Failure(got: "\(path) with input of \(dtype)", allowed: "\(float32) or \(image)"))
+    let rows = [1, manifest.input.height, manifest.input.width, channelCount]
+    let expected = dtype == uint8 ? rows : manifest.input.shape
+    try demand(shape == expected, Failure(got: "\(path) with input \(shape)", allowed: "\(expected)"))
+    let dtypes = [float32, image, uint8]
+    try demand(dtypes.contains(dtype), Failure(got: "\(path) with input of \(dtype)", allowed: dtypes.joined(separator: ", ")))
     let outputs = artefact.outputs.map { "\($0.dtype) \($0.shape)" }.joined(separator: ", ")
     try demand(
         artefact.logits(classes: manifest.model.numClasses) != nil,

@@ -31,11 +31,14 @@ func demandFinite(_ logits: [Float]) throws {
         Failure(got: "logits that are not finite", allowed: "numbers", advice: "try the CPU, or an artefact of another precision"))
 }
 
-/// The `count` most probable classes. Classes without labels are called by their number. Throws `Failure` for logits that are no numbers.
-public func predictions(_ logits: [Float], labels: [String], count: Int) throws -> [Prediction] {
-    try demandFinite(logits)
-    let probabilities = softmax(logits)
-    return topK(logits, count).map { index in
+/// The `count` most probable classes of logits, or of what are probabilities already. Classes without labels are called by their number.
+/// Throws `Failure` for what is no number.
+public func predictions(
+    _ values: [Float], labels: [String], count: Int, areProbabilities: Bool = false
+) throws -> [Prediction] {
+    try demandFinite(values)
+    let probabilities = areProbabilities ? values.map(Double.init) : softmax(values)
+    return topK(values, count).map { index in
         Prediction(label: labels.indices.contains(index) ? labels[index] : "class \(index)", probability: probabilities[index])
     }
 }

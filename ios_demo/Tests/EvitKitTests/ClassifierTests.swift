@@ -11,7 +11,7 @@ import Testing
         let probabilities: [Double]
     }
 
-    @Test("Stored logits, of the reference and of artefacts, give numpy's classes and probabilities", arguments: ["m0", "b0", "five"])
+    @Test("Stored logits, of the reference and of artefacts, give numpy's classes and probabilities", arguments: ["m0", "b0", "five", "photo"])
     func topClasses(name: String) throws {
         let files = ModelFiles(folder: Fixtures.model(name))
         let manifest = try readManifest(files)
@@ -20,9 +20,11 @@ import Testing
         let artefacts = bundle.artefacts.sorted { $0.key < $1.key }
         #expect(Set(artefacts.map(\.key)).isSuperset(of: manifest.artefacts.map(\.path)))
         let series = [bundle.images.map(\.reference)] + artefacts.map(\.value.logits)
+        let ready = [false] + artefacts.map { _ in manifest.artefacts.allSatisfy(\.givesProbabilities) }
         #expect(series.map(\.count) == top.map(\.count) && top[0].count == 32)
-        for (logits, expected) in zip(series.joined(), top.joined()) {
-            let found = try predictions(logits, labels: manifest.labels, count: 3)
+        let rows = zip(series, ready).flatMap { values, ready in values.map { ($0, ready) } }
+        for ((values, ready), expected) in zip(rows, top.joined()) {
+            let found = try predictions(values, labels: manifest.labels, count: 3, areProbabilities: ready)
             #expect(found.map(\.label) == expected.classes.map { manifest.labels.isEmpty ? "class \($0)" : manifest.labels[$0] })
             for (prediction, probability) in zip(found, expected.probabilities) {
                 #expect(abs(prediction.probability - probability) < 1e-6)
@@ -30,9 +32,10 @@ import Testing
         }
     }
 
-    @Test("An engine is held against the golden vectors; logits of other images and NaN do not pass", arguments: ["m0", "b0", "five"])
+    @Test("An engine is held against the golden vectors; logits of other images and NaN do not pass", arguments: ["m0", "b0", "five", "photo"])
     func goldenCheck(name: String) async throws {
-        let folder = try replayFolder(ModelFiles(folder: Fixtures.model(name)))
+        let files = ModelFiles(folder: Fixtures.model(name))
+        let folder = try replayFolder(files, format: try readManifest(files).artefacts[0].format)
         let golden = try #require(try folder.golden())
         let found = try await checkGolden(try await folder.open(folder.choices[0]), golden, decode: decodePng)
         #expect(found.images == 32 && found.top1 == 32 && found.logitError == 0 && found.tensorError <= 1e-5 && found.passed)
@@ -41,6 +44,19 @@ import Testing
         #expect(try await !checkGolden(shifted, golden, decode: decodePng).passed)
         let worse = GoldenCheck(images: 1, top1: 1, tensorError: .nan, logitError: 0, logitLimit: 1)
         #expect(!worse.passed)
+    }
+
+    @Test("A file for photos is given pixels, and its probabilities are taken as they are")
+    func photo() async throws {
+        let folder = try replayFolder(ModelFiles(folder: Fixtures.model("photo")), format: "executorch")
+        let classifier = try await folder.open(folder.choices[0])
+        let golden = try #require(try folder.golden())
+        let image = try decodePng(try golden.encoded(golden.bundle.images[0]))
+        guard case .pixels(let pixels) = try classifier.input(image) else { throw NoFailure() }
+        #expect(pixels.pixels == (try golden.pixels(golden.bundle.images[0])))
+        let stored = try #require(golden.bundle.artefacts[classifier.artefact.path]).logits[0]
+        let found = try await classifier.classify(image)
+        #expect(found.predictions[0].probability == Double(try #require(stored.max())))
     }
 
     @Test("A classification names classes and tells times")

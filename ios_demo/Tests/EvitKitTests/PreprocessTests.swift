@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 @Suite struct PreprocessTests {
-    @Test("Golden images become Python's tensors", arguments: ["m0", "b0", "five"])
+    @Test("Golden images become Python's tensors", arguments: ["m0", "b0", "five", "photo"])
     func goldenImages(name: String) throws { try assertSameTensors(Fixtures.model(name), images: 32) }
 
     @Test("Every filter and resize on awkward sizes", arguments: Interpolation.allCases, ResizeMode.allCases)

@@ -3,6 +3,7 @@
 public struct Error: Swift.Error {}
 public protocol Scalar {}
 extension Float: Scalar {}
+extension UInt8: Scalar {}
 public class Value: NSObject {}
 public final class Tensor<T: Scalar> {
     public init(_ scalars: [T], shape: [Int]) {}

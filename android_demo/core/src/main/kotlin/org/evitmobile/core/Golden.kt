@@ -16,7 +16,10 @@ data class GoldenBundle(
     val artefacts: Map<String, GoldenArtefact>,
 )
 
-/** One image, the input it must become, and the reference's logits (num_classes). `label` is a class number. */
+/**
+ * One image, the input it must become, as a tensor and as 8-bit pixels (absent in older bundles), and the reference's logits
+ * (num_classes). `label` is a class number.
+ */
 @Serializable
 data class GoldenImage(
     val image: String,
@@ -24,10 +27,12 @@ data class GoldenImage(
     val label: Int? = null,
     val tensor: String,
     @SerialName("tensor_sha256") val tensorSha256: String,
+    val pixels: String? = null,
+    @SerialName("pixels_sha256") val pixelsSha256: String = "",
     val reference: List<Float>,
 )
 
-/** Logits of an artefact's bytes on every image, (images, num_classes), and how far another runtime or CPU may be from them. */
+/** Logits (probabilities, of an artefact that gives them) of an artefact's bytes on every image, (images, num_classes), and how far another runtime or CPU may be from them. */
 @Serializable
 data class GoldenArtefact(
     val sha256: String,
@@ -46,6 +51,9 @@ class Golden private constructor(val bundle: GoldenBundle, private val files: Mo
         val floats = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer()
         return FloatArray(floats.remaining()).also(floats::get)
     }
+
+    /** The (height, width, 3) pixels that an image must become, null in an older bundle. Throws [Failure]. */
+    fun pixels(image: GoldenImage): ByteArray? = image.pixels?.let { files.readVerified("$folder/$it", image.pixelsSha256) }
 
     companion object {
         /** Opens the bundle that [entry], the manifest's `golden`, names. Throws [Failure]. */

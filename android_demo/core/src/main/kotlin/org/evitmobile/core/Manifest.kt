@@ -67,7 +67,7 @@ data class ArtefactEntry(
     /** The image tensor; [checkArtefact] makes sure that it is the only one. */
     val input: TensorEntry get() = inputs.single()
 
-    /** The logits tensor. */
+    /** The logits, or the probabilities that the file makes of them. */
     val output: TensorEntry get() = outputs.single()
 }
 
@@ -81,10 +81,17 @@ data class TensorEntry(
     val scale: Double? = null,
     @SerialName("zero_point") val zeroPoint: Int? = null,
 ) {
-    val isInt8: Boolean get() = dtype == "int8"
+    val isFloat: Boolean get() = dtype == "float32"
+
+    /** Of an input: an image of 8 bits a channel, (1, height, width, 3), which the file normalises itself. */
+    val isImage: Boolean get() = dtype == UINT8
+
+    /** Of an output: probabilities, where others are logits. */
+    val isProbabilities: Boolean get() = name == "probabilities"
 }
 
 @Serializable
 data class ValidationEntry(val verdict: String, val reason: String? = null)
 
 const val CLASSIFICATION = "classification"
+const val UINT8 = "uint8"

@@ -9,7 +9,7 @@ import kotlinx.serialization.json.jsonPrimitive
 
 private const val SCHEMA = 1
 private const val MANIFEST = "manifest.json"
-private val DTYPES = listOf("float32", "int8")
+private val DTYPES = listOf("float32", "int8", UINT8)
 private val json = Json { ignoreUnknownKeys = true }
 
 /** Reads and checks `manifest.json`; the artefacts' own bytes are checked when they are opened. Throws [Failure]. */
@@ -67,7 +67,8 @@ fun checkArtefact(artefact: ArtefactEntry, manifest: Manifest) {
     demand(path.split('/').none { it == ".." || it.isEmpty() }, "artefact path $path", "a path inside the model's folder")
     demand(inputs.size == 1 && outputs.size == 1, "$path with ${inputs.size} inputs and ${outputs.size} outputs", "one of each")
     val (height, width) = manifest.input.crop.size
-    val shapes = listOf(listOf(1, CHANNELS, height, width), listOf(1, height, width, CHANNELS))
+    val rows = listOf(1, height, width, CHANNELS)
+    val shapes = if (artefact.input.isImage) listOf(rows) else listOf(listOf(1, CHANNELS, height, width), rows)
     demand(artefact.input.shape in shapes, "$path with input ${artefact.input.shape}", shapes.joinToString(" or "))
     val dtypes = listOf(artefact.input.dtype, artefact.output.dtype)
     demand(dtypes.all { it in DTYPES }, "$path with tensors of $dtypes", DTYPES.joinToString(" or "))

@@ -20,9 +20,12 @@ fun topK(values: FloatArray, count: Int): List<Int> = values.indices.sortedByDes
 fun demandFinite(logits: FloatArray) =
     demand(logits.all(Float::isFinite), "logits that are not finite", "numbers") { "try the CPU, or an artefact of another precision" }
 
-/** The [count] most probable classes; those without labels are called by their number. Throws [Failure] for logits that are no numbers. */
-fun predictions(logits: FloatArray, labels: List<String>, count: Int): List<Prediction> {
-    demandFinite(logits)
-    val probabilities = softmax(logits)
-    return topK(logits, count).map { Prediction(labels.getOrElse(it) { _ -> "class $it" }, probabilities[it]) }
+/**
+ * The [count] most probable classes of logits, or of [probabilities]; those without labels are called by their number. Throws [Failure]
+ * for what is no number.
+ */
+fun predictions(values: FloatArray, labels: List<String>, count: Int, probabilities: Boolean = false): List<Prediction> {
+    demandFinite(values)
+    val shares = if (probabilities) DoubleArray(values.size) { values[it].toDouble() } else softmax(values)
+    return topK(values, count).map { Prediction(labels.getOrElse(it) { _ -> "class $it" }, shares[it]) }
 }

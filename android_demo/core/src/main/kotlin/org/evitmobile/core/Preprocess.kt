@@ -16,6 +16,13 @@ class Preprocess(private val input: InputEntry) {
     /** The (1, 3, height, width) input of [image], NCHW. Throws [Failure] for an image that would become too large. */
     operator fun invoke(image: RgbImage): FloatArray = normalise(crop(image))
 
+    /** What a network with this input [entry] takes of [image]. Throws [Failure] likewise. */
+    fun inputOf(image: RgbImage, entry: TensorEntry): NetworkInput =
+        if (entry.isImage) NetworkInput.Pixels(pixels(image)) else NetworkInput.Tensor(invoke(image))
+
+    /** The 8-bit image (height, width, 3) before it is normalised. Throws [Failure] likewise. */
+    fun pixels(image: RgbImage): ByteArray = crop(image).pixels
+
     private fun crop(image: RgbImage): RgbImage {
         val (resizedHeight, resizedWidth) = resizedSize(image.height, image.width)
         val affordable = resizedHeight.toLong() * resizedWidth <= LARGEST_RESIZED_PIXELS

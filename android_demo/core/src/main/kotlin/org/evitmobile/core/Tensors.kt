@@ -1,5 +1,14 @@
 package org.evitmobile.core
 
+/** What a network takes: a preprocessed tensor, or, where its file normalises, the resized and cropped 8-bit image. */
+sealed interface NetworkInput {
+    /** (1, 3, height, width), NCHW. */
+    class Tensor(val values: FloatArray) : NetworkInput
+
+    /** (height, width, 3), R, G, B, unsigned. */
+    class Pixels(val bytes: ByteArray) : NetworkInput
+}
+
 /**
  * An NCHW image as the artefact's input [entry] stores it: (1, 3, height, width) as it is, NHWC as (1, height, width, 3).
  */
@@ -17,13 +26,16 @@ fun quantize(values: FloatArray, entry: TensorEntry): ByteArray {
     }
 }
 
-/** The floats that int8 [values] of this tensor stand for. */
+/** The floats that int8 or uint8 [values] of this tensor stand for. */
 fun dequantize(values: ByteArray, entry: TensorEntry): FloatArray {
     val (scale, zeroPoint) = entry.quantization()
-    return FloatArray(values.size) { index -> (values[index] - zeroPoint) * scale }
+    return FloatArray(values.size) { index ->
+        val value = if (entry.dtype == UINT8) values[index].toInt() and 0xFF else values[index].toInt()
+        (value - zeroPoint) * scale
+    }
 }
 
 private fun TensorEntry.quantization(): Pair<Float, Int> {
-    demand(scale != null && zeroPoint != null, "int8 tensor $name without scale", "a scale and a zero point")
+    demand(scale != null && zeroPoint != null, "$dtype tensor $name without scale", "a scale and a zero point")
     return scale!!.toFloat() to zeroPoint!!
 }

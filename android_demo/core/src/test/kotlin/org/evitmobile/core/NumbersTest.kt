@@ -30,6 +30,7 @@ class NumbersTest {
         val entry = TensorEntry("x", listOf(1, 4), "int8", scale = 0.5, zeroPoint = 3)
         assertContentEquals(byteArrayOf(3, 5, 127, -128), quantize(floatArrayOf(0.25f, 0.75f, 1e6f, -1e6f), entry))
         assertContentEquals(floatArrayOf(-1.5f, 0f, 62f), dequantize(byteArrayOf(0, 3, 127), entry))
+        assertContentEquals(floatArrayOf(-1.5f, 124f), dequantize(byteArrayOf(0, -5), entry.copy(dtype = "uint8")))
         assertFailsWith<Failure> { quantize(floatArrayOf(0f), entry.copy(scale = null)) }
     }
 

@@ -8,6 +8,7 @@ import javax.imageio.ImageIO
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
+import kotlin.test.assertIs
 import kotlin.test.assertTrue
 import kotlinx.serialization.json.Json
 import org.evitmobile.core.ArtefactEntry
@@ -15,6 +16,7 @@ import org.evitmobile.core.BLOCK_RUNS
 import org.evitmobile.core.DeviceEntry
 import org.evitmobile.core.Failure
 import org.evitmobile.core.ModelFiles
+import org.evitmobile.core.NetworkInput
 import org.evitmobile.core.PowerReading
 import org.evitmobile.core.PowerSource
 import org.evitmobile.core.ROUNDS
@@ -38,7 +40,12 @@ class RealArtefactsTest {
     lateinit var cache: File
 
     /** Folders, and which precisions they hold. Nothing else is said about the models: the manifest says it. */
-    private val models = mapOf("m0" to listOf("fp32", "int8"), "b0" to listOf("int8"), "five" to listOf("int8"))
+    private val models = mapOf(
+        "m0" to listOf("fp32", "int8"),
+        "b0" to listOf("int8"),
+        "five" to listOf("int8"),
+        "photo" to listOf("fp32", "int8-full"),
+    )
 
     @TestFactory
     fun `golden vectors agree with Python`() =
@@ -69,10 +76,24 @@ class RealArtefactsTest {
     }
 
     @Test
+    fun `a file for photos is given pixels, and its probabilities are taken as they are`() {
+        val folder = ModelFolder.open(directory(File(fixtures, "photo")), cache, runtimes)
+        val black = RgbImage(300, 200, ByteArray(300 * 200 * 3))
+        for (choice in folder.choices.filter { it.accelerator == Accelerator.CPU }) {
+            folder.open(choice).use { classifier ->
+                assertIs<NetworkInput.Pixels>(classifier.input(black))
+                val given = classifier.logits(classifier.input(black))
+                assertEquals(1f, given.sum(), 0.02f)
+                assertEquals(given.max().toDouble(), classifier.classify(black).predictions.first().probability)
+            }
+        }
+    }
+
+    @Test
     fun `the same image gives the same logits again`() {
         val folder = ModelFolder.open(directory(File(fixtures, "m0")), cache, runtimes)
         folder.open(folder.choices.first()).use { classifier ->
-            val tensor = FloatArray(3 * 224 * 224) { (it % 17) / 17f }
+            val tensor = NetworkInput.Tensor(FloatArray(3 * 224 * 224) { (it % 17) / 17f })
             assertContentEquals(classifier.logits(tensor), classifier.logits(tensor))
         }
     }
@@ -142,7 +163,7 @@ class RealArtefactsTest {
         override val accelerators = listOf(Accelerator.CPU)
 
         override fun open(file: File, artefact: ArtefactEntry, accelerator: Accelerator) = object : Engine {
-            override fun run(image: FloatArray) = logits
+            override fun run(input: NetworkInput) = logits
 
             override fun close() = Unit
         }

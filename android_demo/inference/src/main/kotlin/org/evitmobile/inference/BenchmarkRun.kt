@@ -38,11 +38,12 @@ fun runBenchmark(folder: ModelFolder, accelerator: Accelerator, device: Device):
     val opened = ArrayList<Classifier>()
     try {
         val golden = folder.golden()
-        val input = input(folder, golden)
+        val image = image(folder, golden, device)
         val subjects = folder.choices.filter { it.accelerator == accelerator }.map { choice ->
             val start = System.nanoTime()
             val classifier = folder.open(choice).also(opened::add)
             val loadMs = (System.nanoTime() - start) / 1e6
+            val input = classifier.input(image)
             BenchmarkSubject(choice.artefact, classifier.runtime, loadMs) { classifier.logits(input) }
         }
         val before = device.thermalState()
@@ -58,10 +59,10 @@ fun runBenchmark(folder: ModelFolder, accelerator: Accelerator, device: Device):
     }
 }
 
-/** The first golden tensor, or zeros: (1, 3, height, width). */
-private fun input(folder: ModelFolder, golden: Golden?): FloatArray {
+/** The first golden image, or a black one. */
+private fun image(folder: ModelFolder, golden: Golden?, device: Device): RgbImage {
     val (height, width) = folder.manifest.input.crop.size
-    return golden?.let { it.tensor(it.bundle.images.first()) } ?: FloatArray(CHANNELS * height * width)
+    return golden?.let { device.decode(it.encoded(it.bundle.images.first())) } ?: RgbImage(height, width, ByteArray(CHANNELS * height * width))
 }
 
 private fun check(classifier: Classifier, golden: Golden?, device: Device): GoldenCheck? =

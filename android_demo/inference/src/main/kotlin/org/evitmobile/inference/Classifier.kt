@@ -2,6 +2,7 @@ package org.evitmobile.inference
 
 import org.evitmobile.core.ArtefactEntry
 import org.evitmobile.core.Manifest
+import org.evitmobile.core.NetworkInput
 import org.evitmobile.core.Prediction
 import org.evitmobile.core.Preprocess
 import org.evitmobile.core.RgbImage
@@ -28,19 +29,20 @@ class Classifier(
     /** Throws [org.evitmobile.core.Failure]. */
     fun classify(image: RgbImage, count: Int = SHOWN): Classification {
         val start = System.nanoTime()
-        val tensor = preprocess(image)
+        val input = input(image)
         val ready = System.nanoTime()
-        val logits = logits(tensor)
+        val logits = logits(input)
         val end = System.nanoTime()
-        return Classification(predictions(logits, manifest.labels, count), (ready - start) / 1e6, (end - ready) / 1e6)
+        val found = predictions(logits, manifest.labels, count, artefact.output.isProbabilities)
+        return Classification(found, (ready - start) / 1e6, (end - ready) / 1e6)
     }
 
-    /** The network's input for an image, (1, 3, height, width), NCHW. */
-    fun input(image: RgbImage): FloatArray = preprocess(image)
+    /** The network's input for an image. Throws [org.evitmobile.core.Failure]. */
+    fun input(image: RgbImage): NetworkInput = preprocess.inputOf(image, artefact.input)
 
-    /** Logits (num_classes) of a preprocessed image. Throws [org.evitmobile.core.Failure]. */
-    fun logits(tensor: FloatArray): FloatArray {
-        val (logits, expected) = opened.engine.run(tensor) to manifest.model.numClasses
+    /** Logits, or the artefact's probabilities (num_classes), of a prepared image. Throws [org.evitmobile.core.Failure]. */
+    fun logits(input: NetworkInput): FloatArray {
+        val (logits, expected) = opened.engine.run(input) to manifest.model.numClasses
         demand(logits.size == expected, "${logits.size} logits of ${artefact.path}", "$expected, as its manifest says")
         return logits
     }

@@ -2,14 +2,15 @@ package org.evitmobile.inference
 
 import java.io.File
 import org.evitmobile.core.ArtefactEntry
+import org.evitmobile.core.NetworkInput
 
 /** Where an artefact may run. */
 enum class Accelerator { CPU, GPU, NPU }
 
 /** One opened artefact. Whoever opened it closes it; calls come from one thread at a time. */
 interface Engine : AutoCloseable {
-    /** Logits (num_classes) of a preprocessed image (1, 3, height, width), NCHW. Throws [org.evitmobile.core.Failure]. */
-    fun run(image: FloatArray): FloatArray
+    /** Logits or probabilities (num_classes) of what the artefact takes. Throws [org.evitmobile.core.Failure]. */
+    fun run(input: NetworkInput): FloatArray
 }
 
 /** What opens artefacts of one [format], as manifests call it. */

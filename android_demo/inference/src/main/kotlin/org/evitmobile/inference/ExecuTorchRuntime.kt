@@ -3,6 +3,7 @@ package org.evitmobile.inference
 import java.io.File
 import org.evitmobile.core.ArtefactEntry
 import org.evitmobile.core.Failure
+import org.evitmobile.core.NetworkInput
 import org.evitmobile.core.demand
 import org.pytorch.executorch.EValue
 import org.pytorch.executorch.Module
@@ -23,8 +24,14 @@ class ExecuTorchRuntime : Runtime {
 private class ExecuTorchEngine(private val module: Module, private val artefact: ArtefactEntry) : Engine {
     private val shape = artefact.input.shape.map(Int::toLong).toLongArray()
 
-    override fun run(image: FloatArray): FloatArray =
-        translating(artefact) { module.forward(EValue.from(Tensor.fromBlob(image, shape))).first().toTensor().dataAsFloatArray }
+    override fun run(input: NetworkInput): FloatArray =
+        translating(artefact) { module.forward(EValue.from(tensor(input))).first().toTensor().dataAsFloatArray }
+
+    private fun tensor(input: NetworkInput): Tensor =
+        when (input) {
+            is NetworkInput.Pixels -> Tensor.fromBlobUnsigned(input.bytes, shape)
+            is NetworkInput.Tensor -> Tensor.fromBlob(input.values, shape)
+        }
 
     override fun close() = module.destroy()
 }

@@ -6,6 +6,7 @@ import com.google.ai.edge.litert.LiteRtException
 import java.io.File
 import org.evitmobile.core.ArtefactEntry
 import org.evitmobile.core.Failure
+import org.evitmobile.core.NetworkInput
 import org.evitmobile.core.arrange
 import org.evitmobile.core.dequantize
 import org.evitmobile.core.quantize
@@ -41,13 +42,18 @@ private class LiteRtEngine(
     private val inputs = model.createInputBuffers()
     private val outputs = model.createOutputBuffers()
 
-    override fun run(image: FloatArray): FloatArray =
+    override fun run(input: NetworkInput): FloatArray =
         translating(artefact, accelerator) {
-            val arranged = arrange(image, artefact.input)
-            if (artefact.input.isInt8) inputs[0].writeInt8(quantize(arranged, artefact.input)) else inputs[0].writeFloat(arranged)
+            when (input) {
+                is NetworkInput.Pixels -> inputs[0].writeInt8(input.bytes)
+                is NetworkInput.Tensor -> write(arrange(input.values, artefact.input))
+            }
             model.run(inputs, outputs)
-            if (artefact.output.isInt8) dequantize(outputs[0].readInt8(), artefact.output) else outputs[0].readFloat()
+            if (artefact.output.isFloat) outputs[0].readFloat() else dequantize(outputs[0].readInt8(), artefact.output)
         }
+
+    private fun write(tensor: FloatArray) =
+        if (artefact.input.isFloat) inputs[0].writeFloat(tensor) else inputs[0].writeInt8(quantize(tensor, artefact.input))
 
     override fun close() {
         (inputs + outputs).forEach { it.close() }

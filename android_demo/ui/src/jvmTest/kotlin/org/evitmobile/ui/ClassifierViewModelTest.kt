@@ -15,6 +15,7 @@ import kotlinx.coroutines.withTimeout
 import org.evitmobile.core.ArtefactEntry
 import org.evitmobile.core.Failure
 import org.evitmobile.core.ModelFiles
+import org.evitmobile.core.NetworkInput
 import org.evitmobile.core.RgbImage
 import org.evitmobile.core.directory
 import org.evitmobile.inference.Accelerator
@@ -46,7 +47,7 @@ class ClassifierViewModelTest {
             if (accelerator == Accelerator.GPU) throw Failure("no GPU", "one", "buy one")
             events += "open ${artefact.precision}"
             return object : Engine {
-                override fun run(image: FloatArray): FloatArray {
+                override fun run(input: NetworkInput): FloatArray {
                     onRun()
                     return FloatArray(10) { if (it == 7) 9f else 0f }
                 }
