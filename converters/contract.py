@@ -237,6 +237,8 @@ class Target(Protocol):
     """Whether that is an evaluator of ours, in place of a runtime: slow, and nothing about speed."""
     several_sizes: bool
     """Whether one file can take images of several sizes."""
+    takes_pixels: bool
+    """Whether files can take 8-bit images that they normalise, and give probabilities of named classes (`converters.interface`)."""
 
     def missing(self) -> str | None:
         """None when the toolchain is usable on this machine, else what is missing and how to get it."""

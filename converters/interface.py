@@ -52,12 +52,14 @@ TENSORS = Interface()
 
 
 def pixels(images: np.ndarray, normalization: Normalization) -> np.ndarray:
-    """The 8-bit values, as float32 of the same shape (B, 3, H, W), that `normalization` turns into `images`.
+    """The 8-bit values (B, 3, H, W), as float32, that `normalization` turns into `images`; uint8 images are these themselves.
 
     Raises ArtefactError for images that do not come from 8-bit pixels.
     """
     import numpy as np
 
+    if images.dtype == np.uint8:
+        return images
     mean, std = (np.array(values)[:, None, None] for values in (normalization.mean, normalization.std))
     exact = (images * std + mean) * 255
     rounded = exact.round()

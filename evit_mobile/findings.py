@@ -34,7 +34,8 @@ class Hop:
 class Validation:
     """What running the artefact on `images` held-out images showed. `on` is the judge's name, `runtime` what it is in words. Top-1 is
     in percent, None without labels. `top_ties` is the fraction of images (or pixels) whose largest logit is that of several classes, None
-    where no largest one is asked for.
+    where no largest one is asked for. With `probabilities` the other figures are of these, the
+    reference's being the softmax of its logits.
     """
 
     verdict: Verdict
@@ -50,6 +51,7 @@ class Validation:
     top_ties: float | None = None
     hops: tuple[Hop, ...] = ()
     on: str = ""
+    probabilities: bool = False
 
 
 def not_run(runtime: str, reason: str) -> Validation:

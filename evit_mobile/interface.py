@@ -1,15 +1,22 @@
-"""What an app developer can choose about a Core ML package: image or tensor in, scores or classes out, for which iOS."""
+"""What an app developer can choose about an artefact's two ends: image or tensor in, scores or probabilities of named classes out; and
+for which iOS.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from calib.preprocess import Preprocess
 from converters.contract import Target
-from converters.coreml.options import TENSORS, Options
+from converters.coreml.options import Options
 from converters.coreml.target import CoreMLTarget
-from converters.interface import Normalization
+from converters.executorch.target import ExecuTorchTarget
+from converters.interface import TENSORS, Interface, Normalization, pixels
+from converters.tflite.target import TFLiteTarget
 from evit_mobile.request import ConvertRequest
 
 if TYPE_CHECKING:
@@ -19,11 +26,22 @@ if TYPE_CHECKING:
 def with_interface(
     target: Target, request: ConvertRequest, preprocess: Preprocess, further: Sequence[ExportedProgram] = ()
 ) -> Target:
-    """`target`, where it is Core ML, writing packages with the interface that is asked for, for images preprocessed like that, and
-    with the programs of `further` sizes.
+    """`target` writing files with the interface that is asked for, for images preprocessed like that, and where it is Core ML with the
+    programs of `further` sizes.
     """
-    pixels = Normalization(mean=preprocess.mean, std=preprocess.std) if request.image_input else None
-    options = Options(pixels=pixels, classes=request.class_output, release=request.ios)
-    if not isinstance(target, CoreMLTarget) or (options == TENSORS and not further):
+    normalization = Normalization(mean=preprocess.mean, std=preprocess.std) if request.image_input else None
+    if isinstance(target, CoreMLTarget):
+        return CoreMLTarget(Options(pixels=normalization, classes=request.class_output, release=request.ios), further)
+    interface = Interface(pixels=normalization, classes=request.class_output)
+    if not target.takes_pixels or interface == TENSORS:
         return target
-    return CoreMLTarget(options, further)
+    return TFLiteTarget(interface) if isinstance(target, TFLiteTarget) else ExecuTorchTarget(interface)
+
+
+def fed(target: Target, images: NDArray[np.float32]) -> NDArray[Any]:
+    """What a runner of the target's files is given of preprocessed images (B, 3, H, W) to be timed: 8-bit pixels where they normalise,
+    so that undoing the preprocessing does not count.
+    """
+    if not isinstance(target, TFLiteTarget | ExecuTorchTarget) or target.interface.pixels is None:
+        return images
+    return pixels(images, target.interface.pixels).astype(np.uint8)

@@ -27,6 +27,7 @@ class CoreMLTarget:
     )
     evaluated = not runtime.ON_MAC
     several_sizes = True
+    takes_pixels = True
     runtime = runtime.runtime()
 
     def __init__(self, interface: options.Options = options.TENSORS, further: Sequence[ExportedProgram] = ()) -> None:

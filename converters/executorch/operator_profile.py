@@ -13,6 +13,9 @@ from typing import Any
 OPERATOR_COUNT, OPERATOR_NAMES, OPERATOR_TIMES = 0, 1, 2
 """xnn_profile_info of XNNPACK's xnnpack.h."""
 
+BYTE = 0
+"""PyTorch's number of uint8."""
+
 
 class ProfiledModel:
     """A loaded method, in XNNPACK runtimes with a profiler if `profiled`. Raises RuntimeError without fine_clock.c."""
@@ -35,8 +38,13 @@ class ProfiledModel:
         self._program: Any = Runtime.get().load_program(artefact, verification=Verification.InternalConsistency)
         self._method: Any = self._program.load_method("forward")
         meta, generator = self._method.metadata, torch.Generator().manual_seed(0)
-        shapes = [tuple(meta.input_tensor_meta(index).sizes()) for index in range(meta.num_inputs())]
-        self._inputs = [torch.randn(shape, generator=generator) for shape in shapes]
+        inputs = [meta.input_tensor_meta(index) for index in range(meta.num_inputs())]
+        self._inputs = [
+            torch.zeros(tuple(one.sizes()), dtype=torch.uint8)
+            if one.dtype() == BYTE
+            else torch.randn(tuple(one.sizes()), generator=generator)
+            for one in inputs
+        ]
         clock.fine_clock_runtime.restype = ctypes.c_void_p
 
     def run(self) -> None:

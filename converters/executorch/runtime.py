@@ -15,10 +15,10 @@ import torch
 
 from converters.contract import SettingsRun
 from converters.executorch import weight_cache
-from converters.executorch.container import METHOD, Container, open_container
+from converters.executorch.container import METHOD, open_container
 from converters.executorch.damage import damaged
 from converters.executorch.quiet import captured_native_log
-from converters.interface import pixels
+from converters.interface import Normalization, pixels
 
 if TYPE_CHECKING:
     from converters.contract import Runner
@@ -37,15 +37,15 @@ def make_runner(content: bytes) -> Runner:
     container = open_container(content)
     if not container.signed:
         try_in_child(content)
-    runner = _Runner(content)
-    return lambda images: runner(given(container, images))
+    runner, normalization = _Runner(content), container.normalization
+    return lambda images: runner(given(normalization, images))
 
 
-def given(container: Container, images: np.ndarray) -> np.ndarray:
+def given(normalization: Normalization | None, images: np.ndarray) -> np.ndarray:
     """What a file takes of preprocessed images (B, 3, H, W): these, or their pixels (B, H, W, 3). Raises ArtefactError."""
-    if container.normalization is None:
+    if normalization is None:
         return images
-    values = pixels(images, container.normalization).transpose(0, 2, 3, 1)
+    values = pixels(images, normalization).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(values, dtype=np.uint8)
 
 
@@ -77,7 +77,7 @@ def run_with_weight_cache(path: Path, images: np.ndarray) -> SettingsRun:
     words = f"{len(images)} images with its weight cache on as well"
     with tempfile.TemporaryDirectory() as folder:
         inputs, outputs = Path(folder, "inputs.npy"), Path(folder, "outputs.npz")
-        np.save(inputs, given(open_container(path.read_bytes()), images))
+        np.save(inputs, given(open_container(path.read_bytes()).normalization, images))
         # -P: the program's own folder has modules that are called as Python's.
         command = [sys.executable, "-P", weight_cache.__file__, str(path), str(inputs), str(outputs)]
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+BYTE = 0
+"""PyTorch's number of uint8."""
+
 
 class Session:
-    """A .pte file opened in executorch's runtime; its inputs are random normal numbers from a fixed seed."""
+    """A .pte file opened in executorch's runtime; its inputs are random from a fixed seed: normal numbers, or the pixels of an image."""
 
     def __init__(self, path: str, threads: int) -> None:
-        import torch
         from executorch.extension.pybindings._portable_lib import _unsafe_reset_threadpool
         from executorch.runtime import Runtime, Verification
 
@@ -17,13 +19,22 @@ class Session:
         # The method does not keep its program alive.
         self._program: Any = Runtime.get().load_program(path, verification=Verification.InternalConsistency)
         self._method: Any = self._program.load_method("forward")
-        meta, generator = self._method.metadata, torch.Generator().manual_seed(0)
-        shapes = [tuple(meta.input_tensor_meta(index).sizes()) for index in range(meta.num_inputs())]
-        self._inputs = [torch.randn(shape, generator=generator) for shape in shapes]
+        meta = self._method.metadata
+        self._inputs = [random_input(meta.input_tensor_meta(index)) for index in range(meta.num_inputs())]
 
     def run(self) -> None:
         """One inference."""
         self._method.execute(self._inputs)
+
+
+def random_input(meta: Any) -> Any:
+    """A tensor as the method's metadata describes it."""
+    import torch
+
+    generator, shape = torch.Generator().manual_seed(0), tuple(meta.sizes())
+    if meta.dtype() == BYTE:
+        return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+    return torch.randn(shape, generator=generator)
 
 
 def describe() -> dict[str, str]:

@@ -36,6 +36,7 @@ class ExecuTorchTarget:
     runtime = "ExecuTorch with XNNPACK on the CPU"
     evaluated = False
     several_sizes = False
+    takes_pixels = True
 
     def __init__(self, interface: Interface = TENSORS) -> None:
         self.interface = interface

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.contract import Delegation, Fallback, Inspection, TensorSpec
+from converters.tflite.app_metadata import LABELS, stored_labels
 from converters.tflite.runtime import IMAGE_RANK, image_layout, open_interpreter
 from converters.tflite.structure import read_model
 
@@ -43,7 +44,14 @@ def inspect_file(path: Path) -> Inspection:
         dtypes=dict(Counter(_dtype(subgraph.tensors[index]) for index in sorted(used)).most_common()),
         bytes=len(content),
         delegation=_delegation(model, open_interpreter(path, content)),
+        notes=_notes(content),
     )
+
+
+def _notes(content: bytes) -> tuple[str, ...]:
+    """What else is in the file."""
+    labels = stored_labels(content)
+    return (f"{len(labels)} class names in {LABELS} inside, which unzip and MediaPipe find",) if labels else ()
 
 
 def operator_kinds(model: Any) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Session:
-    """A .tflite file opened in LiteRT with XNNPACK; its input is random normal numbers from a fixed seed."""
+    """A .tflite file opened in LiteRT with XNNPACK; its input is random from a fixed seed: normal numbers, or the pixels of an image."""
 
     def __init__(self, path: str, threads: int) -> None:
         import numpy as np
@@ -15,7 +15,9 @@ class Session:
         self._interpreter: Any = Interpreter(model_path=path, num_threads=threads)
         self._interpreter.allocate_tensors()
         for detail in self._interpreter.get_input_details():
-            values = np.random.default_rng(0).standard_normal([int(size) for size in detail["shape"]])
+            generator, shape = np.random.default_rng(0), [int(size) for size in detail["shape"]]
+            pixels = detail["dtype"] is np.uint8
+            values = generator.integers(0, 256, shape) if pixels else generator.standard_normal(shape)
             self._interpreter.set_tensor(detail["index"], values.astype(detail["dtype"]))
 
     def run(self) -> None:

@@ -32,6 +32,7 @@ class TFLiteTarget:
     runtime = RUNTIME
     evaluated = False
     several_sizes = False
+    takes_pixels = True
 
     def __init__(self, interface: Interface = TENSORS) -> None:
         self.interface = interface

@@ -124,7 +124,7 @@ class ConvertOptions:
         bool,
         typer.Option(
             "--image-input",
-            help="Core ML: take an RGB image, which the model normalises itself.",
+            help="Take an 8-bit RGB image, which the model normalises itself.",
             rich_help_panel=CORE_ML,
         ),
     ] = False
@@ -132,7 +132,7 @@ class ConvertOptions:
         bool,
         typer.Option(
             "--class-output",
-            help="Core ML: also give the class label and probabilities.",
+            help="Give probabilities, and name the classes in the file; Core ML gives these beside the scores.",
             rich_help_panel=CORE_ML,
         ),
     ] = False

@@ -18,7 +18,7 @@ from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, hel
 from evit_mobile.document import asked_model, compose, described
 from evit_mobile.earlier import check_input, check_weights
 from evit_mobile.findings import ArtefactRecord, SizeValidation, Validation, Verdict, not_run
-from evit_mobile.interface import with_interface
+from evit_mobile.interface import fed, with_interface
 from evit_mobile.labels import known_labels, manifest_labels, open_images, with_labels
 from evit_mobile.manifest import write_manifest
 from evit_mobile.max_drop import IMAGES as MAX_DROP_IMAGES
@@ -37,6 +37,7 @@ from evit_mobile.speed import against_fp32
 from evit_mobile.thresholds import MIN_IMAGES
 from evit_mobile.validation import golden as golden_vectors
 from evit_mobile.validation.judges import judges_for, verdict_of_all
+from evit_mobile.validation.probabilities import gives_probabilities
 from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import overall, size_validation
 from evit_mobile.validation.verdict import Terms
@@ -125,7 +126,7 @@ def gather(request: ConvertRequest, targets: tuple[Target, ...], report: Report)
     check_weights(Path(request.out), asked_model(request, reference))
     report("opening images")
     reference, source = open_images(reference, None if request.calib is None else Path(request.calib))
-    check_class_output(request, reference)
+    check_class_output(request, targets, reference.spec, reference.labels)
     if request.variation is not None:
         steps, folder = request.recovery_steps, Path(request.out)
         reference = recover(reference, request.variation, source, folder, steps=steps, seed=request.seed, report=report)
@@ -247,7 +248,7 @@ def made(target: Target, forms: Sequence[Form], request: ConvertRequest, path: P
     speed = None
     if precision in (Precision.INT8, Precision.INT8_WEIGHTS) and not target.evaluated:
         report(f"timing {path.name} against fp32")
-        speed = against_fp32(target, path, lowerable.plain, held_out.first(1))
+        speed = against_fp32(target, path, lowerable.plain, fed(target, held_out.first(1)))
     return ArtefactRecord(
         artefact=artefact,
         delegation=target.inspect(path).delegation,
@@ -310,5 +311,6 @@ def prove(
         return not_run(judge.runtime, str(error))
     compared = [*stages, (artefact.format, logits)]
     labels = known_labels(reference, held_out)
-    validation = verdict_on(compared, labels, judge.runtime, terms)
+    probabilities = gives_probabilities(spec.name for spec in artefact.outputs)
+    validation = verdict_on(compared, labels, judge.runtime, replace(terms, probabilities=probabilities))
     return with_settings(validation, judge, artefact.path, held_out)

@@ -34,6 +34,7 @@ from evit_mobile.sizes import images_at
 from evit_mobile.validation.golden import find_faults, read_golden
 from evit_mobile.validation.judges import judges_for, verdict_of_all
 from evit_mobile.validation.oldest import require_runtimes
+from evit_mobile.validation.probabilities import gives_probabilities
 from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import overall, size_validation
 from evit_mobile.validation.verdict import Terms
@@ -86,15 +87,16 @@ class Standard:
     expected: Logits
     allow_few: bool = False
 
-    def validation(self, judge: Judge, path: Path, precision: Precision) -> Validation:
-        """The verdict on the file at `path`, as `judge` runs it. Raises ArtefactError, ToolchainError."""
+    def validation(self, judge: Judge, path: Path, entry: dict[str, Any]) -> Validation:
+        """The verdict on the file at `path`, listed as `entry`, as `judge` runs it. Raises ArtefactError, ToolchainError."""
         stages = [("reference", self.expected), (str(target_of(path)), run_artefact(judge, path, self.held_out))]
         labels = known_labels(self.reference, self.held_out)
         terms = Terms(
-            precision=precision,
+            precision=Precision(entry["precision"]),
             task=self.reference.spec.task,
             recovery=self.reference.recovery,
             allow_few=self.allow_few,
+            probabilities=gives_probabilities(output["name"] for output in entry["outputs"]),
         )
         validation = verdict_on(stages, labels, judge.runtime, terms)
         return with_settings(validation, judge, path, self.held_out)
@@ -175,20 +177,20 @@ def judge_again(
     folder: Path, entry: dict[str, Any], standards: Sequence[Standard], on: Sequence[str] = ()
 ) -> Revalidation:
     """Has one listed artefact run by its judges at every size that it has."""
-    path, precision = folder / entry["path"], Precision(entry["precision"])
+    path = folder / entry["path"]
     fault = None
     if not path.exists():
         fault = "the file is missing"
     elif sha256(path) != entry["sha256"]:
         fault = "the file is not the one that was written: its sha256 differs"
     judges = judges_for(find_target(entry["format"]), on)
-    judged = {name: judged_by(judge, path, precision, standards, fault) for name, judge in judges.items()}
+    judged = {name: judged_by(judge, path, entry, standards, fault) for name, judge in judges.items()}
     validations = tuple(replace(validation, on=name) for name, (validation, _) in judged.items())
     _, sizes = next(iter(judged.values()))
     return Revalidation(
         path=path,
         format=entry["format"],
-        precision=precision,
+        precision=Precision(entry["precision"]),
         validation=verdict_of_all(validations),
         validations=validations,
         sizes=sizes,
@@ -196,7 +198,7 @@ def judge_again(
 
 
 def judged_by(
-    judge: Judge, path: Path, precision: Precision, standards: Sequence[Standard], fault: str | None
+    judge: Judge, path: Path, entry: dict[str, Any], standards: Sequence[Standard], fault: str | None
 ) -> tuple[Validation, tuple[SizeValidation, ...]]:
     """What a judge finds of a file, in all and at each size where there are several. A file that has a `fault` or is unreadable fails;
     an absent runtime does not run it.
@@ -207,9 +209,7 @@ def judged_by(
     if missing is not None:
         return not_run(judge.runtime, missing), ()
     try:
-        sizes = tuple(
-            size_validation(one.reference.spec.size, one.validation(judge, path, precision)) for one in standards
-        )
+        sizes = tuple(size_validation(one.reference.spec.size, one.validation(judge, path, entry)) for one in standards)
     except NoRuntimeError as error:
         return not_run(judge.runtime, str(error)), ()
     except (ArtefactError, ToolchainError) as error:

@@ -130,6 +130,8 @@ def validation_lines(entries: list[dict[str, Any]]) -> list[Text]:
     for entry in entries:
         validation = entry["validation"]
         text = f"{entry['path']}: {validation['images']} held-out images, {validation['runtime']}"
+        if validation.get("probabilities", False):
+            text += ", by probabilities"
         if entry.get("oldest_runtime"):
             text += f"; from {entry['oldest_runtime']} on"
         if validation["verdict"] != "passed":

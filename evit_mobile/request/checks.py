@@ -38,6 +38,12 @@ def check_values(request: ConvertRequest) -> None:
     for option, count in (("--golden", request.golden), ("--recovery-steps", request.recovery_steps)):
         if count is not None and count < 0:
             raise UsageError(got=f"{option} {count}", allowed="0 or more", do=f"pass {option} N with N >= 0")
+    if request.image_input and request.float_io:
+        raise UsageError(
+            got="--image-input with --float-io",
+            allowed="one of them: an image is integers already",
+            do="leave --float-io out",
+        )
     if request.recovery_steps is not None and request.variation is None:
         raise UsageError(
             got="--recovery-steps without anything to recover",
@@ -150,18 +156,26 @@ def usable_target(name: str, precision: Precision) -> Target:
 
 
 def check_interface(request: ConvertRequest, targets: Sequence[Target]) -> None:
-    """Raises UsageError when no target has such an interface, OptionError when the precision needs a newer iOS."""
+    """Raises UsageError when a target has no such interface, OptionError when the precision needs a newer iOS."""
     from converters.coreml.options import Options
 
-    if not (request.image_input or request.class_output or request.ios is not None):
-        return
-    if not any(target.name == "coreml" for target in targets):
+    given = {"--image-input": request.image_input, "--class-output": request.class_output}
+    asked = " and ".join(name for name, wanted in given.items() if wanted)
+    refusing = ", ".join(target.name for target in targets if not target.takes_pixels)
+    if asked and refusing:
         raise UsageError(
-            got=f"--image-input, --class-output or --ios for {', '.join(target.name for target in targets)}",
-            allowed="these with Core ML",
-            do="add --format coreml, or leave them out",
+            got=f"{asked} for {refusing}",
+            allowed=f"{asked} for {', '.join(name for name in TARGETS if find_target(name).takes_pixels)}",
+            do="leave it out, or convert for this format in a call of its own",
         )
-    Options(release=request.ios).release_for(request.precision)
+    if any(target.name == "coreml" for target in targets):
+        Options(release=request.ios).release_for(request.precision)
+    elif request.ios is not None:
+        raise UsageError(
+            got=f"--ios for {', '.join(target.name for target in targets)}",
+            allowed="it with Core ML",
+            do="add --format coreml, or leave it out",
+        )
 
 
 def check_size_targets(request: ConvertRequest, targets: Sequence[Target]) -> None:
@@ -228,25 +242,44 @@ def check_model(request: ConvertRequest, reference: Reference) -> None:
 
 
 def check_task(request: ConvertRequest, spec: ModelSpec) -> None:
-    """Raises UsageError for what only a classifier has, asked of another model."""
-    given = {"--max-drop": request.max_drop is not None, "--class-output": request.class_output}
-    asked = " and ".join(name for name, wanted in given.items() if wanted)
-    if asked and spec.task is not Task.CLASSIFICATION:
+    """Raises UsageError for what only a classifier has, or only a model with classes, asked of another model."""
+    named = (Task.CLASSIFICATION, Task.SEGMENTATION)
+    wanted = {
+        "--max-drop": (request.max_drop is not None, (Task.CLASSIFICATION,)),
+        "--class-output": (request.class_output, named),
+    }
+    for name, (asked, tasks) in wanted.items():
+        if asked and spec.task not in tasks:
+            raise UsageError(
+                got=f"{name} for {spec.name}, whose task is {spec.task}",
+                allowed=f"{name} for a model of the task {' or '.join(tasks)}",
+                do="leave it out",
+            )
+
+
+def check_class_output(
+    request: ConvertRequest, targets: Sequence[Target], spec: ModelSpec, names: Sequence[str]
+) -> None:
+    """Raises UsageError where `--class-output` has other than one name a class, in one line each and for Core ML different ones; for a
+    single logit; and for maps of classes in Core ML.
+    """
+    if not request.class_output:
+        return
+    core_ml = any(target.name == "coreml" for target in targets)
+    if core_ml and spec.task is not Task.CLASSIFICATION:
         raise UsageError(
-            got=f"{asked} for {spec.name}, whose task is {spec.task}",
-            allowed=f"{asked} for a model of the task {Task.CLASSIFICATION}",
-            do="leave it out",
+            got=f"--class-output for {spec.name}, whose task is {spec.task}, with coreml",
+            allowed=f"it with coreml for a model of the task {Task.CLASSIFICATION}",
+            do="leave it out, or convert for coreml in a call of its own",
         )
-
-
-def check_class_output(request: ConvertRequest, reference: Reference) -> None:
-    """Raises UsageError for class labels as output of a model whose classes have no names of their own."""
-    names = reference.labels
-    if request.class_output and (len(set(names)) < len(names) or len(names) != reference.spec.num_classes):
+    usable = [name for name in names if name.strip() and len(name.splitlines()) == 1]
+    found = len(set(usable)) if core_ml else len(usable)
+    if spec.num_classes == 1 or not found == len(names) == spec.num_classes:
+        kind = "different" if core_ml else "one-line"
         raise UsageError(
-            got=f"--class-output with {len(set(names))} different names for the {reference.spec.num_classes} classes"
-            if len(names) <= reference.spec.num_classes
-            else "--class-output for a model of one logit, whose classes are its signs",
+            got="--class-output for a model of one logit, whose classes are its signs"
+            if spec.num_classes == 1
+            else f"--class-output with {found} {kind} names for the {spec.num_classes} classes",
             allowed="--class-output with a name for each class",
             do="pass --labels FILE or images in a folder per class, or leave --class-output out",
         )

@@ -30,9 +30,10 @@ class ConvertRequest:
 
     `formats` None is every one that has the precision; `delegate` is what an ExecuTorch file calls, XNNPACK by default.
     `float_io` gives an int8-full artefact float input and output. `max_drop` is how many points of top-1 (of agreement, without
-    labels) an int8 artefact may lose; modules stay float until it does not. With `image_input` a Core ML package takes an image
-    that it normalises itself, with `class_output` it names the class; `ios` is the oldest release it has to run on, None for what the
-    precision needs. `labels` is a file with the names of the classes, in place of those that come with the weights.
+    labels) an int8 artefact may lose; modules stay float until it does not. With `image_input` a file takes an 8-bit RGB
+    image that it normalises itself, with `class_output` it gives probabilities and names the classes; `ios` is the oldest release that
+    a Core ML package has to run on, None for what the precision needs. `labels` is a file with the names of the classes, in place of
+    those that come with the weights.
 
     `task` is "multilabel" for a classifier that decides on each class by itself, None for what the model is. With `allow_few`, fewer
     held-out images than a verdict rests on are enough to pass.

@@ -24,6 +24,7 @@ from converters.files import atomic_path, sha256
 from converters.registry import find_target
 from evit_mobile.metrics import Logits
 from evit_mobile.strict_json import to_json
+from evit_mobile.validation.probabilities import gives_probabilities
 
 if TYPE_CHECKING:
     from evit_mobile.data import Images  # which needs torch; reading a bundle does not
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 SCHEMA = 1
 FOLDER = "golden"
 FILE_NAME = "golden.json"
+HASHES = {"image": "sha256", "tensor": "tensor_sha256", "pixels": "pixels_sha256"}
+"""The fields of an image's entry that name a file, and those with its SHA-256. Bundles of earlier releases have no pixels."""
+
 SHORTER_SIDE = 512
 """Pixels. Photos are stored at most this large: the tests of an app should not be about decoding 12 megapixels."""
 
@@ -55,7 +59,7 @@ class Golden:
     def files(self) -> list[str]:
         """Names of every file of the bundle."""
         images = self.document["images"]
-        return [FILE_NAME, *(item[key] for item in images for key in ("image", "tensor"))]
+        return [FILE_NAME, *(item[key] for item in images for key in HASHES if key in item)]
 
 
 def write_golden(
@@ -74,16 +78,17 @@ def write_golden(
             pixels = stored_pixels(held_out.dataset.item(index))
             tensors.append(held_out.preprocess(pixels))
             label = None if labels is None else int(labels[position])
-            images.append(write_image(bundle, f"{position:02}", pixels, tensors[-1], label))
+            images.append(write_image(bundle, f"{position:02}", pixels, held_out.preprocess, label))
         batch = np.stack(tensors)
-        for item, logits in zip(images, run(batch), strict=True):
+        expected = run(batch)
+        for item, logits in zip(images, expected, strict=True):
             item["reference"] = shortest(logits)
         document = {
             "schema": SCHEMA,
             "model": manifest["model"]["name"],
             "input": manifest["input"],
             "images": images,
-            "artefacts": artefact_entries(manifest, folder, batch),
+            "artefacts": artefact_entries(manifest, folder, batch, expected),
         }
         (bundle / FILE_NAME).write_text(to_json(document))
         digest = sha256(bundle / FILE_NAME)
@@ -117,25 +122,34 @@ def stored_pixels(picture: Picture) -> NDArray[np.uint8]:
 
 
 def write_image(
-    bundle: Path, name: str, pixels: NDArray[np.uint8], tensor: NDArray[np.float32], label: int | None
+    bundle: Path, name: str, pixels: NDArray[np.uint8], preprocess: Preprocess, label: int | None
 ) -> dict[str, Any]:
-    """Writes an image and its tensor; returns their entry, still without the reference's logits."""
-    image, stored = bundle / f"{name}.png", bundle / f"{name}.f32"
+    """Writes an image (H, W, 3), and the tensor and the 8-bit pixels that it becomes; returns their entry, still without the
+    reference's logits.
+    """
+    image, tensor, cropped = (bundle / f"{name}.{suffix}" for suffix in ("png", "f32", "u8"))
     Image.fromarray(pixels).save(image)  # from an array: without the colour profile that a photo may carry
-    stored.write_bytes(tensor.astype("<f4").tobytes())
+    tensor.write_bytes(preprocess(pixels).astype("<f4").tobytes())
+    cropped.write_bytes(preprocess.pixels(pixels).tobytes())
     return {
         "image": image.name,
         "sha256": sha256(image),
         "width": pixels.shape[1],
         "height": pixels.shape[0],
         "label": label,
-        "tensor": stored.name,
-        "tensor_sha256": sha256(stored),
+        "tensor": tensor.name,
+        "tensor_sha256": sha256(tensor),
+        "pixels": cropped.name,
+        "pixels_sha256": sha256(cropped),
     }
 
 
-def artefact_entries(manifest: dict[str, Any], folder: Path, tensors: NDArray[np.float32]) -> dict[str, Any]:
-    """What every artefact gives for `tensors`, by its path: those that can be run here, are as the manifest says and give numbers."""
+def artefact_entries(
+    manifest: dict[str, Any], folder: Path, tensors: NDArray[np.float32], expected: Logits
+) -> dict[str, Any]:
+    """What every artefact gives for `tensors`, by its path: those that can be run here, are as the manifest says and give numbers.
+    `expected` are the reference's logits.
+    """
     entries = {}
     for entry in manifest["artefacts"]:
         path, target = folder / entry["path"], find_target(entry["format"])
@@ -146,16 +160,20 @@ def artefact_entries(manifest: dict[str, Any], folder: Path, tensors: NDArray[np
         except NoRuntimeError:
             continue
         if np.isfinite(logits).all():
+            probabilities = gives_probabilities(output["name"] for output in entry["outputs"])
+            limit = tolerance(expected if probabilities else logits, Precision(entry["precision"]), target)
             entries[entry["path"]] = {
                 "sha256": entry["sha256"],
                 "logits": [shortest(row) for row in logits],
-                "max_abs_error": tolerance(logits, Precision(entry["precision"]), target),
+                "max_abs_error": limit / 2 if probabilities else limit,
             }
     return entries
 
 
 def tolerance(logits: Logits, precision: Precision, target: Target) -> float:
-    """How far another CPU or runtime may be from `logits` (images, classes) of an artefact, in their units."""
+    """How far another CPU or runtime may be from `logits` (images, classes) of an artefact, in their units. A softmax moves by at most
+    half of what its logits move by.
+    """
     if precision is Precision.INT8_FULL:
         return share_of_spread(logits, INTEGER_TOLERANCE)
     coarse = precision.calibrated or target.precisions[precision] is FloatType.FP16
@@ -191,8 +209,9 @@ def read_golden(manifest: dict[str, Any], folder: Path) -> Golden | None:
                 f"golden vectors of {document['model']} in {bundle}", "those of the manifest's model and input"
             )
         for item in document["images"]:
-            check_file(bundle / plain(item["image"]), item["sha256"])
-            check_file(bundle / plain(item["tensor"]), item["tensor_sha256"])
+            for key, digest in HASHES.items():
+                if key in item or key != "pixels":
+                    check_file(bundle / plain(item[key]), item[digest])
         shape = tuple(manifest["input"]["shape"])[1:]
         tensors = [np.fromfile(bundle / item["tensor"], "<f4").reshape(shape) for item in document["images"]]
         return Golden(folder=bundle, document=document, tensors=np.stack(tensors))
@@ -227,8 +246,11 @@ def find_faults(golden: Golden, manifest: dict[str, Any], names: Sequence[str], 
     document, faults = golden.document, []
     preprocess = Preprocess.from_manifest(document["input"])
     for item, tensor in zip(document["images"], golden.tensors, strict=True):
-        if not np.array_equal(preprocess(open_image(golden.folder / item["image"])), tensor):
+        image = open_image(golden.folder / item["image"])
+        if not np.array_equal(preprocess(image), tensor):
             faults.append(f"{item['tensor']} is not what {item['image']} becomes")
+        if "pixels" in item and (golden.folder / item["pixels"]).read_bytes() != preprocess.pixels(image).tobytes():
+            faults.append(f"{item['pixels']} is not what {item['image']} is cropped to")
     expected = run(golden.tensors)
     reference = [item["reference"] for item in document["images"]]
     faults += distance_faults("the reference", reference, expected, share_of_spread(expected, FP32_TOLERANCE))

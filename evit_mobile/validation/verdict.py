@@ -22,6 +22,7 @@ from evit_mobile.metrics import (
 )
 from evit_mobile.spec import Task
 from evit_mobile.thresholds import FEWEST_IMAGES, RECOVERY, Thresholds, limits_for
+from evit_mobile.validation.probabilities import softmax
 
 AGREEMENTS: dict[Task, Agreement | None] = {
     Task.CLASSIFICATION: top1_agreement,
@@ -36,6 +37,7 @@ AGREEMENTS: dict[Task, Agreement | None] = {
 class Terms:
     """What a verdict depends on beside the outputs. `recovery` is the reference's where it is a variation: its artefacts only pass if
     it came close enough to the original. `max_drop` is a limit of the user's own, in points. With `allow_few` few images are enough.
+    With `probabilities` the artefact gives these, and every stage before it is compared by the softmax of its logits.
     """
 
     precision: Precision
@@ -43,6 +45,7 @@ class Terms:
     recovery: Recovery | None = None
     max_drop: float | None = None
     allow_few: bool = False
+    probabilities: bool = False
 
 
 def judge(stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, runtime: str, terms: Terms) -> Validation:
@@ -52,6 +55,8 @@ def judge(stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, ru
     classes, or None.
     """
     agreement = AGREEMENTS[terms.task]
+    if terms.probabilities:
+        stages = [*((name, softmax(logits)) for name, logits in stages[:-1]), stages[-1]]
     reference, artefact = stages[0][1], stages[-1][1]
     hops = tuple(
         Hop(
@@ -84,6 +89,7 @@ def judge(stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, ru
         top1_artefact=top1_artefact,
         top_ties=top_ties(artefact) if agreement is top1_agreement else None,
         hops=hops,
+        probabilities=terms.probabilities,
     )
 
 

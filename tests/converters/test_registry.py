@@ -23,6 +23,7 @@ def test_a_row_is_its_target(row: Format) -> None:
     assert target_of(Path(f"a.int8{row.suffix}")) == row.name
     assert isinstance(target.evaluated, bool)
     assert isinstance(target.several_sizes, bool)
+    assert isinstance(target.takes_pixels, bool)
 
 
 def test_the_tables_follow_from_the_rows() -> None:

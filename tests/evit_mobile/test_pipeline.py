@@ -234,8 +234,10 @@ def test_another_model_in_the_same_folder_takes_the_golden_vectors_away(tmp_path
         "golden.json",
         "00.png",
         "00.f32",
+        "00.u8",
         "01.png",
         "01.f32",
+        "01.u8",
     }
     convert_at(96, golden=0)
     assert read_manifest(tmp_path)["golden"] is None

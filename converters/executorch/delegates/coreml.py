@@ -40,6 +40,7 @@ class CoreMLDelegateTarget(ExecuTorchTarget):
 
     name = "executorch-coreml"
     suffix = ".coreml.pte"
+    takes_pixels = False
 
     def __init__(self) -> None:
         self.packages: Target = find_target("coreml")

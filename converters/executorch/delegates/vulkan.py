@@ -32,6 +32,7 @@ class VulkanDelegateTarget(ExecuTorchTarget):
 
     name = "executorch-vulkan"
     suffix = ".vulkan.pte"
+    takes_pixels = False
     precisions = MappingProxyType({Precision.FP32: FloatType.FP32, Precision.FP16: FloatType.FP16})
     runtime = "ExecuTorch with Vulkan, on a GPU (not run here)"
 

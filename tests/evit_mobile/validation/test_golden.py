@@ -24,6 +24,7 @@ from converters.files import sha256
 from evit_mobile.data import Images, everything
 from evit_mobile.validation import golden
 from evit_mobile.validation.golden import find_faults, read_golden, write_golden
+from evit_mobile.validation.probabilities import softmax
 
 CLASSES = 5
 SIZE = (32, 64)
@@ -85,7 +86,13 @@ def manifest(tmp_path: Path) -> dict[str, Any]:
         "model": {"name": "tiny"},
         "input": {**shape, **PREPROCESS.to_manifest()},
         "artefacts": [
-            {"format": "tflite", "precision": "fp32", "path": ARTEFACT, "sha256": sha256(tmp_path / ARTEFACT)}
+            {
+                "format": "tflite",
+                "precision": "fp32",
+                "path": ARTEFACT,
+                "sha256": sha256(tmp_path / ARTEFACT),
+                "outputs": [{"name": "logits"}],
+            }
         ],
     }
 
@@ -132,6 +139,9 @@ def test_what_is_written(written: dict[str, Any], tmp_path: Path) -> None:
         assert np.abs(np.float32(item["reference"]) - reference(tensor[None])[0]).max() < 1e-6
         assert item["sha256"] == sha256(tmp_path / "golden" / item["image"])
         assert item["tensor_sha256"] == sha256(tmp_path / "golden" / item["tensor"])
+        pixels = np.fromfile(tmp_path / "golden" / item["pixels"], np.uint8).reshape(*SIZE, 3)
+        assert np.array_equal(PREPROCESS.normalize(pixels), tensor)
+        assert item["pixels_sha256"] == sha256(tmp_path / "golden" / item["pixels"])
     (entry,) = document["artefacts"].values()
     assert entry["sha256"] == written["artefacts"][0]["sha256"]
     assert np.array_equal(np.float32(entry["logits"]), np.float32([item["reference"] for item in document["images"]]))
@@ -166,7 +176,7 @@ def test_an_artefact_that_is_not_the_manifests_or_gives_no_numbers_has_no_entry(
     assert document_of(tmp_path)["artefacts"] == {}
 
 
-@pytest.mark.parametrize("name", ["00.png", "01.f32", "golden.json"])
+@pytest.mark.parametrize("name", ["00.png", "01.f32", "02.u8", "golden.json"])
 @pytest.mark.parametrize("damage", ["altered", "missing"])
 def test_a_damaged_file_is_found(name: str, damage: str, written: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "golden" / name
@@ -216,6 +226,43 @@ def test_a_tensor_of_another_image_is_found(written: dict[str, Any], tmp_path: P
     found = faults(written, tmp_path)
     assert "01.f32 is not what 00.png becomes" in found
     assert any(text.startswith("logits of the reference") for text in found)
+
+
+def test_pixels_of_another_image_are_found(written: dict[str, Any], tmp_path: Path) -> None:
+    """Even with hashes that vouch for them."""
+
+    def swap(document: dict[str, Any]) -> None:
+        first, second, _ = document["images"]
+        for key in ("pixels", "pixels_sha256"):
+            first[key], second[key] = second[key], first[key]
+
+    vouch(written, tmp_path, swap)
+    assert faults(written, tmp_path) == [
+        "01.u8 is not what 00.png is cropped to",
+        "00.u8 is not what 01.png is cropped to",
+    ]
+
+
+def test_a_bundle_of_an_earlier_release_has_no_pixels(written: dict[str, Any], tmp_path: Path) -> None:
+    def forget(document: dict[str, Any]) -> None:
+        for item in document["images"]:
+            del item["pixels"], item["pixels_sha256"]
+
+    vouch(written, tmp_path, forget)
+    assert faults(written, tmp_path) == []
+
+
+def test_probabilities_may_be_half_as_far_away_as_logits(
+    manifest: dict[str, Any], held_out: Images, target: FakeTarget, tmp_path: Path
+) -> None:
+    write_golden(manifest, tmp_path, held_out, None, 3, reference)
+    limit = document_of(tmp_path)["artefacts"][ARTEFACT]["max_abs_error"]
+    manifest["artefacts"][0]["outputs"] = [{"name": "probabilities"}]
+    target.load = lambda _path: lambda images: softmax(reference(images))  # type: ignore[method-assign]  # a fake
+    write_golden(manifest, tmp_path, held_out, None, 3, reference)
+    (entry,) = document_of(tmp_path)["artefacts"].values()
+    assert entry["max_abs_error"] == limit / 2
+    assert np.allclose(np.sum(entry["logits"], 1), 1)
 
 
 def test_logits_further_away_than_the_tolerance_are_found(

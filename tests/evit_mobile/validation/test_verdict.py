@@ -15,6 +15,7 @@ from evit_mobile.findings import Likeness, Recovery, Verdict, not_run
 from evit_mobile.metrics import SILENT_DB, compare, cosine, sqnr_db, top1_agreement, top_k_accuracy
 from evit_mobile.spec import Task, Variation
 from evit_mobile.thresholds import THRESHOLDS
+from evit_mobile.validation.probabilities import softmax
 from evit_mobile.validation.verdict import Terms, judge
 
 RNG = np.random.default_rng(0)
@@ -257,3 +258,27 @@ def test_ties_at_the_top_are_counted_and_named() -> None:
     assert result.top_ties == pytest.approx(((LOGITS > 0).sum(1) > 1).mean())
     assert "the largest logit is that of several of 10 classes" in result.reason
     assert judge([("reference", LOGITS), ("artefact", LOGITS)], None, "test", INT8).top_ties == 0
+
+
+PROBABILITIES = Terms(precision=Precision.FP32, probabilities=True)
+
+
+def test_probabilities_are_held_against_the_softmax_of_logits() -> None:
+    stages = [("reference", LOGITS), ("rewritten", noisy(100)), ("tflite", softmax(LOGITS))]
+    result = judge(stages, LOGITS.argmax(1), "a runtime", PROBABILITIES)
+    assert (result.verdict, result.probabilities) == (Verdict.PASSED, True)
+    assert (result.sqnr_db, result.top1_artefact) == (SILENT_DB, 100)
+    assert result.hops[0].total.max_abs_error < 1e-4
+
+
+@pytest.mark.parametrize(
+    "wrong", [LOGITS, softmax(1.01 * LOGITS), softmax(LOGITS.T).T, np.full_like(LOGITS, 0.1), softmax(LOGITS)[:, ::-1]]
+)
+def test_what_is_no_such_softmax_fails(wrong: np.ndarray) -> None:
+    stages = [("reference", LOGITS), ("tflite", wrong)]
+    assert judge(stages, None, "a runtime", PROBABILITIES).verdict is Verdict.FAILED
+
+
+def test_softmax_of_maps_and_of_large_logits() -> None:
+    maps = softmax(1e4 * RNG.normal(size=(2, 5, 3, 4)).astype(np.float32))
+    assert np.allclose(maps.sum(1), 1)
