@@ -30,14 +30,16 @@ def runtime() -> str:
     return CORE_ML if ON_MAC else EVALUATOR
 
 
-def load(path: Path, *, evaluated: bool = not ON_MAC) -> Runner:
-    """The package at `path` as a function of preprocessed images. Raises ArtefactError for a damaged one, ToolchainError.
+def load(path: Path, *, evaluated: bool | None = None) -> Runner:
+    """The package at `path` as a function of preprocessed images, run by our evaluator, by Core ML, or as is usual here.
+    Raises ArtefactError for a damaged one, ToolchainError.
 
     A package that normalises by itself gets the 8-bit pixels that the preprocessed image was made from. Its runner raises
     ArtefactError for images of a size that the package has not.
     """
     normalization = package.normalization(path)
-    if not evaluated:
+    on_core_ml = ON_MAC if evaluated is None else not evaluated
+    if on_core_ml:
         names = list(package.read(path).descriptions)
         runners = {name: _core_ml(path, normalization, name=name if len(names) > 1 else None) for name in names}
     else:
