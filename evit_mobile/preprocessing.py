@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
 from calib.errors import DataError
 from calib.preprocess import Preprocess
 from calib.stated.given import TORCHVISION, complete, read_given_file
@@ -109,6 +111,8 @@ TIMMS = {*NESTED_KEYS, "args"}
 
 def _spoken(place: Place, grey: bool) -> Iterator[Statement]:
     fields = {str(name): value for name, value in place.fields.items()}
+    if all(isinstance(value, Tensor) for value in fields.values()):  # a bare state dict: its `mean` is a buffer
+        return
     if place.name == PROCESSOR_FILE:
         yield read_processor(fields, place.name)
     else:

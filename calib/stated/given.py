@@ -56,7 +56,7 @@ def _read(content: Mapping[str, Any], source: str) -> Statement:
         return read_processor(content, source)
     if isinstance(content.get("pretrained_cfg"), dict):
         return read_settings(content["pretrained_cfg"], source)
-    known = {*READERS, *CHANNELS, *SIZES}
+    known = {*READERS, *CHANNELS, *SIZES, "color"}
     unknown = set() if content.keys() & TIMMS_OWN else content.keys() - known
     if unknown or not content.keys() & known:
         named = f" with {', '.join(sorted(unknown))}" if unknown else ""

@@ -60,8 +60,8 @@ def decide(default: Preprocess, statements: Sequence[Statement], source: str = D
     """
     chosen: dict[str, Any] = {}
     stated_by: dict[str, str] = {}
-    sizes = [(one.source, one.size) for one in statements if one.size is not None]
-    notes = _contradictions("size", [("the model", default.size), *sizes])
+    sizes = [("the model", default.size), *((one.source, one.size) for one in statements if one.size is not None)]
+    notes = _contradictions("size", [(name, f"{height}x{width}") for name, (height, width) in sizes])
     for field, name in MANIFEST_NAMES.items():
         said = [(one.source, one.values[field]) for one in statements if field in one.values]
         stated_by[name] = said[0][0] if said else source

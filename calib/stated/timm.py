@@ -18,11 +18,11 @@ READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "crop_mode": ("resize", crop_mode),
     "crop_pct": ("crop_pct", fraction),
     "interpolation": ("interpolation", filter_name),
-    "color": ("color", color_order),
 }
 """By timm's name: the field of Preprocess, and how its value is read."""
 
 CHANNELS = {"mean": "mean", "std": "std", "image_mean": "mean", "image_std": "std"}
+ORDERS = ("RGB", "BGR")
 SIZES = ("input_size", "img_size", "image_size")
 
 
@@ -35,6 +35,8 @@ def read_settings(fields: Mapping[str, Any], source: str, *, broadcast: bool = T
     for name, field in CHANNELS.items():
         if fields.get(name) is not None:
             values[field] = triple(field, fields[name], broadcast=broadcast)
+    if str(fields.get("color")).upper() in ORDERS:  # other scripts mean coloured output by it
+        values["color"] = color_order(fields["color"])
     if fields.get("crop_border_pixels"):
         values["crop_pct"] = unmet(
             f"crop_border_pixels {fields['crop_border_pixels']}", "no trimmed border", "crop-pct"

@@ -29,6 +29,7 @@ NAMES = ", ".join(Interpolation)
 
 def triple(field: str, value: Any, *, broadcast: bool) -> Triple | DataError:
     """Mean or std of red, green and blue on the 0..1 scale. One number stands for all three where `broadcast`."""
+    value = value.tolist() if hasattr(value, "tolist") else value  # a tensor or an array
     numbers = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     if len(numbers) == 1 and broadcast:
         numbers *= 3

@@ -23,7 +23,14 @@ from evit_mobile.cli.convert import ConvertOptions, requested
 from evit_mobile.commands.sensitivity import sensitivity
 from evit_mobile.data import preprocess_for
 from evit_mobile.errors import UsageError
-from evit_mobile.preprocessing import AS_STATED, PreprocessOptions, options_of, recorded_preprocessing
+from evit_mobile.models.weights.stated import Place
+from evit_mobile.preprocessing import (
+    AS_STATED,
+    PreprocessOptions,
+    options_of,
+    recorded_preprocessing,
+    stated_preprocessing,
+)
 from evit_mobile.published import PUBLISHED
 from evit_mobile.reference import load_reference
 from evit_mobile.spec import MODELS, find_spec
@@ -124,6 +131,15 @@ def test_what_a_training_checkpoint_states_is_used(module: nn.Module, tmp_path: 
     assert decision.preprocess == TRAINED
     assert decision.stated_by["mean"] == f"{key} in the checkpoint"
     assert decision.stated_by["resize"] == "default"
+
+
+def test_tensors_of_settings_are_numbers_and_those_of_a_state_dict_are_buffers(
+    module: nn.Module, tmp_path: Path
+) -> None:
+    path = checkpoint(module, tmp_path, hyper_parameters={"mean": torch.tensor(HALVES), "lr": 0.1})
+    assert load_reference(None, weights=path).preprocessing.preprocess.mean == HALVES
+    buffers = Place(name="the checkpoint", fields={"mean": torch.zeros(1, 3, 1, 1), "head.bias": torch.zeros(3)})
+    assert stated_preprocessing([buffers]) == ()
 
 
 def test_settings_nested_in_hyperparameters_are_timms(module: nn.Module, tmp_path: Path) -> None:

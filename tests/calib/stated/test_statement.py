@@ -62,3 +62,8 @@ def test_every_resize_and_crop_has_a_fraction(crop: int, margin: int) -> None:
 @pytest.mark.parametrize(("crop", "resized"), [((224, 224), (256, 300)), ((224, 224), (200, 200))])
 def test_other_crops_have_none(crop: tuple[int, int], resized: tuple[int, int]) -> None:
     assert isinstance(crop_of(crop, resized), DataError)
+
+
+def test_another_size_is_told() -> None:
+    stated = Statement(source="args", values={}, size=(64, 96))
+    assert decide(DEFAULT, [stated]).notes == ("size: the model says 64x64, which is used; args says 64x96",)

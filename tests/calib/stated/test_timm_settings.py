@@ -79,6 +79,10 @@ def test_what_cannot_be_met_is_refused_by_name(fields: dict[str, Any], field: st
     assert set(statement.values) == {field}
 
 
+def test_what_only_shares_a_name_is_not_said() -> None:
+    assert read_settings({"color": True, "color_jitter": 0.4, "size": 10}, "hyper_parameters").values == {}
+
+
 def test_torchvisions_reference_arguments() -> None:
     statement = read_arguments(
         {"val_resize_size": 232, "val_crop_size": 224, "interpolation": "bicubic", "train_crop_size": 176}, "args"

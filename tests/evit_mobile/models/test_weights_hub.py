@@ -92,6 +92,16 @@ def test_the_config_of_the_same_commit_gives_the_size(cache: Path) -> None:
     assert load_hub(f"hf://{repository}", size=(224, 224)).spec.size == (224, 224)
 
 
+def test_the_image_processor_of_the_same_commit_is_read(cache: Path) -> None:
+    repository = "somebody/b0"
+    processor = json.dumps({"size": {"height": 96, "width": 128}, "image_mean": [0.5, 0.5, 0.5]}).encode()
+    store(cache, repository, COMMIT, "model.safetensors", weights())
+    store(cache, repository, COMMIT, "preprocessor_config.json", processor)
+    loaded = load_hub(f"hf://{repository}")
+    assert loaded.spec.size == (96, 128)
+    assert loaded.stated.places[0].name == "preprocessor_config.json"
+
+
 def test_the_older_file_name_and_any_other_name_work(cache: Path, tmp_path: Path) -> None:
     torch.save(timm_model("efficientvit_b0", num_classes=3).state_dict(), tmp_path / "weights")
     content = (tmp_path / "weights").read_bytes()
