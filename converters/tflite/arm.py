@@ -97,5 +97,13 @@ def open_on_arm(path: Path, host: Any, core: str = CORE) -> ArmInterpreter:
         raise ToolchainError(got="no Arm kernels", allowed="a prepared folder", do=lack)
     folder = Path(os.environ[VARIABLE])
     python = folder / "root/usr/bin/python3.11"
-    command = [folder / "qemu-aarch64", "-cpu", core, "-L", folder / "root", python]
+    command = [
+        folder / "qemu-aarch64",
+        "-cpu",
+        core,
+        "-L",
+        folder / "root",
+        python,
+        "-P",
+    ]  # -P: our `inspect` is not the library's
     return ArmInterpreter(path, host, [str(part) for part in command], {"PYTHONPATH": str(folder / "site")})
