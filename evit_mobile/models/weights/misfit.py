@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -120,6 +121,33 @@ def of_other_widths(case: Case) -> CheckpointError | None:
     )
 
 
+BLOCK = re.compile(r"(?:.*\.)?(?:stages\.\d+\.(?:blocks|op_list)|blocks\d)\.\d+\.")
+"""A block's path before the names in it: ours, MIT's or Microsoft's."""
+
+
+def of_other_depths(case: Case) -> CheckpointError | None:
+    """A variant with whole blocks more or fewer."""
+    lacking, further = (
+        {block[0] if (block := BLOCK.match(key)) else "" for key in keys}
+        for keys in (case.match.missing, case.match.surplus)
+    )
+    if "" in lacking | further or case.match.misshapen:
+        return None
+    known = tuple(case.match.sources.values())
+    if any(key.startswith(tuple(lacking)) for key in case.state if lacking):
+        return None
+    if any(key.startswith(tuple(further)) for key in known if further):
+        return None
+    named = [f"no {path.rstrip('.')!r}" for path in sorted(lacking)] + [
+        f"{path.rstrip('.')!r}" for path in sorted(further)
+    ]
+    return CheckpointError(
+        got=f"none of the published depths: nearest to {case.variant}, with {_named(named)}",
+        allowed="as many blocks in each stage as a variant has; their widths may differ",
+        do="convert the model with the blocks of its variant",
+    )
+
+
 def of_other_kinds(case: Case) -> CheckpointError:
     """Anything else, key by key."""
     parts = []
@@ -145,6 +173,7 @@ KINDS: tuple[Callable[[Case], CheckpointError | None], ...] = (
     of_sam,
     of_other_channels,
     of_own_head,
+    of_other_depths,
     of_more_than_a_network,
     of_other_widths,
     of_other_kinds,

@@ -181,6 +181,16 @@ def test_widths_that_no_architecture_explains_are_named(m0: State, tmp_path: Pat
     refused(state, tmp_path, r"none of the published widths: stage 2 has 96 channels \(efficientvit_m0 128\)")
 
 
+def test_depths_that_no_variant_has_are_named(m0: State, b0: State, tmp_path: Path) -> None:
+    shallow = {key: tensor for key, tensor in m0.items() if not key.startswith("stages.2.blocks.2.")}
+    refused(shallow, tmp_path, "none of the published depths: nearest to efficientvit_m0, with no 'stages.2.blocks.2'")
+    last = "stages.2.blocks.2."
+    deep = {key.replace(last, "stages.2.blocks.3."): tensor for key, tensor in b0.items() if key.startswith(last)}
+    refused(
+        {**b0, **deep}, tmp_path, "none of the published depths: nearest to efficientvit_b0, with 'stages.2.blocks.3'"
+    )
+
+
 # ---- pruned widths ----
 
 M = MsraArchitecture(widths=(48, 96, 160), depths=(1, 2, 3), heads=(4, 4, 4), kernels=(5, 5, 5, 5), key_dim=8)
