@@ -41,23 +41,38 @@ class Factors(Generic[T]):
 
     @property
     def int8(self) -> bool:
-        """Whether XNNPACK has the int8 product: both factors are int8, and y's zero point is 0."""
-        x, y = self.x.value.quantization, self.y.value.quantization
-        return x is not None and y is not None and y.zero_point == 0
+        """Whether there is an int8 product of them."""
+        return int8_product(self.x, self.y)
 
 
-def plan_product(node: Node, a: Value[T], b: Value[T]) -> Factors[T]:
-    """Which factor becomes x and which y, and how each is stored."""
+def plan_product(node: Node, a: Value[T], b: Value[T], *, integer: bool = False) -> Factors[T]:
+    """Which factor becomes x and which y, and how each is stored. With `integer` y is one with zero point 0 if there is one, whatever
+    has to move for that.
+    """
     rows, columns = (-2, -1), (-1, -2)
     straight = best_side(a, [rows]), best_side(b, [rows, columns])  # x = A, y = B
     exchanged = best_side(b, [columns]), best_side(a, [columns, rows])  # x = B^T, y = A^T
-    x, y = min(straight, exchanged, key=lambda sides: sides[0].moved + sides[1].moved)
+
+    def cost(sides: tuple[Side[T], Side[T]]) -> tuple[bool, int]:
+        x, y = sides
+        return integer and not int8_product(x, y), x.moved + y.moved
+
+    x, y = min(straight, exchanged, key=cost)
     swapped = x is exchanged[0]
     shape = result_shape(node)
     rank = len(shape)
     order = (*range(rank - 2), *((rank - 1, rank - 2) if swapped else (rank - 2, rank - 1)))
     y_rows_first = y.order[-2] < y.order[-1]
     return Factors(x=x, y=y, transposed=y_rows_first == swapped, layout=Layout(shape, order))
+
+
+def int8_product(x: Side[T], y: Side[T]) -> bool:
+    """Whether runtimes have the int8 product: both factors are int8, and y's zero point is 0. XNNPACK has no other, and as part of
+    LiteRT 2.0.2 to 2.1.2 it takes another zero point as 0 without a word.
+    """
+    return (
+        x.value.quantization is not None and y.value.quantization is not None and y.value.quantization.zero_point == 0
+    )
 
 
 def best_side(value: Value[T], endings: list[tuple[int, int]]) -> Side[T]:

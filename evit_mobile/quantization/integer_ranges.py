@@ -1,12 +1,11 @@
 """Ranges of the profile int8-full that follow from the operation rather than from calibration images.
 
-On calibration images these operations meet values that int8 does not have: the logarithm of a number below the smallest code,
-the reciprocal root of one. Such a range is derived from the codes of the operands.
+On calibration images a reciprocal root meets values that int8 does not have: numbers below the smallest code. Such a range is derived
+from the codes of the operands.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from itertools import product
 
@@ -17,25 +16,32 @@ from evit_mobile.quantization.placement import ATEN
 
 Parameters = tuple[float, int]
 """Scale and zero point."""
+Group = tuple[Node, ...]
+"""Tensors that share one scale."""
 
 UNIT_PARAMETERS: Parameters = (1 / 256, -128)
 """The only output parameters that int8 sigmoid and softmax kernels accept."""
 UNIT_OPERATIONS = {ATEN.sigmoid.default, ATEN.softmax.int}
-LOG_MARGIN = 4.0
-"""How far below the logarithm of code 1 that of code 0 lies, in nats: e^-4 times code 1 weighs nothing in a softmax."""
 SMALLEST_SQUARE = 4
 """Code below which a reciprocal root is clipped: so small a code is half noise, and its root would take half the range."""
 
 
+def has_fixed_parameters(group: Group) -> bool:
+    """Whether one of the tensors comes from an operation whose kernels accept UNIT_PARAMETERS only."""
+    return any(node.target in UNIT_OPERATIONS for node in group)
+
+
 def integer_parameters(
-    group: tuple[Node, ...], observed: Callable[[], Range], known: Mapping[Node, Parameters]
+    group: Group,
+    observed: Callable[[], Range],
+    known: Mapping[Node, Parameters],
+    symmetric: frozenset[Group] = frozenset(),
 ) -> Parameters:
-    """Parameters of tensors that share one scale. `known` are those of the tensors before them."""
-    for node in group:
-        if node.target in UNIT_OPERATIONS:
-            return UNIT_PARAMETERS
-        if node.target is ATEN.log.default:
-            return logarithm_parameters(*known[node.all_input_nodes[0]])
+    """Parameters of tensors that share one scale, with zero point 0 in the groups of `symmetric`. `known` are those of the tensors
+    before them.
+    """
+    if has_fixed_parameters(group):
+        return UNIT_PARAMETERS
     low, high = observed()
     for node in group:
         if node.target is ATEN.rsqrt.default:
@@ -44,12 +50,7 @@ def integer_parameters(
         elif node.target is ATEN.mul.Tensor:
             least, most = product_range(*(known[operand] for operand in node.args if isinstance(operand, Node)))
             low, high = max(low, least), min(high, most)
-    return affine_parameters(low, high)
-
-
-def logarithm_parameters(scale: float, zero_point: int) -> Parameters:
-    """Parameters for the logarithm of a tensor with these: from LOG_MARGIN below that of code 1 to that of the largest code."""
-    return affine_parameters(math.log(scale) - LOG_MARGIN, math.log(scale * (QMAX - zero_point)))
+    return affine_parameters(low, high, symmetric=group in symmetric)
 
 
 def product_range(first: Parameters, second: Parameters) -> Range:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -18,7 +18,14 @@ from converters.contract import ActivationQuantization, FloatDecision, Precision
 from converters.lowering.program import module_path
 from converters.quantized_program import WEIGHT_MAX, graph_module
 from evit_mobile.quantization.integer_placement import place_everything
-from evit_mobile.quantization.integer_ranges import UNIT_OPERATIONS, UNIT_PARAMETERS, Parameters, integer_parameters
+from evit_mobile.quantization.integer_products import symmetric_groups
+from evit_mobile.quantization.integer_ranges import (
+    UNIT_OPERATIONS,
+    UNIT_PARAMETERS,
+    Group,
+    Parameters,
+    integer_parameters,
+)
 from evit_mobile.quantization.observe import Observations, observe
 from evit_mobile.quantization.placement import Placement, place
 
@@ -27,6 +34,9 @@ NEGLIGIBLE = 2.0**-80
 HALF_MAX = float(np.finfo(np.float16).max)
 HALF_TOLERANCE = 0.01
 """Numbers from 6e-6 on have an fp16 number that near; smaller scales, of weights next to nothing, are left to each format."""
+
+Choice = Callable[[Group, Callable[[], Range], Mapping[Node, Parameters]], Parameters]
+"""Parameters of tensors that share one scale, from what was observed of them and the parameters of the tensors before them."""
 
 
 def make_plan(
@@ -62,11 +72,13 @@ def plan_from(
     """Plan for `program` from what its `candidates` looked like."""
     module = graph_module(program)
     placement = placement_for(profile, module, protected)
-    parameters = integer_parameters if profile is Precision.INT8_FULL else group_parameters
-    known: dict[Node, Parameters] = {}
-    for group in placement.groups:
-        observed = partial(observations.range, [node.name for node in group])
-        known |= dict.fromkeys(group, parameters(group, observed, known))
+    if profile is Precision.INT8_FULL:
+        free = tensor_parameters(placement.groups, observations, integer_parameters)
+        symmetric = symmetric_groups(module.graph.nodes, placement.groups, free)
+        choose: Choice = partial(integer_parameters, symmetric=symmetric)
+    else:
+        choose = group_parameters
+    known = tensor_parameters(placement.groups, observations, choose)
     activations = [
         ActivationQuantization(tensor=node.name, module=module_path(node), scale=scale, zero_point=zero_point)
         for node, (scale, zero_point) in known.items()
@@ -80,6 +92,15 @@ def plan_from(
         for parameter, reader in placement.weights
     ]
     return QuantPlan(activations=tuple(activations), weights=tuple(weights), floats=float_decisions(placement))
+
+
+def tensor_parameters(groups: Sequence[Group], observations: Observations, choose: Choice) -> dict[Node, Parameters]:
+    """What `choose` gives each group of tensors that share one scale."""
+    known: dict[Node, Parameters] = {}
+    for group in groups:
+        observed = partial(observations.range, [node.name for node in group])
+        known |= dict.fromkeys(group, choose(group, observed, known))
+    return known
 
 
 def float_decisions(placement: Placement) -> tuple[FloatDecision, ...]:
@@ -98,9 +119,7 @@ def placement_for(profile: Precision, module: GraphModule, protected: frozenset[
     return replace(placement, groups=(), floats=()) if profile is Precision.INT8_WEIGHTS else placement
 
 
-def group_parameters(
-    group: tuple[Node, ...], observed: Callable[[], Range], _known: Mapping[Node, Parameters]
-) -> Parameters:
+def group_parameters(group: Group, observed: Callable[[], Range], _known: Mapping[Node, Parameters]) -> Parameters:
     """Parameters of tensors that share one scale, in the accuracy-first profile."""
     if any(node.target in UNIT_OPERATIONS for node in group):
         return UNIT_PARAMETERS

@@ -1,9 +1,10 @@
 """Layer norm in operations that have an int8 form (MIT head, int8-full only).
 
 LN(W x) = gamma * y / sqrt(mean(y^2) + eps) + beta with y = W x - mean(W x). The mean over the outputs is linear in x, so it goes
-into the weights: y = (W - column means of W) x, and nothing is left to subtract. The sum of squares is the product of y with
-itself, which accumulates in 32 bits; 1/C goes into eps and gamma. gamma and beta are a 1x1 depthwise convolution, which has one
-scale per channel.
+into the weights: y = (W - column means of W) x, and nothing is left to subtract. The mean of squares is the product of y / sqrt(C) with
+itself, which accumulates in 32 bits. That y / sqrt(C) is a tensor of its own lets it have zero point 0, as a product's factor must, where
+y, which everything else is made of, keeps all of its range. gamma and beta are a 1x1 depthwise convolution, which has one scale per
+channel.
 
 Shapes: B batch, C channels.
 """
@@ -37,16 +38,19 @@ class CentredNorm(nn.Module):
         (channels,) = norm.normalized_shape
         self.affine = nn.Conv2d(channels, channels, 1, groups=channels)
         with torch.no_grad():
-            self.affine.weight.copy_(norm.weight[:, None, None, None] * channels**0.5)
+            self.affine.weight.copy_(norm.weight[:, None, None, None])
             assert self.affine.bias is not None
             self.affine.bias.copy_(norm.bias)
-        self.register_buffer("eps", torch.full((1, 1, 1), norm.eps * channels))
+        self.register_buffer("eps", torch.full((1, 1, 1), norm.eps))
+        self.register_buffer("share", torch.full((1, 1, 1), channels**-0.5))
 
     eps: Tensor
+    share: Tensor
 
     def forward(self, y: Tensor) -> Tensor:
         y = y[:, :, None]  # (B, C, 1)
-        square = y.transpose(1, 2) @ y  # (B, 1, 1)
+        part = y * self.share
+        square = part.transpose(1, 2) @ part  # (B, 1, 1)
         y = y * torch.rsqrt(square + self.eps)
         out: Tensor = self.affine(y[..., None]).flatten(1)
         return out

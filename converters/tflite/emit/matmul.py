@@ -27,10 +27,9 @@ def matmul(emitter: Emitter, node: Node) -> None:
 
 
 def batch_matmul(emitter: Emitter, node: Node, a: Value[Tensor], b: Value[Tensor]) -> None:
-    """Writes a BATCH_MATMUL, int8 where both factors and the result are and y's zero point is 0, which XNNPACK asks for, else float."""
-    factors = plan_product(node, a, b)
-    int8 = factors.int8 or (emitter.integer_only and None not in (a.quantization, b.quantization))
-    epilogue = emitter.epilogue(node, int8=int8, clamp=False)
+    """Writes a BATCH_MATMUL, int8 where both factors and the result are and y's zero point is 0, else float."""
+    factors = plan_product(node, a, b, integer=emitter.integer_only)
+    epilogue = emitter.epilogue(node, int8=factors.int8, clamp=False)
     left, right = (emitter.ordered(side.value, side.order) for side in (factors.x, factors.y))
     if epilogue.quantization is None:
         left, right = emitter.dequantized(left), emitter.dequantized(right)

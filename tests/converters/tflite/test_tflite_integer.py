@@ -54,7 +54,6 @@ MODELS: dict[str, nn.Module] = {
     "gelu": nn.GELU(approximate="tanh"),
     "sigmoid": nn.Sigmoid(),
     "relu that reads twice": Apply(lambda x: torch.relu(x) + x),
-    "logarithm": Apply(lambda x: torch.log(torch.relu(x).clamp_min(2.0**-60))),
     "reciprocal root": Apply(lambda x: torch.rsqrt(squares(x).clamp_min(2.0**-60))),
     "clamp above zero": Apply(lambda x: x.clamp_min(0.7)),
     "mean": Apply(lambda x: x.mean((2, 3))),

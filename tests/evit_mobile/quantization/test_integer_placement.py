@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from converters.contract import Precision
+from converters.contract import Precision, QuantPlan
 from converters.quantized_program import graph_module
 from evit_mobile.preparation import export
 from evit_mobile.quantization import make_plan
-from evit_mobile.quantization.integer_placement import REASON, place_everything
-from evit_mobile.quantization.integer_ranges import LOG_MARGIN, logarithm_parameters, product_range
+from evit_mobile.quantization.integer_placement import FIXED_REASON, REASON, place_everything
+from evit_mobile.quantization.integer_products import factors_of
+from evit_mobile.quantization.integer_ranges import product_range
 from evit_mobile.rewrites import rewrite_for_integers
 from tests.evit_mobile.quantization.test_placement import SIZE, images
 from tests.evit_mobile.rewrites.test_rewrites import model_and_probe
+from tests.lowering_helpers import Apply
 
 
 @pytest.fixture(scope="module", params=["efficientvit_m0", "efficientvit_b0", "efficientvit_l1"])
@@ -34,24 +36,71 @@ def test_everything_is_int8(program: torch.export.ExportedProgram) -> None:
     assert set(module.graph.find_nodes(op="output")[0].all_input_nodes) <= scaled
 
 
-def test_softmax_sigmoid_and_logarithm_have_the_parameters_their_kernels_need(
-    program: torch.export.ExportedProgram,
-) -> None:
+def test_softmax_and_sigmoid_have_the_parameters_their_kernels_need(program: torch.export.ExportedProgram) -> None:
     plan = make_plan(program, images(2).split(1), profile=Precision.INT8_FULL)
     found = {item.tensor: (item.scale, item.zero_point) for item in plan.activations}
     for node in graph_module(program).graph.nodes:
         if str(node.target) in ("aten.softmax.int", "aten.sigmoid.default"):
             assert found[node.name] == (1 / 256, -128)
-        if str(node.target) == "aten.log.default":
-            assert found[node.name] == logarithm_parameters(*found[node.args[0].name])
 
 
-def test_the_logarithm_covers_every_code_and_zero_lies_far_below() -> None:
-    scale, zero_point = 1 / 255, -128
-    step, zero = logarithm_parameters(scale, zero_point)
-    low, high = ((code - zero) * step for code in (-128, 127))
-    assert high >= math.log(255 * scale) - step
-    assert low == pytest.approx(math.log(scale) - LOG_MARGIN, abs=2 * step)
+def zero_points_of_products(program: torch.export.ExportedProgram, plan: QuantPlan) -> list[list[int]]:
+    """Of both factors of every int8 product in the program."""
+    found = {item.tensor: item.zero_point for item in plan.activations}
+    products = [factors_of(node) for node in graph_module(program).graph.nodes if node.name in found]
+    return [[found[factor.name] for factor in factors] for factors in products if factors]
+
+
+def test_one_factor_of_every_product_has_zero_point_0(program: torch.export.ExportedProgram) -> None:
+    plan = make_plan(program, images(2).split(1), profile=Precision.INT8_FULL)
+    products = zero_points_of_products(program, plan)
+    assert len(products) > 8
+    assert all(0 in pair for pair in products), products
+    assert any(pair.count(0) == 1 for pair in products), "no more factors than it takes"
+
+
+def signed(x: Tensor) -> Tensor:
+    """(1, 3, H, W) -> (1, 3, 64): on both sides of zero."""
+    return x[:, :, :8, :8].flatten(2)
+
+
+def positive(x: Tensor) -> Tensor:
+    """(1, 3, H, W) -> (1, 3, 64): nothing below zero."""
+    return torch.relu(x[:, :, 8:16, 8:16]).flatten(2)
+
+
+def also_positive(x: Tensor) -> Tensor:
+    """The same, with other values."""
+    return torch.relu(x[:, :, 16:24, 16:24]).flatten(2)
+
+
+PRODUCTS: dict[str, tuple[Callable[[Tensor], Tensor], list[bool]]] = {
+    "the second where both lose alike": (lambda x: positive(x) @ also_positive(x).transpose(1, 2), [False, True]),
+    "the first where it loses less": (lambda x: signed(x) @ positive(x).transpose(1, 2), [True, False]),
+    "the second where it loses less": (lambda x: positive(x) @ signed(x).transpose(1, 2), [False, True]),
+    "one tensor on both sides": (lambda x: (y := positive(x)) @ y.transpose(1, 2), [True, True]),
+    "the other than a softmax": (lambda x: positive(x).transpose(1, 2).softmax(-1) @ positive(x), [False, True]),
+    "the other than a sigmoid": (lambda x: positive(x) @ torch.sigmoid(signed(x)).transpose(1, 2), [True, False]),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_the_factor_that_loses_least_has_zero_point_0(name: str) -> None:
+    model, expected = PRODUCTS[name]
+    program = export(Apply(model), SIZE)
+    plan = make_plan(program, images(1).split(1), profile=Precision.INT8_FULL)
+    (pair,) = zero_points_of_products(program, plan)
+    assert [zero_point == 0 for zero_point in pair] == expected
+    assert plan.floats == ()
+
+
+def test_a_product_of_two_fixed_zero_points_stays_float() -> None:
+    program = export(Apply(lambda x: (y := positive(x).softmax(-1)) @ y.transpose(1, 2)), SIZE)
+    plan = make_plan(program, images(1).split(1), profile=Precision.INT8_FULL)
+    assert [(decision.operation, decision.reason) for decision in plan.floats] == [
+        ("aten.matmul.default", FIXED_REASON)
+    ]
+    assert zero_points_of_products(program, plan) == []
 
 
 def test_a_product_is_within_the_products_of_its_operands_codes() -> None:
