@@ -13,12 +13,15 @@ from converters.contract import Metadata
 from converters.interface import INPUT, LOGITS
 from converters.lowering.values import Quantization
 from converters.tflite import structure
-from converters.tflite.graph import DataType, Graph, Operation, Tensor
+from converters.tflite.graph import Graph, Operation, Tensor
+from converters.tflite.versions import oldest_release, version
 
 IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
 SIGNATURE = "serving_default"
 DESCRIPTION_NAME = "description.json"
+OLDEST_NAME, OLDEST_BYTES = "min_runtime_version", 16
+"""Where readers look for the oldest TensorFlow Lite that has every operation, and the size of that buffer."""
 BUFFER_ALIGNMENT_BYTES = 16  # `force_align` of Buffer.data in the schema
 
 OPTIONS = {
@@ -48,69 +51,6 @@ OPTIONS = {
 }
 """The options table of each operation; the others have none."""
 
-INT8_VERSIONS = {
-    "ADD": 2,
-    "BATCH_MATMUL": 2,
-    "CONCATENATION": 2,
-    "CONV_2D": 3,
-    "DEPTHWISE_CONV_2D": 3,
-    "DEQUANTIZE": 2,
-    "EXP": 2,
-    "FULLY_CONNECTED": 4,
-    "GELU": 2,
-    "LOG": 2,
-    "LOGISTIC": 2,
-    "MAXIMUM": 2,
-    "MEAN": 2,
-    "MUL": 2,
-    "PAD": 2,
-    "REDUCE_MAX": 2,
-    "RELU": 2,
-    "RSQRT": 2,
-    "SLICE": 2,
-    "SOFTMAX": 2,
-    "SUB": 2,
-    "SUM": 2,
-    "TRANSPOSE": 2,
-}
-"""Versions where the first input is int8, by tensorflow/lite/tools/versioning/op_version.cc; the others are 1."""
-
-RANK_VERSIONS = {"PAD": {5: 4, 6: 4}, "SLICE": {5: 5, 6: 5}, "TRANSPOSE": {5: 4, 6: 6}}
-"""Versions by rank of the first input, same source."""
-
-
-def version(operation: Operation) -> int:
-    """The lowest version of the operation's kernel that can run it, so that older runtimes refuse rather than err."""
-    first = operation.inputs[0]
-    assert first is not None
-    versions = [1, RANK_VERSIONS.get(operation.code, {}).get(len(first.shape), 1)]
-    if first.dtype is DataType.INT8:
-        versions.append(INT8_VERSIONS.get(operation.code, 1))
-    match operation.code:
-        case "DEQUANTIZE" if first.dtype is DataType.FLOAT16:
-            versions.append(3)
-        case "CONV_2D" if first.shape[3] != _input(operation, 1).shape[3]:
-            versions.append(6)  # grouped
-        case "DEPTHWISE_CONV_2D" if max(operation.options[f"dilation{axis}Factor"] for axis in "HW") > 1:
-            versions.append(2)
-        case "FULLY_CONNECTED" if operation.options["keepNumDims"]:
-            versions.append(5)
-        case "MUL" if first.dtype is DataType.INT8 and _product_scale(operation) >= 1:
-            versions.append(3)
-    return max(versions)
-
-
-def _input(operation: Operation, index: int) -> Tensor:
-    tensor = operation.inputs[index]
-    assert tensor is not None
-    return tensor
-
-
-def _product_scale(operation: Operation) -> float:
-    tensors = _input(operation, 0), _input(operation, 1), operation.output
-    first, second, output = (tensor.quantization.scale for tensor in tensors if tensor.quantization)
-    return first * second / output
-
 
 def serialize(
     graph: Graph, metadata: Metadata, output: str = LOGITS, further: Mapping[str, bytes] | None = None
@@ -138,7 +78,9 @@ def _model(graph: Graph, metadata: Metadata, output: str, further: Mapping[str, 
     model.operatorCodes = [_operator_code(code, number) for code, number in codes]
     subgraph = schema.SubGraphT()
     subgraph.name = "main"
-    subgraph.tensors = [_tensor(tensor, buffers) for tensor in tensors]
+    names = {id(tensor): tensor.name for tensor in tensors}
+    names |= {id(graph.inputs[0]): INPUT, id(graph.outputs[0]): output}
+    subgraph.tensors = [_tensor(tensor, names[id(tensor)], buffers) for tensor in tensors]
     subgraph.inputs = [index[id(tensor)] for tensor in graph.inputs]
     subgraph.outputs = [index[id(tensor)] for tensor in graph.outputs]
     subgraph.operators = [
@@ -148,6 +90,7 @@ def _model(graph: Graph, metadata: Metadata, output: str, further: Mapping[str, 
     model.signatureDefs = [_signature(subgraph, output)]
     model.metadata = [
         _metadata(DESCRIPTION_NAME, buffers.add(_metadata_json(metadata))),
+        _metadata(OLDEST_NAME, buffers.add(oldest_release(codes).encode().ljust(OLDEST_BYTES, b"\0"))),
         _metadata(structure.DIGEST_NAME, buffers.add(structure.UNSIGNED)),
         *(_metadata(name, buffers.add(content)) for name, content in further.items()),
     ]
@@ -175,6 +118,14 @@ def read_description(model: Any) -> dict[str, Any]:
             fields: dict[str, Any] = json.loads(bytes(model.buffers[entry.buffer].data))
             return fields
     return {}
+
+
+def read_oldest_release(model: Any) -> str | None:
+    """The file's own word on the oldest TensorFlow Lite that runs it; None where it has none."""
+    for entry in model.metadata or []:
+        if entry.name == OLDEST_NAME.encode():
+            return bytes(model.buffers[entry.buffer].data).rstrip(b"\0").decode() or None
+    return None
 
 
 class _Buffers:
@@ -222,11 +173,11 @@ def _operator_code(code: str, number: int) -> Any:
     return table
 
 
-def _tensor(tensor: Tensor, buffers: _Buffers) -> Any:
+def _tensor(tensor: Tensor, name: str, buffers: _Buffers) -> Any:
     from ai_edge_litert import schema_py_generated as schema
 
     table = schema.TensorT()
-    table.name = tensor.name
+    table.name = name
     table.shape = np.array(tensor.shape, dtype=np.int32)
     table.hasRank = True
     table.type = int(tensor.dtype)

@@ -9,8 +9,10 @@ from typing import Any
 
 from converters.contract import Delegation, Fallback, Inspection, TensorSpec
 from converters.tflite.app_metadata import LABELS, stored_labels
+from converters.tflite.flatbuffer import read_oldest_release
 from converters.tflite.runtime import IMAGE_RANK, image_layout, open_interpreter
 from converters.tflite.structure import read_model
+from converters.tflite.versions import oldest_runtime
 
 DELEGATE = "XNNPACK"
 DELEGATE_NODE = "DELEGATE"
@@ -44,12 +46,18 @@ def inspect_file(path: Path) -> Inspection:
         dtypes=dict(Counter(_dtype(subgraph.tensors[index]) for index in sorted(used)).most_common()),
         bytes=len(content),
         delegation=_delegation(model, open_interpreter(path, content)),
-        notes=_notes(content),
+        notes=(*_runtime_notes(model), *_label_notes(content)),
     )
 
 
-def _notes(content: bytes) -> tuple[str, ...]:
-    """What else is in the file."""
+def _runtime_notes(model: Any) -> tuple[str, ...]:
+    """Which runtimes are too old for the file, as it says itself; nothing in files of writers that do not say it."""
+    release = read_oldest_release(model)
+    return () if release is None else (f"needs TensorFlow Lite {release}; tried from {oldest_runtime(release)} on",)
+
+
+def _label_notes(content: bytes) -> tuple[str, ...]:
+    """The class names in the file."""
     labels = stored_labels(content)
     return (f"{len(labels)} class names in {LABELS} inside, which unzip and MediaPipe find",) if labels else ()
 

@@ -44,9 +44,13 @@ class TFLiteTarget:
 
     def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
         from converters.files import sha256, size_bytes, write_bytes
+        from converters.tflite.flatbuffer import read_oldest_release
         from converters.tflite.lower import to_bytes
+        from converters.tflite.structure import read_model
+        from converters.tflite.versions import oldest_runtime
 
         write_bytes(path, to_bytes(program, precision, metadata, self.interface))
+        _, model = read_model(path)
         inspection = inspect_file(path)
         return Artefact(
             format=self.name,
@@ -57,6 +61,7 @@ class TFLiteTarget:
             inputs=inspection.inputs,
             outputs=inspection.outputs,
             toolchain={name: distribution.version(name) for name in ("ai-edge-litert", "flatbuffers", "torch")},
+            oldest_runtime=oldest_runtime(read_oldest_release(model)),
         )
 
     def load(self, path: Path) -> Runner:

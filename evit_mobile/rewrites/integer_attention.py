@@ -92,7 +92,8 @@ class IntegerLinearAttention(nn.Module):
         numerator = (v @ k.transpose(2, 3)) @ p  # (B, h, D of v, N); v carries 1/N
         divisor = (p.transpose(2, 3) @ k.mean(3, keepdim=True)).transpose(2, 3)  # (B, h, 1, N)
         root = torch.rsqrt(divisor.clamp_min(FLOOR))
-        return numerator * root * root
+        attended: Tensor = numerator * root * root
+        return attended
 
 
 def scale_channels(projection: MultiScaleProjection, factors: Tensor) -> None:

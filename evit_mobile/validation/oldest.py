@@ -9,18 +9,22 @@ from typing import Any
 
 from evit_mobile.errors import UsageError
 
+ALTERNATIVES = " / "
+"""Between the runtimes of one format, each with its oldest version."""
+
 
 def require_runtimes(entries: Sequence[dict[str, Any]]) -> None:
     """Raises UsageError for artefacts, by their manifest entries, whose runtime is installed here in too old a version."""
     for entry in entries:
-        name, _, oldest = (entry.get("oldest_runtime") or "").partition(" ")
-        installed = installed_version(name)
-        if installed is not None and numbers(installed) < numbers(oldest):
-            raise UsageError(
-                got=f"{name} {installed} for {entry['path']}",
-                allowed=f"{name} {oldest} or newer: the file is not right on older ones",
-                do=f"pip install '{name}>={oldest}'",
-            )
+        for runtime in (entry.get("oldest_runtime") or "").split(ALTERNATIVES):
+            name, _, oldest = runtime.partition(" ")
+            installed = installed_version(name)
+            if installed is not None and numbers(installed) < numbers(oldest):
+                raise UsageError(
+                    got=f"{name} {installed} for {entry['path']}",
+                    allowed=f"{name} {oldest} or newer: the file is not right on older ones",
+                    do=f"pip install '{name}>={oldest}'",
+                )
 
 
 def installed_version(name: str) -> str | None:

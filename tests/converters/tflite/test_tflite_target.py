@@ -18,6 +18,7 @@ from converters.contract import Artefact, Layout, Metadata, Precision, TensorSpe
 from converters.errors import ArtefactError
 from converters.files import sha256
 from converters.registry import find_target
+from converters.tflite.flatbuffer import read_oldest_release
 from converters.tflite.inspect import inspect_file
 from converters.tflite.runtime import load_runner
 from converters.tflite.structure import read_model
@@ -81,6 +82,24 @@ def test_lower_writes_what_it_says(artefact: Artefact) -> None:
 def test_the_signature_names_input_and_output(artefact: Artefact) -> None:
     signatures = interpreter(artefact.path.read_bytes()).get_signature_list()
     assert signatures == {"serving_default": {"inputs": ["image"], "outputs": ["logits"]}}
+
+
+def test_the_tensors_are_called_as_the_signature_says(artefact: Artefact) -> None:
+    loaded = interpreter(artefact.path.read_bytes())
+    details = (loaded.get_input_details()[0], loaded.get_output_details()[0])
+    assert [detail["name"] for detail in details] == ["image", "logits"]
+    names = [detail["name"] for detail in loaded.get_tensor_details()]
+    assert names.count("image") == names.count("logits") == 1
+
+
+def test_the_file_names_the_oldest_runtime(artefact: Artefact) -> None:
+    _, tables = read_model(artefact.path)
+    (entry,) = (entry for entry in tables.metadata if entry.name == b"min_runtime_version")
+    stored = bytes(tables.buffers[entry.buffer].data)
+    assert (len(stored), stored.rstrip(b"\0").decode()) == (16, read_oldest_release(tables))
+    assert artefact.oldest_runtime == "ai-edge-litert 1.4.0 / tflite-runtime 2.14.0"
+    (note,) = TFLiteTarget().inspect(artefact.path).notes
+    assert f"TensorFlow Lite {read_oldest_release(tables)}" in note
 
 
 def test_the_file_describes_itself(artefact: Artefact) -> None:

@@ -24,6 +24,14 @@ def test_an_older_runtime_is_refused(installed: str, monkeypatch: pytest.MonkeyP
     assert refusal.value.exit_code == 2
 
 
+def test_each_of_several_runtimes_has_its_own_oldest_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"ai-edge-litert": "2.3.0", "tflite-runtime": "2.13.0"}
+    monkeypatch.setattr(oldest, "version", versions.__getitem__)
+    with pytest.raises(UsageError, match=r"got tflite-runtime 2\.13\.0"):
+        oldest.require_runtimes([entry("ai-edge-litert 1.4.0 / tflite-runtime 2.14.0")])
+    oldest.require_runtimes([entry("ai-edge-litert 1.4.0")])
+
+
 @pytest.mark.parametrize("installed", ["1.4.0", "1.4.1+cpu", "1.10.0", "2.0"])
 def test_the_oldest_and_newer_ones_are_not(installed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(oldest, "version", lambda _name: installed)
