@@ -3,7 +3,7 @@
 # test-ios: put Debian's Swift 6 into SWIFT_ROOT (root, debootstrap) where none is on PATH, and test ios_demo on Linux (ios_demo/README.md).
 # test-web: install LiteRT.js and playwright-core into web_demo and test the browser demo in Chromium (web_demo/README.md).
 # test-upstream: put MIT's own code, from a pinned wheel, into .tools/upstream and compare with it.
-# test-runtimes: put other releases of the runtimes, and MediaPipe, into .tools/runtimes and hand them files (docs/executorch.md, app-libraries.md).
+# test-runtimes: put other releases of the runtimes, and MediaPipe, into .tools/runtimes and hand them files (docs/runtimes.md, executorch.md, app-libraries.md).
 # bench: measure ours against the stock routes and other runtimes; options in BENCH, e.g. BENCH='--model efficientvit_l1'.
 PYTHON ?= python3
 BIN := .venv/bin

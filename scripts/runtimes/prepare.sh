@@ -1,7 +1,7 @@
 #!/bin/sh
 # Puts other versions of the runtimes, and libraries that apps use, into FOLDER, each in a folder of its own, for tests/runtimes.
 #
-#   scripts/runtimes/prepare.sh FOLDER        (two minutes; again: does what is missing)
+#   scripts/runtimes/prepare.sh FOLDER        (minutes, 4 GB; again: does what is missing)
 #
 # PYTHON is the project's interpreter, whose torch and numpy they use. executorch-numpy-runtime has wheels for Python 3.12 only:
 # without a python3.12 on PATH (or in PYTHON312) it is left out, and its tests are skipped.
@@ -45,4 +45,15 @@ if "$python312" -c '' 2>/dev/null; then
 else
     echo "no $python312: executorch-numpy-runtime is left out"
 fi
+# The environments of environments.txt; their packages bring several GB.
+while read -r name _runner requirements; do
+    case $name in "" | "#"*) continue ;; esac
+    if [ ! -e "$folder/$name/ready" ]; then
+        rm -rf "${folder:?}/$name"
+        "$python" -m venv "$folder/$name"
+        # shellcheck disable=SC2086  # several requirements
+        "$folder/$name/bin/python" -m pip install --quiet $requirements </dev/null
+        touch "$folder/$name/ready"
+    fi
+done <"$(dirname "$0")/environments.txt"
 echo "ready: $folder"
