@@ -45,15 +45,12 @@ if "$python312" -c '' 2>/dev/null; then
 else
     echo "no $python312: executorch-numpy-runtime is left out"
 fi
+
 # The environments of environments.txt; their packages bring several GB.
 while read -r name _runner requirements; do
     case $name in "" | "#"*) continue ;; esac
-    if [ ! -e "$folder/$name/ready" ]; then
-        rm -rf "${folder:?}/$name"
-        "$python" -m venv "$folder/$name"
-        # shellcheck disable=SC2086  # several requirements
-        "$folder/$name/bin/python" -m pip install --quiet $requirements </dev/null
-        touch "$folder/$name/ready"
-    fi
+    # shellcheck disable=SC2086  # several requirements
+    environment "$name" "$python" $requirements </dev/null
 done <"$(dirname "$0")/environments.txt"
+
 echo "ready: $folder"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -46,6 +48,7 @@ MODELS: dict[str, nn.Module] = {
     "softmax of channels": Apply(lambda x: tokens(x).softmax(1)),
     "scores": Apply(lambda x: tokens(x).transpose(1, 2) @ tokens(x)),
     "covariance": Apply(lambda x: tokens(x) @ tokens(x).transpose(1, 2)),
+    "signed by positive": Apply(lambda x: tokens(x) @ torch.relu(tokens(x)).transpose(1, 2)),
     "windows": Apply(lambda x: torch.cat([x[:, :, :4], x[:, :, 4:]]).flatten(2).transpose(1, 2) @ x[:, :, :4].flatten(2)),
     "constant of another shape": Apply(lambda x, c: x + c, c=torch.randn(12, 1, 8)),
     "factor per channel": Apply(lambda x, c: x * c, c=torch.randn(1, 12, 1, 1)),
@@ -95,6 +98,24 @@ def test_it_is_integer_only_and_agrees_within_a_quantum(name: str) -> None:
         assert quanta.max() <= 1.01 + CHAINED.get(name, 0)
         on_the_edge = (quanta > 0.5).mean()
         assert on_the_edge < 0.05 or name in ROUNDS_TWICE, "results on the edge between two codes are few"
+
+
+@pytest.mark.parametrize("name", ["scores", "covariance", "signed by positive", "windows"])
+def test_the_second_factor_of_a_product_has_zero_point_0(name: str) -> None:
+    x = torch.randn(IMAGE) + 0.3
+    graph = to_graph(with_integer_io(integer_program(MODELS[name], x)), Precision.INT8_FULL)
+    seconds = [operation.inputs[1] for operation in graph.operations if operation.code == "BATCH_MATMUL"]
+    assert [second.quantization.zero_point for second in seconds if second and second.quantization] == [0]
+
+
+def test_a_product_without_such_a_factor_is_not_written_in_int8() -> None:
+    x = torch.randn(IMAGE)
+    program = export(MODELS["scores"], x)
+    plan = make_plan(program, [x], profile=Precision.INT8_FULL, method=Method.MIN_MAX)
+    shifted = tuple(replace(item, zero_point=item.zero_point + 9) for item in plan.activations)
+    graph = to_graph(quantize_program(program, replace(plan, activations=shifted)), Precision.INT8_FULL)
+    (product,) = (operation for operation in graph.operations if operation.code == "BATCH_MATMUL")
+    assert {tensor.dtype for tensor in (*product.inputs, product.output) if tensor} == {DataType.FLOAT32}
 
 
 def test_float_input_and_output_cost_one_operation_each() -> None:

@@ -98,7 +98,7 @@ def test_the_file_names_the_oldest_runtime(artefact: Artefact) -> None:
     stored = bytes(tables.buffers[entry.buffer].data)
     assert (len(stored), stored.rstrip(b"\0").decode()) == (16, read_oldest_release(tables))
     assert artefact.oldest_runtime == "ai-edge-litert 1.4.0 / tflite-runtime 2.14.0"
-    (note,) = TFLiteTarget().inspect(artefact.path).notes
+    note, *_ = TFLiteTarget().inspect(artefact.path).notes
     assert f"TensorFlow Lite {read_oldest_release(tables)}" in note
 
 
