@@ -6,30 +6,27 @@ Imports nothing of ours.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-MODULES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite")
+MODULES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 
 
-def interpreter(model: str) -> Any:
-    """Of the first of MODULES that is installed, ready to run."""
+def interpreter_class() -> Any:
+    """Of the one that is installed."""
     for name in MODULES:
-        try:
-            module = import_module(name)
-        except ImportError:
-            continue
-        loaded = module.Interpreter(model_path=model, num_threads=1)
-        loaded.allocate_tensors()
-        return loaded
-    raise ImportError(f"none of {', '.join(MODULES)} is installed")
+        with suppress(ImportError):
+            return import_module(name).Interpreter
+    return import_module("tensorflow").lite.Interpreter
 
 
 def main(model: str, images: str, outputs: str) -> None:
     """What the file gives, integers as they are, for images (B, 3, H, W) of floats, or of codes where it takes integers."""
-    loaded = interpreter(model)
+    loaded = interpreter_class()(model_path=model, num_threads=1)
+    loaded.allocate_tensors()
     (taken,), (given,) = loaded.get_input_details(), loaded.get_output_details()
     results = []
     for image in np.load(images):
