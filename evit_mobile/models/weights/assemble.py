@@ -15,7 +15,7 @@ from evit_mobile.models.build import build_model
 from evit_mobile.models.msra import PATCH_STRIDE, attention_bias_index, window_resolutions
 from evit_mobile.models.weights.layouts import Layout
 from evit_mobile.models.weights.match import Match
-from evit_mobile.models.weights.template import BATCH_COUNT, BIAS_INDEX, BIAS_TABLE
+from evit_mobile.models.weights.template import BATCH_COUNT, BIAS_INDEX, BIAS_TABLE, only
 from evit_mobile.spec import ModelSpec, MsraArchitecture
 
 FLOAT_TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -136,18 +136,15 @@ def _stage(name: str) -> str:
     return name.split(".")[1]
 
 
-def assemble(
-    match: Match, layout: Layout, state: Mapping[str, Tensor], spec: ModelSpec, *, head: nn.Module | None = None
-) -> nn.Module:
-    """The reference model of `spec` with the weights of `state`, in fp32 and eval mode, holding no part of the file.
-
-    `head` takes the place of the reference's own, for a match without one.
+def assemble(match: Match, layout: Layout, state: Mapping[str, Tensor], spec: ModelSpec) -> nn.Module:
+    """The reference model of `spec`, or the part of it that the match is of, with the weights of `state`, in fp32 and eval mode,
+    holding no part of the file.
 
     Raises CheckpointError for a tensor that is not finite, not floating point or, as a variance, negative.
     """
     with torch.device("meta"):
-        module = build_model(spec)
-    expected = {name: placeholder for name, placeholder in module.state_dict().items() if name in match.template.shapes}
+        module = only(build_model(spec), spec, match.template.part)
+    expected = module.state_dict()
     norms = {name: norm for name, norm in module.named_modules() if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)}
     loaded: dict[str, Tensor] = {}
     for name, placeholder in expected.items():
@@ -157,9 +154,7 @@ def assemble(
             path, leaf = name.rsplit(".", 1)
             loaded[name] = _identity_norm(leaf, norms[path])
     _check_indices(match, state)
-    if head is not None:
-        module.head = head
-    module.load_state_dict(loaded, assign=True, strict=head is None)
+    module.load_state_dict(loaded, assign=True)
     return module.eval()
 
 

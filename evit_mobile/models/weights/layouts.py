@@ -21,7 +21,8 @@ class Layout:
     `first` are the names that the first convolution's weight has, plain and with its norm folded in; they recognise the
     origin. `rename` takes one of our names to the origin's. `zoo_eps` is whether the eps are those of MIT's model zoo;
     the table in spec.py has those of timm's port. `antialias` is whether the origin resizes bias tables with an
-    antialiasing filter. `plain_head` is whether the head takes the last stage's features as they are.
+    antialiasing filter. `trunk` are the parts of the network, one behind the other, that lead to the last stage's features, none where
+    the network is just that; with `stages` they return these among those of all stages, in a dictionary.
     """
 
     origin: str
@@ -30,7 +31,8 @@ class Layout:
     rename: Callable[[str], str]
     zoo_eps: bool = False
     antialias: bool = True
-    plain_head: bool = True
+    trunk: tuple[str, ...] = ()
+    stages: bool = False
 
     def architecture(self, architecture: MsraArchitecture | MitArchitecture) -> MsraArchitecture | MitArchitecture:
         """`architecture` with the eps of the origin."""
@@ -116,20 +118,33 @@ def mit_backbone_name(name: str) -> str:
     return mit_large_name(name).removeprefix("backbone.")
 
 
+def mit_base_backbone_name(name: str) -> str:
+    """EfficientViTBackbone by itself."""
+    return mit_base_name(name).removeprefix("backbone.")
+
+
 LAYOUTS: tuple[Layout, ...] = (
     Layout(
         origin="timm",
         family=Family.MSRA,
         first=("patch_embed.conv1.conv.weight", "patch_embed.conv1.weight"),
         rename=same,
+        trunk=("patch_embed", "stages"),
     ),
-    Layout(origin="timm", family=Family.MIT, first=("stem.in_conv.conv.weight",), rename=same),
+    Layout(
+        origin="timm",
+        family=Family.MIT,
+        first=("stem.in_conv.conv.weight",),
+        rename=same,
+        trunk=("stem", "stages"),
+    ),
     Layout(
         origin="msra",
         family=Family.MSRA,
         first=("patch_embed.0.c.weight", "patch_embed.0.weight"),
         rename=microsoft_name,
         antialias=False,
+        trunk=("patch_embed", "blocks1", "blocks2", "blocks3"),
     ),
     Layout(
         origin="mit",
@@ -137,7 +152,8 @@ LAYOUTS: tuple[Layout, ...] = (
         first=("backbone.input_stem.op_list.0.conv.weight",),
         rename=mit_base_name,
         zoo_eps=True,
-        plain_head=False,
+        trunk=("backbone",),
+        stages=True,
     ),
     Layout(
         origin="mit",
@@ -145,7 +161,8 @@ LAYOUTS: tuple[Layout, ...] = (
         first=("backbone.stages.0.op_list.0.conv.weight",),
         rename=mit_large_name,
         zoo_eps=True,
-        plain_head=False,
+        trunk=("backbone",),
+        stages=True,
     ),
     Layout(
         origin="mit",
@@ -153,7 +170,15 @@ LAYOUTS: tuple[Layout, ...] = (
         first=("stages.0.op_list.0.conv.weight",),
         rename=mit_backbone_name,
         zoo_eps=True,
-        plain_head=False,
+        stages=True,
+    ),
+    Layout(
+        origin="mit",
+        family=Family.MIT,
+        first=("input_stem.op_list.0.conv.weight",),
+        rename=mit_base_backbone_name,
+        zoo_eps=True,
+        stages=True,
     ),
 )
 

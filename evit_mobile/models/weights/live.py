@@ -1,9 +1,14 @@
-"""A module in memory becomes a reference model, and the two are compared by output before anything else happens."""
+"""A module in memory becomes a reference model, and the two are compared by output before anything else happens.
+
+The module that was passed is the reference, all of it: what lies before and behind the EfficientViT in it comes along, or it is refused.
+"""
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,13 +16,19 @@ from torch import Tensor, nn
 from evit_mobile.errors import CheckpointError
 from evit_mobile.models.mit import EfficientViTMit
 from evit_mobile.models.msra import PATCH_STRIDE, EfficientViTMsra
+from evit_mobile.models.surroundings import Surrounded
+from evit_mobile.models.surroundings.baked import baked
+from evit_mobile.models.surroundings.describe import account, has_layers
+from evit_mobile.models.surroundings.leaf import NotCalledError, standing_in
+from evit_mobile.models.surroundings.outermost import outermost
+from evit_mobile.models.surroundings.trace import OneOutput, named, traced
 from evit_mobile.models.weights.assemble import assemble, target_spec, trained_size
 from evit_mobile.models.weights.distilled import merge_distilled_head
 from evit_mobile.models.weights.layouts import Layout, find_layout
 from evit_mobile.models.weights.load import LoadedModel
 from evit_mobile.models.weights.match import Match, match_any
 from evit_mobile.models.weights.stated import module_places, read_stated
-from evit_mobile.models.weights.template import HEAD
+from evit_mobile.models.weights.template import Part
 from evit_mobile.models.weights.unwrap import StateDict, as_size
 from evit_mobile.spec import MitArchitecture, ModelSpec, Task
 
@@ -25,85 +36,168 @@ MAX_RELATIVE_ERROR = 1e-4
 """Of the outputs on random input: the largest difference, relative to the largest magnitude."""
 DENSE_SIZE = (256, 256)
 """Where models with dense outputs are compared; their weights fit any size, and their own takes minutes."""
+INPUTS: tuple[tuple[float, float], ...] = ((0.0, 1.0), (0.5, 0.25), (-2.0, 0.5))
+"""Mean and spread of the random images that are compared: a module that scales its input answers each differently."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """A private fp32 copy of the user's network, and what it is. `head` is its own head where it is none of ours."""
+    """A private fp32 copy of the user's module, the EfficientViT in it, and what that is."""
 
+    module: nn.Module
     network: nn.Module
     layout: Layout
     state: StateDict
-    match: Match
-    head: nn.Module | None
     notes: tuple[str, ...]
 
 
-def load_module(module: nn.Module, *, model: str | None = None, size: tuple[int, int] | None = None) -> LoadedModel:
-    """The reference model with the weights of `module`, an EfficientViT of timm, MIT or Microsoft, or our own.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A reference that gives what the module gives; `compared` is the size that it was compared at."""
 
-    `module` may be wrapped (DataParallel, torch.compile, a Lightning module) and is left as it is. A head that is not
-    the origin's stays as it is, in place of ours. Outputs are compared at the size that the module was made for; `size`
-    (height, width) then resizes as `load_checkpoint` does.
-    Raises CheckpointError when the module is none of these, or its outputs and the reference's differ by more than
-    MAX_RELATIVE_ERROR.
+    match: Match
+    spec: ModelSpec
+    module: nn.Module
+    trained: tuple[int, int]
+
+
+def load_module(module: nn.Module, *, model: str | None = None, size: tuple[int, int] | None = None) -> LoadedModel:
+    """The reference model with the weights and the function of `module`: an EfficientViT of timm, MIT or Microsoft, or our own, or a
+    module around one.
+
+    `module` is left as it is. Wrappers that only say how to run it (DataParallel, torch.compile, a Lightning module without a forward)
+    are looked through; what a forward does before the network and behind it becomes part of the reference. Outputs are compared at the
+    size that the network was made for; `size` (height, width) then resizes as `load_checkpoint` does.
+    Raises CheckpointError when there is no EfficientViT in the module, when what lies around it has no place in a file, or when outputs
+    and the reference's differ by more than MAX_RELATIVE_ERROR.
     """
-    origin = _examine(module, model)
-    native = _native_size(origin.network)
-    usable = native if native is not None and all(side % 32 == 0 for side in native) else None
-    trained = trained_size(origin.match, origin.state, usable)
-    task = origin.match.template.spec.task
-    compared = (native or trained.size) if task is Task.CLASSIFICATION else DENSE_SIZE
-    theirs = _run(origin.network, compared, task)
-    spec = _spec(origin, trained.size, None, classes=theirs.shape[1])
-    reference = _build(origin, spec)
-    _compare(_run(reference, compared, task), theirs, spec)
-    if size is not None and size != trained.size:
-        spec = _spec(origin, trained.size, size, classes=theirs.shape[1])
-        reference = _build(origin, spec)
+    origin = examine(module)
+    found = recognised(origin, model)
+    spec, reference = found.spec, found.module
+    if size is not None and size != found.trained:
+        spec = replace(
+            _spec(origin, found.match, found.trained, size), num_classes=spec.num_classes, output=spec.output
+        )
+        reference = build(origin, found.match, spec)
     own = isinstance(origin.network, EfficientViTMit | EfficientViTMsra)
     return LoadedModel(
         spec=spec,
         module=reference,
         origin="evit-mobile" if own else origin.layout.origin,
         source="module",
-        keys=len(origin.match.sources) + (len(origin.head.state_dict()) if origin.head is not None else 0),
+        keys=len(reference.state_dict()),
         sha256=None,
-        stated=read_stated(module_places(module), classes=theirs.shape[1]),
-        notes=origin.notes,
+        stated=read_stated(module_places(module), classes=spec.num_classes),
+        notes=(*origin.notes, *account(reference, origin.module)),
+        original=origin.module,
     )
 
 
-def _examine(module: nn.Module, model: str | None) -> Origin:
-    layout, prefix = find_layout(module.state_dict())
-    network = _copied(module.get_submodule(prefix.rstrip(".")))
+def examine(module: nn.Module) -> Origin:
+    """The module's private copy and the one EfficientViT in it. Raises CheckpointError where there is none or several."""
+    private = baked(module)
+    layout, prefix = find_layout(name for name, _ in private.named_parameters())
+    private, prefix, left = outermost(private, prefix)
+    network = private.get_submodule(prefix.rstrip("."))
     state, notes = merge_distilled_head(layout, network.state_dict())
-    match, head = _match(network, layout, state, model)
-    if head is not None:
-        notes = (*notes, f"kept the module's own head, a {type(head).__name__}")
-    return Origin(network=network, layout=layout, state=state, match=match, head=head, notes=notes)
+    return Origin(module=private, network=network, layout=layout, state=state, notes=(*left, *notes))
 
 
-def _match(network: nn.Module, layout: Layout, state: StateDict, model: str | None) -> tuple[Match, nn.Module | None]:
-    """The variant of a network; failing that, the variant that it is but for the head, and its head."""
-    try:
-        return match_any(layout, state, model), None
-    except CheckpointError:
-        head = getattr(network, HEAD, None)
-        if not layout.plain_head or not isinstance(head, nn.Module):
-            raise
-        return match_any(layout, state, model, own_head=True), head
+def recognised(origin: Origin, model: str | None) -> Found:
+    """The reference for as much of the network as is a published variant and called as such: all of it, all but the last layer, or the
+    trunk. Raises CheckpointError, of the most that was tried.
+    """
+    faults: list[CheckpointError] = []
+    for match in matches(origin, model):
+        try:
+            return compared(origin, match)
+        except NotCalledError:
+            continue
+        except CheckpointError as error:
+            faults.append(error)
+    if faults:
+        raise with_outside(faults[0], origin)
+    raise CheckpointError(
+        got=f"a {type(origin.module).__name__} whose forward does not call the EfficientViT in it",
+        allowed="a forward that runs the network, or its forward_features, once",
+        do="pass the network itself, or a module that calls it",
+    )
 
 
-def _copied(network: nn.Module) -> nn.Module:
-    try:
-        return copy.deepcopy(network).float().cpu().eval()
-    except Exception as error:  # the user's classes may fail in any way
+def with_outside(fault: CheckpointError, origin: Origin) -> CheckpointError:
+    """`fault`, with the parameters of the module that lie outside the network."""
+    inside = {id(parameter) for parameter in origin.network.parameters()}
+    names = [name for name, parameter in origin.module.named_parameters() if id(parameter) not in inside]
+    if not names:
+        return fault
+    lying = f"; outside the EfficientViT lie {named(names)}"
+    return CheckpointError(got=fault.got + lying, allowed=fault.allowed, do=fault.do)
+
+
+def matches(origin: Origin, model: str | None) -> Iterator[Match]:
+    """What the network is, the most of it first. Raises CheckpointError when it is of no variant or not of `model`."""
+    faults = []
+    for part in Part:
+        try:
+            yield match_any(origin.layout, origin.state, model, part=part)
+        except CheckpointError as error:
+            faults.append(error)
+    if len(faults) == len(Part):
+        raise faults[0]
+
+
+def compared(origin: Origin, match: Match) -> Found:
+    """The reference for one match, if it gives what the module gives. Raises CheckpointError where it does not, NotCalledError."""
+    native = _native_size(origin.network)
+    usable = native if native is not None and all(side % 32 == 0 for side in native) else None
+    trained = trained_size(match, origin.state, usable).size
+    dense = match.template.spec.task is not Task.CLASSIFICATION
+    size = DENSE_SIZE if dense else (native or trained)
+    spec = _spec(origin, match, trained, None)
+    reference = build(origin, match, spec, size)
+    classes, task = 0, match.template.spec.task
+    for offset, spread in INPUTS:
+        image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0)) * spread + offset
+        theirs = run(origin.module, image)
+        task = task_of(theirs, reference, match)
+        classes = theirs.shape[1]
+        compare(run(reference, image), theirs, spec)
+    spec = replace(spec, num_classes=classes, output=None if task is match.template.spec.task else task)
+    return Found(match=match, spec=spec, module=reference, trained=trained)
+
+
+def build(origin: Origin, match: Match, spec: ModelSpec, size: tuple[int, int] | None = None) -> nn.Module:
+    """Our network with the origin's weights, and around it what the module does; for images of `size`, or of the spec's."""
+    network = assemble(match, origin.layout, origin.state, spec)
+    size = size or spec.size
+    shape = run(network, torch.zeros(1, 3, *size)).shape
+    around = traced(origin.module, size, stand_in(origin, match.template.part, shape))
+    if isinstance(around.before, nn.Identity) and isinstance(around.behind, nn.Identity):
+        return network
+    return Surrounded(around.before, network, around.behind).eval()
+
+
+def stand_in(origin: Origin, part: Part, shape: Sequence[int]) -> Callable[[], AbstractContextManager[None]]:
+    """Puts the operation of a part of the network in its place."""
+    layout = origin.layout
+    whole = part is not Part.TRUNK or not layout.trunk
+    stages = layout.stages and (not whole or not layout.trunk)
+    return partial(standing_in, origin.network, layout.trunk, shape, whole=whole, stages=stages)
+
+
+def task_of(output: Tensor, reference: nn.Module, match: Match) -> Task:
+    """What the module's output is. Raises CheckpointError for a shape that is none of (1, classes) and (1, channels, height, width)."""
+    if output.shape[0] != 1 or output.ndim not in (2, 4):
         raise CheckpointError(
-            got=f"a {type(network).__name__} that cannot be copied: {error}",
-            allowed="a module that copy.deepcopy takes",
-            do="save its state_dict and load that as a file",
-        ) from error
+            got=f"a module that returns {tuple(output.shape)} for one image",
+            allowed="(1, classes), or a map of shape (1, channels, height, width)",
+            do="keep the dimension of the batch, and return logits or features",
+        )
+    spec = match.template.spec
+    if output.ndim == 4:
+        return Task.SEGMENTATION if spec.task is Task.SEGMENTATION else Task.FEATURES
+    headless = match.template.part is not Part.WHOLE or spec.task is Task.FEATURES
+    return Task.FEATURES if headless and not has_layers(reference) else Task.CLASSIFICATION
 
 
 def _native_size(network: nn.Module) -> tuple[int, int] | None:
@@ -117,9 +211,12 @@ def _native_size(network: nn.Module) -> tuple[int, int] | None:
     return as_size(configuration.get("input_size")) if isinstance(configuration, dict) else None
 
 
-def _spec(origin: Origin, trained: tuple[int, int], asked: tuple[int, int] | None, *, classes: int) -> ModelSpec:
-    """The spec of the module with the eps that it has, whatever those of its origin are."""
-    spec = target_spec(origin.match.template.spec, origin.layout, trained=trained, asked=asked, classes=classes)
+def _spec(origin: Origin, match: Match, trained: tuple[int, int], asked: tuple[int, int] | None) -> ModelSpec:
+    """The spec of the network with the eps that it has, whatever those of its origin are."""
+    template = match.template
+    key = None if template.classifier is None else match.sources[f"{template.classifier}.weight"]
+    classes = template.spec.num_classes if key is None else origin.state[key].shape[0]
+    spec = target_spec(template.spec, origin.layout, trained=trained, asked=asked, classes=classes)
     if not isinstance(spec.architecture, MitArchitecture):
         return spec
     architecture = replace(
@@ -138,38 +235,26 @@ def _eps(origin: Origin, path: str, default: float) -> float:
     return float(getattr(module, "eps", default))
 
 
-def _build(origin: Origin, spec: ModelSpec) -> nn.Module:
-    return assemble(origin.match, origin.layout, origin.state, spec, head=copy.deepcopy(origin.head))
-
-
-def _run(network: nn.Module, size: tuple[int, int], task: Task) -> Tensor:
-    """Output of a network on random input, (1, classes, ...). Raises CheckpointError where it fails or gives other."""
-    image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
+def run(module: nn.Module, image: Tensor) -> Tensor:
+    """The one output of a module for `image` (1, 3, H, W). Raises CheckpointError where it fails or gives several."""
     try:
         with torch.no_grad():
-            output = network(image)
+            output: Tensor = OneOutput(module)(image)
+    except CheckpointError:
+        raise
     except Exception as error:  # the user's code may fail in any way
         raise CheckpointError(
-            got=f"a {type(network).__name__} whose forward fails on (1, 3, {size[0]}, {size[1]}): {error}",
+            got=f"a {type(module).__name__} whose forward fails on {tuple(image.shape)}: {error}",
             allowed="a module that takes one batch of images",
             do="make its forward run in eval mode on the CPU",
         ) from error
-    dimensions = 2 if task is Task.CLASSIFICATION else 4
-    if not isinstance(output, Tensor) or output.ndim != dimensions or output.shape[0] != 1:
-        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise CheckpointError(
-            got=f"a {type(network).__name__} that returns {shape} for one image",
-            allowed="logits of shape (1, classes)"
-            if dimensions == 2
-            else "a map of shape (1, channels, height, width)",
-            do="pass the network itself",
-        )
     return output
 
 
-def _compare(ours: Tensor, theirs: Tensor, spec: ModelSpec) -> None:
+def compare(ours: Tensor, theirs: Tensor, spec: ModelSpec) -> None:
+    """Raises CheckpointError where the two outputs differ by more than MAX_RELATIVE_ERROR."""
     if ours.shape == theirs.shape:
-        error = ((ours - theirs).abs().max() / theirs.abs().max()).item()
+        error = ((ours - theirs).abs().max() / theirs.abs().max().clamp_min(1e-30)).item()
         if error <= MAX_RELATIVE_ERROR:
             return
         found = f"outputs that differ from the reference's by {error:.2e}, relative"
@@ -178,5 +263,5 @@ def _compare(ours: Tensor, theirs: Tensor, spec: ModelSpec) -> None:
     raise CheckpointError(
         got=f"a module with the weights of {spec.name} and {found}",
         allowed=f"the function of the original {spec.name}, to {MAX_RELATIVE_ERROR:g}",
-        do="undo what the module's forward does beside the original, or pass the original module",
+        do="undo what the module does inside the original, or pass the original module",
     )

@@ -15,10 +15,10 @@ from evit_mobile.models.weights.template import (
     BATCH_COUNT,
     BIAS_INDEX,
     BIAS_TABLE,
+    Part,
     Shape,
     Template,
     fits,
-    in_head,
     template,
 )
 from evit_mobile.spec import MODELS
@@ -93,15 +93,16 @@ def _is_index(key: str, candidate: Template, layout: Layout) -> bool:
     return key.removesuffix(BIAS_INDEX) + BIAS_TABLE in tables
 
 
-def match_any(layout: Layout, state: Mapping[str, Tensor], model: str | None, *, own_head: bool = False) -> Match:
-    """The variant of the layout's family that `state` is of; with `own_head`, of which it is but for the head.
+def match_any(layout: Layout, state: Mapping[str, Tensor], model: str | None, *, part: Part = Part.WHOLE) -> Match:
+    """The variant of the layout's family that `state` is of; of its trunk, whatever else the state may hold.
 
     Raises CheckpointError when no variant fits, or one other than `model`, the one asked for.
     """
     templates = {name: template(name) for name, spec in MODELS.items() if spec.family == layout.family}
-    if own_head:
-        templates = {name: candidate.without_head() for name, candidate in templates.items()}
-        state = {key: tensor for key, tensor in state.items() if not in_head(key)}
+    templates = {name: candidate.only(part) for name, candidate in templates.items()}
+    if part is Part.TRUNK:
+        inside = tuple(f"{path}." for path in layout.trunk) or ("",)
+        state = {key: tensor for key, tensor in state.items() if key.startswith(inside)}
     matches = {name: match_variant(candidate, layout, state) for name, candidate in templates.items()}
     best = min(matches.values(), key=lambda match: match.faults)
     name = best.template.spec.name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import lru_cache
 
 import torch
@@ -20,39 +22,60 @@ BIAS_INDEX = "attention_bias_idxs"
 BATCH_COUNT = "num_batches_tracked"
 
 
+class Part(StrEnum):
+    """How much of a network there is: all of it, all but the layer that gives the logits, or the trunk up to the last stage's features."""
+
+    WHOLE = "whole"
+    EMBEDDING = "embedding"
+    TRUNK = "trunk"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
     """Names and shapes of one variant.
 
     `folded` maps each pair of a norm and a convolution or linear layer, by its path, to the name of the layer in it:
     an origin may have folded the norm into the layer and keep one weight and one bias. `classifier` is the path of the
-    layer that gives the logits, None where there is none.
+    layer that gives the logits, None where there is none. `part` is what the names are of.
     """
 
     spec: ModelSpec
     shapes: dict[str, Shape]
     folded: dict[str, str]
     classifier: str | None
+    part: Part = Part.WHOLE
 
     def with_architecture(self, architecture: MsraArchitecture | MitArchitecture) -> Template:
         """The same template for other widths."""
         features = self.spec.task is Task.FEATURES
         classes = architecture.widths[-1] if features else self.spec.num_classes
-        return template_of(replace(self.spec, architecture=architecture, num_classes=classes))
+        return template_of(replace(self.spec, architecture=architecture, num_classes=classes)).only(self.part)
 
-    def without_head(self) -> Template:
-        """The part of the template that is not the head's."""
-        shapes = {name: shape for name, shape in self.shapes.items() if not in_head(name)}
-        folded = {path: layer for path, layer in self.folded.items() if path != HEAD}
-        return replace(self, shapes=shapes, folded=folded, classifier=None)
+    def only(self, part: Part) -> Template:
+        """The template of a part of the network."""
+        if part is Part.WHOLE or self.classifier is None:
+            return self
+        left = HEAD if part is Part.TRUNK else last_layer(self.spec)
+        shapes = {name: shape for name, shape in self.shapes.items() if not name.startswith(f"{left}.")}
+        folded = {path: layer for path, layer in self.folded.items() if path != left}
+        return replace(self, shapes=shapes, folded=folded, classifier=None, part=part)
 
 
 HEAD = "head"
 
 
-def in_head(name: str) -> bool:
-    """Whether a name, ours or any origin's, belongs to the head."""
-    return name.startswith(f"{HEAD}.")
+def last_layer(spec: ModelSpec) -> str:
+    """Path of what gives a classifier's logits, with the norm before it where the two are a pair."""
+    return HEAD if isinstance(spec.architecture, MsraArchitecture) else f"{HEAD}.classifier.4"
+
+
+def only(module: nn.Module, spec: ModelSpec, part: Part) -> nn.Module:
+    """The part of a reference model of `spec`: (B, 3, H, W) -> its output, (B, features) or (B, C, h, w)."""
+    if part is Part.TRUNK:
+        return nn.Sequential(OrderedDict((name, child) for name, child in module.named_children() if name != HEAD))
+    if part is Part.EMBEDDING:
+        module.set_submodule(last_layer(spec), nn.Identity())
+    return module
 
 
 def template(name: str, variation: Variation | None = None) -> Template:

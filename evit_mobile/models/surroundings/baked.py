@@ -1,0 +1,78 @@
+"""A private copy of a module whose weights are plain: no wrappers inside, no parametrizations, norms or masks computed on the way."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+import torch.nn.utils.parametrize as parametrize
+from torch import Tensor, nn
+from torch._dynamo import OptimizedModule
+from torch.nn.utils import prune, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+
+from evit_mobile.errors import CheckpointError
+
+
+def baked(module: nn.Module) -> nn.Module:
+    """A copy of `module` in fp32 and eval mode on the CPU; `module` is left as it is. Raises CheckpointError."""
+    try:
+        private = copy.deepcopy(module, computed_tensors(module)).float().cpu().eval().requires_grad_(False)
+        private = unwrapped(private)
+        for child in list(private.modules()):
+            bake(child)
+    except Exception as error:  # the user's classes may fail in any way
+        raise CheckpointError(
+            got=f"a {type(module).__name__} that cannot be copied: {error}",
+            allowed="a module that copy.deepcopy takes",
+            do="save its state_dict and load that as a file",
+        ) from error
+    return private
+
+
+def computed_tensors(module: nn.Module) -> dict[int, Any]:
+    """Copies of the tensors that masks and weight norms keep beside their parameters, by identity: deepcopy refuses those that
+    autograd computed.
+    """
+    kept = (value for child in module.modules() for value in vars(child).values() if isinstance(value, Tensor))
+    return {id(value): value.detach().clone() for value in kept if not value.is_leaf}
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """`module` without the wrappers around it, or around any part of it, that only say how to run it."""
+    while (inner := wrapped_by(module)) is not None:
+        module = inner
+    for name, child in list(module.named_children()):
+        plain = unwrapped(child)
+        if plain is not child:
+            setattr(module, name, plain)
+    return module
+
+
+def wrapped_by(module: nn.Module) -> nn.Module | None:
+    """What torch.compile or a parallel wrapper runs; None for any other module."""
+    if isinstance(module, OptimizedModule):
+        inner: nn.Module = module._orig_mod
+        return inner
+    if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return module.module
+    return None
+
+
+def bake(module: nn.Module) -> None:
+    """Makes each weight of `module` the parameter that its parametrization, norm or mask gives."""
+    if parametrize.is_parametrized(module):
+        assert isinstance(module.parametrizations, nn.ModuleDict)
+        for name in list(module.parametrizations):
+            parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+    for hook in list(module._forward_pre_hooks.values()):
+        if isinstance(hook, WeightNorm):
+            remove_weight_norm(module, hook.name)
+        elif isinstance(hook, SpectralNorm):
+            remove_spectral_norm(module, hook.name)
+        elif isinstance(hook, prune.BasePruningMethod):
+            prune.remove(module, hook._tensor_name)  # type: ignore[no-untyped-call]  # torch's own
+    module.requires_grad_(False)
+    assert all(not parameter.requires_grad for parameter in module.parameters()), torch.__version__

@@ -1,0 +1,53 @@
+"""What lies around a network, in words and in kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+from torch.fx import GraphModule
+
+from evit_mobile.models.surroundings.surrounded import Surrounded
+
+WEIGHTED = ("conv2d", "linear")
+"""Operations that have weights."""
+
+
+def account(reference: nn.Module, original: nn.Module) -> tuple[str, ...]:
+    """Notes about what came along with the network."""
+    if not isinstance(reference, Surrounded):
+        return ()
+    before, behind = operations(reference.before), operations(reference.behind)
+    parts = [f"before it {', '.join(before)}"] if before else []
+    parts += [f"behind it {', '.join(behind)}"] if behind else []
+    name = type(original).__name__
+    notes = (f"the whole {name} is converted: the EfficientViT, {' and '.join(parts)}",)
+    if set(before) & {"add", "mul"}:
+        notes += (
+            f"the {name} scales its input by itself: pixels reach it as the preprocessing says, which must give what it was trained with",
+        )
+    return notes
+
+
+def operations(module: nn.Module) -> list[str]:
+    """Names of the operations of a traced part, each once, in order."""
+    return list(dict.fromkeys(sequence(module)))
+
+
+def sequence(module: nn.Module) -> list[str]:
+    """Names of the operations of a traced part, in order."""
+    if not isinstance(module, GraphModule):
+        return []
+    nodes = [node for node in module.graph.nodes if node.op == "call_function"]
+    return [str(node.target).removeprefix("aten.").split(".")[0] for node in nodes]
+
+
+def has_layers(reference: nn.Module) -> bool:
+    """Whether there are layers with weights behind the network."""
+    return isinstance(reference, Surrounded) and any(name in WEIGHTED for name in sequence(reference.behind))
+
+
+def gives_probabilities(reference: nn.Module) -> bool:
+    """Whether a softmax over the classes comes last."""
+    names: Sequence[str] = sequence(reference.behind) if isinstance(reference, Surrounded) else ()
+    return bool(names) and names[-1] in ("softmax", "_softmax")
