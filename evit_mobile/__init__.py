@@ -8,9 +8,10 @@ from evit_mobile.version import __version__
 
 if TYPE_CHECKING:
     from evit_mobile.commands.convert import Conversion, convert
+    from evit_mobile.commands.validate import FolderValidation, validate
     from evit_mobile.request import ConvertRequest
 
-__all__ = ["Conversion", "ConvertRequest", "__version__", "convert"]
+__all__ = ["Conversion", "ConvertRequest", "FolderValidation", "__version__", "convert", "validate"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,4 +24,8 @@ def __getattr__(name: str) -> Any:
         from evit_mobile.request import ConvertRequest
 
         return ConvertRequest
+    if name in ("validate", "FolderValidation"):
+        from evit_mobile.commands import validate as reading
+
+        return getattr(reading, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,6 +16,7 @@ from evit_mobile.labels import image_notes, manifest_labels
 from evit_mobile.manifest import SCHEMA, artefact_entry, plan_entry, recovery_entry
 from evit_mobile.metrics import Logits
 from evit_mobile.models.complexity import count_macs, count_parameters
+from evit_mobile.models.surroundings.describe import around, measured_cost
 from evit_mobile.quantization.protection import Protection
 from evit_mobile.reference import Reference
 from evit_mobile.request import ConvertRequest
@@ -83,8 +84,7 @@ def model_entry(reference: Reference) -> dict[str, Any]:
         "family": spec.family,
         "task": spec.task,
         "variation": spec.variation,
-        "params": count_parameters(spec),
-        "macs": count_macs(spec),
+        **cost_entry(reference),
         "num_classes": spec.num_classes,
         "weights": reference.weights,
         "weights_sha256": reference.sha256,
@@ -92,8 +92,17 @@ def model_entry(reference: Reference) -> dict[str, Any]:
         "origin": reference.origin,
         "keys": reference.keys,
         "architecture": None if spec.published else asdict(spec.architecture),
+        "around": around(reference.module),
         "notes": list(reference.notes),
     }
+
+
+def cost_entry(reference: Reference) -> dict[str, int]:
+    """Parameters and multiply-accumulates: of the variant, or of a module that is not just a variant as they are counted in it."""
+    spec = reference.spec
+    if spec.output is None and around(reference.module) is None:
+        return {"params": count_parameters(spec), "macs": count_macs(spec)}
+    return measured_cost(reference.module, spec.size)
 
 
 def input_entry(spec: ModelSpec, preprocessing: Decision) -> dict[str, Any]:

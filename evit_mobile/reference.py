@@ -41,7 +41,7 @@ class Reference:
     `weights` is "bundled", "file", "hub", "module" or "random"; `source` finds them again. `labels` are the classes' names in the
     order of the logits as `labels_stated_by` states them, empty where nobody does. `notes` say what was decided while loading the
     weights. `statements` say how images are preprocessed, what was given before what is stated with the weights. `recovery` is how the
-    weights of a variation came about.
+    weights of a variation came about. `original` is a private copy of a live module.
     """
 
     spec: ModelSpec
@@ -56,6 +56,7 @@ class Reference:
     notes: tuple[str, ...] = ()
     statements: tuple[Statement, ...] = ()
     recovery: Recovery | None = None
+    original: nn.Module | None = None
 
     @property
     def lineage(self) -> str:
@@ -137,6 +138,7 @@ def _loaded(weights: str, loaded: LoadedModel) -> Reference:
         notes=loaded.notes,
         statements=statements,
         recovery=loaded.recovery,
+        original=loaded.original,
     )
 
 
@@ -224,11 +226,12 @@ def at_size(reference: Reference, size: Size) -> Reference:
     """
     if size == reference.spec.size:
         return reference
+    if reference.original is not None:
+        loaded = load_module(reference.original, size=size)
+        return replace(reference, spec=loaded.spec, module=loaded.module)
     spec = replace(reference.spec, size=size)
     with torch.device("meta"):
         module = build_model(spec)
-    if hasattr(module, "head"):
-        module.head = reference.module.head  # a live module's may be of its own kind
     antialias = reference.origin != "msra"
     expected = module.state_dict()
     state = {
@@ -254,17 +257,25 @@ def with_task(reference: Reference, task: Task | None) -> Reference:
     return replace(reference, spec=replace(reference.spec, output=task))
 
 
-def reload_reference(model: dict[str, Any], size: Size, weights: str | None = None) -> Reference:
+def reload_reference(
+    model: dict[str, Any], size: Size, weights: str | None = None, module: nn.Module | None = None
+) -> Reference:
     """The reference that a manifest's "model" entry describes, for images of `size` = (height, width) pixels.
 
-    `weights` overrides where they are looked for. Raises UsageError when they cannot be found again or are others.
+    `weights` overrides where they are looked for; `module` is the live module that was converted. Raises UsageError when they cannot be
+    found again or are others.
     """
+    if module is not None:
+        return _same_module(model, size, module)
     kind, source = model["weights"], model["source"]
-    if weights is None and kind == "module":
+    around = model.get("around")
+    if kind == "module" and (weights is None or around is not None):
         raise UsageError(
-            got="a manifest of a live module, whose weights are not on disk",
-            allowed="the same weights as a checkpoint",
-            do="save its state dict and pass --weights FILE",
+            got="a manifest of a live module, "
+            + ("of which a file holds a part" if around else "whose weights are not on disk"),
+            allowed="the same module" if around else "the same module, or its weights as a checkpoint",
+            do="call evit_mobile.validate(PATH, model=module) from Python"
+            + ("" if around else ", or save its state dict and pass --weights FILE"),
         )
     seed = int(source.rpartition("=")[2]) if kind == "random" else 0
     found = {"file": source, "hub": source, "random": "random"}.get(kind, "bundled") if weights is None else weights
@@ -282,3 +293,16 @@ def reload_reference(model: dict[str, Any], size: Size, weights: str | None = No
             do="pass those as --weights FILE",
         )
     return with_task(reference, Task(model.get("task", reference.spec.task)))
+
+
+def _same_module(model: dict[str, Any], size: Size, module: nn.Module) -> Reference:
+    """The reference that `module` gives. Raises UsageError where it is not the one that a manifest's "model" entry describes."""
+    reference = load_reference(module, size=size)
+    reference = with_task(reference, Task(model.get("task", reference.spec.task)))
+    if model["weights"] == "module" and reference.sha256 != model["weights_sha256"]:
+        raise UsageError(
+            got=f"a {type(module).__name__} that is not the module of the manifest",
+            allowed=f"one whose tensors and function have the digest {model['weights_sha256']}",
+            do="pass the module that was converted, with its weights, or convert again",
+        )
+    return reference

@@ -68,6 +68,7 @@ MODELS: dict[str, nn.Module] = {
     "sigmoid": nn.Sigmoid(),
     "tanh": nn.Tanh(),
     "exp, neg, abs": Apply(lambda x: torch.exp(-torch.abs(x))),
+    "log": Apply(lambda x: torch.log(x * x + 0.1)),
     "powers": Apply(lambda x: (x.pow(2) + 1).pow(-0.5) + (x.pow(2) + 1).sqrt() + (x.pow(2) + 1).rsqrt()),
     "maximum, minimum": Apply(lambda x: torch.maximum(x, x * 2) + torch.minimum(x, -x)),
     "softmax over tokens": Apply(lambda x: tokens(x).softmax(-1)),

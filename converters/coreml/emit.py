@@ -402,6 +402,10 @@ def _rsqrt(e: Emitter, x: Var) -> Var:
     return e.op("rsqrt", x=x, epsilon=0.0)
 
 
+def _log(e: Emitter, x: Var) -> Var:
+    return e.op("log", x=x, epsilon=0.0)
+
+
 def _slice(e: Emitter, x: Var, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Var:
     first, last, _ = slice(start, end, step).indices(x.shape[dim])
     return _slice_range(e, x, dim, first, last, step=step)
@@ -552,6 +556,9 @@ OPERATORS: dict[Any, Translation] = {
     aten.pow.Tensor_Scalar: _pow,
     aten.rsqrt.default: _rsqrt,
     aten.sqrt.default: _unary("sqrt"),
+    aten.exp.default: _unary("exp"),
+    aten.log.default: _log,
+    aten.tanh.default: _unary("tanh"),
     aten.mean.dim: _reduce("reduce_mean"),
     aten.sum.dim_IntList: _reduce("reduce_sum"),
     aten.slice.Tensor: _slice,

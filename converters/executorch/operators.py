@@ -39,6 +39,7 @@ OPERATORS: dict[str, Callable[[Emitter, Node], None]] = {
     "aten.hardtanh_.default": clamp,
     "aten.layer_norm.default": layer_norm,
     "aten.linear.default": linear,
+    "aten.log.default": unary("Log"),
     "aten.matmul.default": matmul,
     "aten.maximum.default": binary("Maximum"),
     "aten.mean.dim": mean,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from calib.preprocess import Preprocess
 from converters.errors import ArtefactError
 from converters.registry import target_of
@@ -34,7 +36,9 @@ def listed_artefacts(path: Path) -> tuple[Path, dict[str, Any], list[dict[str, A
     return folder, manifest, entries
 
 
-def manifest_reference(folder: Path, manifest: dict[str, Any], weights: str | None) -> Reference:
+def manifest_reference(
+    folder: Path, manifest: dict[str, Any], weights: str | None, module: nn.Module | None = None
+) -> Reference:
     """The fp32 reference that the manifest of `folder` describes; a variation's weights are looked for in the folder first, where
     their recovery wrote them. Raises UsageError, CheckpointError.
     """
@@ -43,7 +47,7 @@ def manifest_reference(folder: Path, manifest: dict[str, Any], weights: str | No
     beside = folder / Path(model["source"]).name
     if model.get("variation") is not None and beside.exists():
         model = {**model, "source": str(beside)}
-    return reload_reference(model, (height, width), weights)
+    return reload_reference(model, (height, width), weights, module)
 
 
 def manifest_task(manifest: dict[str, Any]) -> Task:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from converters.contract import Judge, Precision
 from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
 from converters.files import sha256
@@ -103,27 +105,29 @@ class Standard:
 
 
 def validate(
-    path: Path,
+    path: Path | str,
     *,
     images: Path | None = None,
     labels: Path | None = None,
     weights: str | None = None,
+    model: nn.Module | None = None,
     on: Sequence[str] = (),
     allow_few: bool = False,
     report: Report = silent,
 ) -> FolderValidation:
     """Judges an artefact, or every artefact of a folder, again: the bytes on disk against the manifest and the reference; and the
-    golden vectors beside them. `labels` is a file with the names of the classes, in place of the manifest's; `on` and `allow_few` are
-    as in `ConvertRequest`.
+    golden vectors beside them. `labels` is a file with the names of the classes, in place of the manifest's; `weights` is where the
+    reference's are, if not where the manifest says; `model` is the live module that was converted, which no file holds. `on` and
+    `allow_few` are as in `ConvertRequest`.
 
     Raises ArtefactError when there is no manifest or no such artefact in it, UsageError when the reference's weights
     cannot be found or a runtime is too old, DataError when the images cannot.
     """
-    folder, manifest, entries = listed_artefacts(path)
+    folder, manifest, entries = listed_artefacts(Path(path))
     check_judges(on, list(dict.fromkeys(entry["format"] for entry in entries)))
     require_runtimes(entries)
     report("loading weights")
-    reference = manifest_reference(folder, manifest, weights)
+    reference = manifest_reference(folder, manifest, weights, model)
     reference = renamed(reference, manifest_classes(manifest, labels))
     reference, held_out = judging_images(reference, manifest, images)
     results = []

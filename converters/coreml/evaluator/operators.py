@@ -96,6 +96,10 @@ def rsqrt(*, x: Tensor, epsilon: float) -> Tensor:
     return 1 / (x + epsilon).sqrt()
 
 
+def log(*, x: Tensor, epsilon: float) -> Tensor:
+    return (x + epsilon).log()
+
+
 def _unary(function: Callable[[Tensor], Tensor]) -> Kernel:
     return lambda *, x: function(x)
 
@@ -229,9 +233,11 @@ ARITHMETIC: dict[str, Kernel] = {
     "clip": clip,
     "conv": conv,
     "dequantize": dequantize,
+    "exp": _unary(torch.exp),
     "gelu": gelu,
     "layer_norm": layer_norm,
     "linear": linear,
+    "log": log,
     "matmul": matmul,
     "maximum": _binary(torch.maximum),
     "minimum": _binary(torch.minimum),
@@ -252,6 +258,7 @@ ARITHMETIC: dict[str, Kernel] = {
     "sqrt": _unary(torch.sqrt),
     "square": _unary(torch.square),
     "sub": _binary(torch.sub),
+    "tanh": _unary(torch.tanh),
 }
 """Operators whose result is rounded."""
 

@@ -7,6 +7,7 @@ a learned scale. Behind a layer W x + b, (s W) x + (s b + t) is the same; before
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ from torch.fx import GraphModule, Node
 from evit_mobile.models.surroundings.constants import as_constant, constant_of, shape_of
 
 ATEN = torch.ops.aten
+
+CHANNELS: dict[Any, int] = {ATEN.linear.default: -1, ATEN.conv2d.default: 1}
+"""Layers, and the dimension of their results that their outputs lie along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ def affine_of(module: GraphModule, node: Node) -> Affine | None:
     """What a sum, difference, product or quotient with a constant does; None for any other operation."""
     if node.target is ATEN.neg.default:
         return Affine(argument(node, 0), torch.tensor(-1.0).double(), torch.tensor(0.0).double())
+    if node.target is ATEN.rsub.Scalar and len(node.args) == 2:
+        return Affine(argument(node, 0), torch.tensor(-1.0).double(), torch.tensor(float(node.args[1])).double())  # type: ignore[arg-type]  # a number
     if node.target not in (ATEN.add.Tensor, ATEN.sub.Tensor, ATEN.mul.Tensor, ATEN.div.Tensor) or node.kwargs:
         return None
     left, right = (constant_of(module, operand) for operand in node.args[:2])
@@ -77,7 +83,7 @@ def composed(forms: dict[Node, Affine], form: Affine) -> Affine:
 def into_layers(module: GraphModule, node: Node, form: Affine) -> bool:
     """Puts `form` into the layer that it follows, or into all the linear layers that read it; False where neither can be."""
     before = form.base
-    channel = {ATEN.linear.default: -1, ATEN.conv2d.default: 1}.get(before.target)
+    channel = CHANNELS.get(before.target)
     if channel is not None and len(before.users) == 1 and constant_of(module, before.args[1]) is not None:
         scale, shift = (along_channels(value, shape_of(node), channel) for value in (form.scale, form.shift))
         if scale is not None and shift is not None:
@@ -119,7 +125,7 @@ def before_layer(module: GraphModule, layer: Node, source: Node, scale: Tensor, 
     layer.replace_all_uses_with(with_constants(module, layer, source, weight * scale, weight @ shift + bias))
 
 
-def with_constants(module: GraphModule, layer: Node, source: object, weight: Tensor, bias: Tensor) -> Node:
+def with_constants(module: GraphModule, layer: Node, source: Any, weight: Tensor, bias: Tensor) -> Node:
     """A copy of `layer` over `source` with other constants."""
     graph = module.graph
     with graph.inserting_before(layer):

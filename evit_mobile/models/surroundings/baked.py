@@ -53,11 +53,13 @@ def unwrapped(module: nn.Module) -> nn.Module:
 
 def wrapped_by(module: nn.Module) -> nn.Module | None:
     """What torch.compile or a parallel wrapper runs; None for any other module."""
+    inner: nn.Module
     if isinstance(module, OptimizedModule):
-        inner: nn.Module = module._orig_mod
+        inner = module._orig_mod
         return inner
     if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        return module.module
+        inner = module.module
+        return inner
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -53,7 +54,7 @@ def chosen(module: GraphModule, source: Node, dim: int, places: Tensor | None) -
     size, graph = shape_of(source)[dim], module.graph
     order = torch.arange(size)[places.long() if places.dtype is not torch.bool else places]
     starts = [0, *(place for place in range(1, len(order)) if order[place] != order[place - 1] + 1), len(order)]
-    runs = [(int(order[start]), int(order[end - 1]) + 1) for start, end in zip(starts, starts[1:], strict=False)]
+    runs = [(int(order[start]), int(order[end - 1]) + 1) for start, end in pairwise(starts)]
     if len(runs) <= SLICES:
         slices = [graph.call_function(ATEN.slice.Tensor, (source, dim, start, end)) for start, end in runs]
         return slices[0] if len(slices) == 1 else graph.call_function(ATEN.cat.default, (slices, dim))

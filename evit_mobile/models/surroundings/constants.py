@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from operator import attrgetter
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 from torch.fx.node import map_arg
+
+LAYERS = (torch.ops.aten.conv2d.default, torch.ops.aten.linear.default)
 
 
 def constant_of(module: GraphModule, operand: object) -> Tensor | None:
@@ -29,8 +30,21 @@ def as_constant(module: GraphModule, value: Tensor) -> Node:
     return node
 
 
-def shape_of(node: Node) -> tuple[int, ...]:
+def parametrise(module: GraphModule) -> None:
+    """Makes the constant weights and biases of the layers in a graph parameters of `module`, as they are in any other module."""
+    for node in module.graph.nodes:
+        for operand in node.args[1:3] if node.target in LAYERS else ():
+            value = constant_of(module, operand)
+            if value is not None:
+                holder, _, name = str(operand.target).rpartition(".")
+                owner = module.get_submodule(holder)
+                delattr(owner, name)
+                owner.register_parameter(name, nn.Parameter(value, requires_grad=False))
+
+
+def shape_of(node: object) -> tuple[int, ...]:
     """The shape of a node's result."""
+    assert isinstance(node, Node)
     return tuple(int(size) for size in node.meta["val"].shape)
 
 
@@ -42,7 +56,7 @@ def fold_constants(module: GraphModule) -> None:
             known[node] = constant_of(module, node)
         elif node.op == "call_function" and all(source in known for source in node.all_input_nodes):
             arguments, options = (map_arg(part, known.__getitem__) for part in (node.args, node.kwargs))
-            known[node] = node.target(*arguments, **options)  # type: ignore[operator]  # a function, since it is called
+            known[node] = node.target(*arguments, **options)
             if isinstance(known[node], Tensor):
                 with module.graph.inserting_before(node):
                     node.replace_all_uses_with(constant := as_constant(module, known[node]))

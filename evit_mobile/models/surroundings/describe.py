@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 from torch.fx import GraphModule
+from torch.utils.flop_counter import FlopCounterMode
 
 from evit_mobile.models.surroundings.surrounded import Surrounded
 
 WEIGHTED = ("conv2d", "linear")
 """Operations that have weights."""
+
+CHOOSING = {"bmm", "cat", "chunk", "conv2d", "linear", "matmul", "select", "slice", "split", "split_with_sizes"}
+"""Operations after which a class may be elsewhere, or another one."""
 
 
 def account(reference: nn.Module, original: nn.Module) -> tuple[str, ...]:
@@ -21,12 +26,29 @@ def account(reference: nn.Module, original: nn.Module) -> tuple[str, ...]:
     parts = [f"before it {', '.join(before)}"] if before else []
     parts += [f"behind it {', '.join(behind)}"] if behind else []
     name = type(original).__name__
-    notes = (f"the whole {name} is converted: the EfficientViT, {' and '.join(parts)}",)
+    notes: tuple[str, ...] = (f"the whole {name} is converted: the EfficientViT, {' and '.join(parts)}",)
     if set(before) & {"add", "mul"}:
         notes += (
             f"the {name} scales its input by itself: pixels reach it as the preprocessing says, which must give what it was trained with",
         )
     return notes
+
+
+def around(reference: nn.Module) -> dict[str, list[str]] | None:
+    """What a manifest says of the operations before and behind the network; None where there are none."""
+    if not isinstance(reference, Surrounded):
+        return None
+    return {"before": sequence(reference.before), "behind": sequence(reference.behind)}
+
+
+def measured_cost(module: nn.Module, size: tuple[int, int]) -> dict[str, int]:
+    """Parameters, and the multiply-accumulates of layers and products for one image of `size` = (height, width)."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(torch.zeros(1, 3, *size))
+    return {
+        "params": sum(parameter.numel() for parameter in module.parameters()),
+        "macs": counter.get_total_flops() // 2,
+    }
 
 
 def operations(module: nn.Module) -> list[str]:
@@ -45,6 +67,11 @@ def sequence(module: nn.Module) -> list[str]:
 def has_layers(reference: nn.Module) -> bool:
     """Whether there are layers with weights behind the network."""
     return isinstance(reference, Surrounded) and any(name in WEIGHTED for name in sequence(reference.behind))
+
+
+def keeps_classes(reference: nn.Module) -> bool:
+    """Whether the outputs are the network's own, one by one: only scaled, or as probabilities."""
+    return not isinstance(reference, Surrounded) or CHOOSING.isdisjoint(sequence(reference.behind))
 
 
 def gives_probabilities(reference: nn.Module) -> bool:

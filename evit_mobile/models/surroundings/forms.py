@@ -13,8 +13,8 @@ from torch import Tensor
 ATEN = torch.ops.aten
 SLICES = 32
 """The most slices that a choice or a reversal may become; each is an operation of the file."""
-TINY = 2.0**-126
-"""The smallest normal fp32 number: keeps a logarithm finite."""
+TINY = 2.0**-24
+"""The smallest number of fp16: keeps a logarithm finite. A class of less probability counts for nothing in a sum of all."""
 
 
 def silu(x: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ def hard_sigmoid(x: Tensor) -> Tensor:
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:  # noqa: ARG001  # the operation's signature
     """log(1 + exp(beta x)) / beta; beyond the threshold they are the same to fp32."""
     scaled = x * beta
-    return (torch.relu(scaled) + torch.log(torch.exp(-torch.abs(scaled)) + 1)) / beta
+    return (torch.relu(scaled) + torch.log(torch.exp(-absolute(scaled)) + 1)) / beta
 
 
 def mish(x: Tensor) -> Tensor:
@@ -77,21 +77,31 @@ def batch_norm(
     return x * scale.reshape(shape) + shift.reshape(shape), x.new_empty(0), x.new_empty(0)
 
 
+def power(x: Tensor, exponent: float) -> Any:
+    """The square; others are left as they are."""
+    return x * x if exponent == 2 else NotImplemented
+
+
+def absolute(x: Tensor) -> Tensor:
+    """The positive part and the negative."""
+    return torch.relu(x) + torch.relu(-x)
+
+
 def vector_norm(
     x: Tensor, ord: float = 2.0, dim: Sequence[int] | None = None, keepdim: bool = False, *, dtype: object = None
-) -> Tensor:
+) -> Any:
     """The Euclidean norm; others are left as they are."""
     if ord != 2 or dim is None or dtype is not None:
         return NotImplemented
     return torch.sqrt((x * x).sum(list(dim), keepdim=keepdim))
 
 
-def adaptive_average(x: Tensor, size: Sequence[int]) -> Tensor:
+def adaptive_average(x: Tensor, size: Sequence[int]) -> Any:
     """The mean over the whole grid; to any other grid it is left as it is."""
     return x.mean((2, 3), keepdim=True) if list(size) == [1, 1] else NotImplemented
 
 
-def average_pool(x: Tensor, kernel: Sequence[int], *options: Any, **more: Any) -> Tensor:
+def average_pool(x: Tensor, kernel: Sequence[int], *options: Any, **more: Any) -> Any:
     """The mean over the whole grid; of any other window it is left as it is."""
     whole = [*kernel, *kernel][:2] == list(x.shape[2:]) and not any(options[1:2] and options[1])
     return x.mean((2, 3), keepdim=True) if whole and not more else NotImplemented
@@ -112,7 +122,7 @@ def repeat(x: Tensor, counts: Sequence[int]) -> Tensor:
     return x
 
 
-def flip(x: Tensor, dims: Sequence[int]) -> Tensor:
+def flip(x: Tensor, dims: Sequence[int]) -> Any:
     """Slices in the reverse order; more than SLICES are left as they are."""
     if max(x.shape[dim] for dim in dims) > SLICES:
         return NotImplemented
@@ -145,6 +155,7 @@ FORMS: dict[Any, Callable[..., Any]] = {
     ATEN._log_softmax.default: log_softmax,
     ATEN._native_batch_norm_legit_no_training.default: batch_norm,
     ATEN._prelu_kernel.default: prelu,
+    ATEN.abs.default: absolute,
     ATEN.adaptive_avg_pool2d.default: adaptive_average,
     ATEN._adaptive_avg_pool2d.default: adaptive_average,
     ATEN.avg_pool2d.default: average_pool,
@@ -159,6 +170,7 @@ FORMS: dict[Any, Callable[..., Any]] = {
     ATEN.log_sigmoid_forward.default: log_sigmoid,
     ATEN.log_softmax.int: log_softmax,
     ATEN.mish.default: mish,
+    ATEN.pow.Tensor_Scalar: power,
     ATEN.repeat.default: repeat,
     ATEN.silu.default: silu,
     ATEN.softplus.default: softplus,
@@ -166,16 +178,3 @@ FORMS: dict[Any, Callable[..., Any]] = {
     ATEN.stack.default: stack,
 }
 """By the operation they stand for. NotImplemented leaves it as it is, to be refused by its name."""
-
-PLAIN: frozenset[str] = frozenset(
-    f"aten.{name}"
-    for name in (
-        "_softmax.default abs.default add.Tensor bmm.default cat.default chunk.default clamp.default clamp_min.default"
-        " constant_pad_nd.default conv2d.default div.Tensor exp.default flatten.using_ints gelu.default hardswish.default"
-        " hardtanh.default layer_norm.default linear.default log.default matmul.default maximum.default mean.dim minimum.default"
-        " mul.Tensor neg.default pad.default permute.default relu.default relu6.default reshape.default rsqrt.default rsub.Scalar"
-        " select.int sigmoid.default slice.Tensor softmax.int split.Tensor split_with_sizes.default sqrt.default squeeze.dim"
-        " squeeze.dims sub.Tensor sum.dim_IntList t.default tanh.default transpose.int unsqueeze.default view.default"
-    ).split()
-)
-"""Operations that every format can write."""

@@ -25,7 +25,7 @@ class IntermediateError(Exception):
 
 
 @torch.library.custom_op("evit_mobile::network", mutates_args=())
-def network_call(x: Tensor, part: int, shape: Sequence[int]) -> Tensor:
+def network_call(x: Tensor, part: int, shape: Sequence[int]) -> Tensor:  # noqa: ARG001  # the operation's signature
     """A part of the network, in a graph: the image or the part before -> zeros of `shape`."""
     return x.new_zeros(shape)
 

@@ -20,5 +20,5 @@ class Surrounded(nn.Module):
         if x.shape[0] == 1:
             out: Tensor = self.behind(self.network(self.before(x)))
             return out
-        images = torch.cat([self.before(image) for image in x.split(1)])
-        return torch.cat([self.behind(output) for output in self.network(images).split(1)])
+        images = torch.cat([self.before(image) for image in torch.split(x, 1)])
+        return torch.cat([self.behind(output) for output in torch.split(self.network(images), 1)])

@@ -5,6 +5,7 @@ The module that was passed is the reference, all of it: what lies before and beh
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -18,10 +19,12 @@ from evit_mobile.models.mit import EfficientViTMit
 from evit_mobile.models.msra import PATCH_STRIDE, EfficientViTMsra
 from evit_mobile.models.surroundings import Surrounded
 from evit_mobile.models.surroundings.baked import baked
-from evit_mobile.models.surroundings.describe import account, has_layers
+from evit_mobile.models.surroundings.describe import account, has_layers, keeps_classes
 from evit_mobile.models.surroundings.leaf import NotCalledError, standing_in
+from evit_mobile.models.surroundings.naming import named
 from evit_mobile.models.surroundings.outermost import outermost
-from evit_mobile.models.surroundings.trace import OneOutput, named, traced
+from evit_mobile.models.surroundings.outputs import OneOutput
+from evit_mobile.models.surroundings.trace import traced
 from evit_mobile.models.weights.assemble import assemble, target_spec, trained_size
 from evit_mobile.models.weights.distilled import merge_distilled_head
 from evit_mobile.models.weights.layouts import Layout, find_layout
@@ -42,8 +45,9 @@ INPUTS: tuple[tuple[float, float], ...] = ((0.0, 1.0), (0.5, 0.25), (-2.0, 0.5))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """A private fp32 copy of the user's module, the EfficientViT in it, and what that is."""
+    """A private fp32 copy of what was `passed`, the outermost `module` in it that has a forward, and the EfficientViT in that."""
 
+    passed: nn.Module
     module: nn.Module
     network: nn.Module
     layout: Layout
@@ -86,21 +90,34 @@ def load_module(module: nn.Module, *, model: str | None = None, size: tuple[int,
         origin="evit-mobile" if own else origin.layout.origin,
         source="module",
         keys=len(reference.state_dict()),
-        sha256=None,
-        stated=read_stated(module_places(module), classes=spec.num_classes),
+        sha256=digest(reference),
+        stated=read_stated(
+            module_places(origin.passed, None if keeps_classes(reference) else origin.network), classes=spec.num_classes
+        ),
         notes=(*origin.notes, *account(reference, origin.module)),
-        original=origin.module,
+        original=origin.passed,
     )
+
+
+def digest(reference: nn.Module) -> str:
+    """SHA-256 over a reference's tensors, and over what it does around the network: the same module has the same."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(reference.state_dict().items()):
+        found.update(f"{name}:{tuple(tensor.shape)}:{tensor.dtype}".encode())
+        found.update(tensor.contiguous().numpy().tobytes())
+    for part in reference.children() if isinstance(reference, Surrounded) else ():
+        found.update(str(getattr(part, "code", "")).encode())
+    return found.hexdigest()
 
 
 def examine(module: nn.Module) -> Origin:
     """The module's private copy and the one EfficientViT in it. Raises CheckpointError where there is none or several."""
     private = baked(module)
     layout, prefix = find_layout(name for name, _ in private.named_parameters())
-    private, prefix, left = outermost(private, prefix)
-    network = private.get_submodule(prefix.rstrip("."))
+    module, prefix, left = outermost(private, prefix)
+    network = module.get_submodule(prefix.rstrip("."))
     state, notes = merge_distilled_head(layout, network.state_dict())
-    return Origin(module=private, network=network, layout=layout, state=state, notes=(*left, *notes))
+    return Origin(passed=private, module=module, network=network, layout=layout, state=state, notes=(*left, *notes))
 
 
 def recognised(origin: Origin, model: str | None) -> Found:

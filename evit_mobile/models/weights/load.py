@@ -33,7 +33,7 @@ class LoadedModel:
     `spec` is the variant as loaded: size, classes and the eps of its origin. `module` is fp32, in eval mode. `origin`
     is whose names the weights have: "timm", "mit", "msra" or "evit-mobile". `source` is a path, a hub reference with
     its commit, or "module". `keys` counts the tensors taken. `stated` is what comes with them. `notes` say what was decided on the
-    way. `recovery` is that of a variation's weights. `original` is the private copy of a live module.
+    way. `recovery` is that of a variation's weights. `original` is the private copy of a live module, None of what is read.
     """
 
     spec: ModelSpec

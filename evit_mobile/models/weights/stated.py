@@ -67,10 +67,13 @@ def file_places(tree: object, weights: Path) -> tuple[Place, ...]:
     return tuple(found)
 
 
-def module_places(module: nn.Module) -> tuple[Place, ...]:
-    """Places of a live module, outermost first: attributes of its own, and the settings that Hugging Face, timm and Lightning keep."""
+def module_places(module: nn.Module, apart_from: nn.Module | None = None) -> tuple[Place, ...]:
+    """Places of a live module, outermost first: attributes of its own, and the settings that Hugging Face, timm and Lightning keep;
+    none of `apart_from`, a part of it.
+    """
     found = []
-    for child in module.modules():
+    left_out = set() if apart_from is None else set(apart_from.modules())
+    for child in (child for child in module.modules() if child not in left_out):
         kind = type(child).__name__
         attributes = {key: value for key, value in vars(child).items() if key in LABEL_KEYS}
         found += _places(f"the module's {kind}", attributes)

@@ -79,7 +79,7 @@ def agrees(kind: str, **inputs: Any) -> None:
         np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=2e-6)
 
 
-UNARY = ("relu", "relu6", "sigmoid", "square")
+UNARY = ("relu", "relu6", "sigmoid", "square", "exp", "tanh")
 BINARY = ("add", "sub", "mul", "real_div", "maximum", "minimum")
 REDUCTIONS = ("reduce_mean", "reduce_sum", "reduce_max")
 
@@ -91,6 +91,7 @@ def test_unary(shape: tuple[int, ...], seed: int) -> None:
     for kind in UNARY:
         agrees(kind, x=x)
     agrees("sqrt", x=np.abs(x))
+    agrees("log", x=np.abs(x) + 1, epsilon=np.float32(1e-3))
     agrees("rsqrt", x=np.abs(x), epsilon=np.float32(1e-3))
     agrees("clip", x=x, alpha=np.float32(-0.5), beta=np.float32(1.5))
     agrees("sigmoid_hard", x=x, alpha=np.float32(0.2), beta=np.float32(0.4))

@@ -1,0 +1,250 @@
+"""What lies around the network in a module that was passed comes along, or is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations, prune
+
+from evit_mobile.errors import CheckpointError
+from evit_mobile.models.surroundings import Surrounded
+from evit_mobile.models.surroundings.describe import around, gives_probabilities
+from evit_mobile.models.weights import load_module
+from evit_mobile.spec import Task
+from tests.evit_mobile.models.wrappers import SIZE, Around, Normalise, Output, network, output_of
+from tests.oracles import randomise, relative_error
+
+
+def mlp(width: int = 192) -> nn.Module:
+    return randomise(
+        nn.Sequential(
+            nn.BatchNorm1d(width), nn.Linear(width, 16), nn.ReLU(), nn.BatchNorm1d(16), nn.Dropout(), nn.Linear(16, 4)
+        )
+    )
+
+
+def features(x: Around) -> Callable[[Tensor], Tensor]:
+    return x.net.forward_features  # type: ignore[union-attr,return-value]  # timm's
+
+
+CARRIED: dict[str, Callable[[], nn.Module]] = {
+    "a linear head": lambda: Around(lambda m, x: m.head(m.net(x)), net=network(classes=0), head=nn.Linear(192, 4)),
+    "a head with batch norms": lambda: Around(lambda m, x: m.head(m.net(x)), net=network(classes=0), head=mlp()),
+    "a head of B": lambda: nn.Sequential(network("efficientvit_b0", classes=0), nn.Linear(1280, 4)),
+    "a head on the last stage": lambda: Around(
+        lambda m, x: m.head(F.adaptive_avg_pool2d(features(m)(x), 1).flatten(1)),
+        net=network("efficientvit_b0"),
+        head=nn.Linear(128, 4),
+    ),
+    "a map": lambda: Around(lambda m, x: m.head(features(m)(x)), net=network(), head=nn.Conv2d(192, 2, 1)),
+    "a cosine head": lambda: Around(
+        lambda m, x: 9 * F.linear(F.normalize(m.net(x)), F.normalize(m.head.weight)),
+        net=network(classes=0),
+        head=nn.Linear(192, 4),
+    ),
+    "mean and std": lambda: nn.Sequential(Normalise(), network()),
+    "mean and std in place": lambda: Around(lambda m, x: m.net(x.float().sub_(0.5).div_(0.25)), net=network()),
+    "bytes": lambda: Around(lambda m, x: m.net(2 * (x / 255) - 1), net=network()),
+    "a channel repeated": lambda: Around(lambda m, x: m.net(x[:, :1].repeat(1, 3, 1, 1)), net=network()),
+    "grey": lambda: Around(lambda m, x: m.net(x.mean(1, keepdim=True).expand(-1, 3, -1, -1)), net=network()),
+    "BGR": lambda: Around(lambda m, x: m.net(x[:, [2, 1, 0]]), net=network()),
+    "BGR by flip": lambda: Around(lambda m, x: m.net(x.flip(1)), net=network()),
+    "softmax": lambda: nn.Sequential(network(), nn.Softmax(1)),
+    "log softmax": lambda: nn.Sequential(network(), nn.LogSoftmax(1)),
+    "sigmoid": lambda: nn.Sequential(network(), nn.Sigmoid()),
+    "temperature": lambda: Around(lambda m, x: (m.net(x) / 1.7).softmax(-1), net=network()),
+    "other classes": lambda: Around(lambda m, x: m.net(x)[:, [3, 0, 1]], net=network()),
+    "many classes in another order": lambda: Around(
+        lambda m, x: m.net(x)[:, torch.randperm(80, generator=torch.Generator().manual_seed(0))],
+        net=network(classes=80),
+    ),
+    "activations": lambda: Around(
+        lambda m, x: F.mish(F.elu(F.leaky_relu(F.silu(m.net(x))))) + F.softplus(m.net.head(torch.ones(1, 192))),
+        net=network(),
+    ),
+    "a dictionary": lambda: Around(lambda m, x: {"logits": m.net(x)}, net=network()),
+    "a dataclass": lambda: Around(lambda m, x: Output(logits=m.net(x)), net=network()),
+    "a tuple": lambda: Around(lambda m, x: (m.net(x).softmax(1),), net=network()),
+    "without gradients": lambda: Around(torch.inference_mode()(lambda m, x: m.net(x).softmax(1)), net=network()),
+    "compiled inside": lambda: Around(lambda m, x: m.net(x).softmax(1), net=torch.compile(network())),  # type: ignore[arg-type]  # a module
+    "averaged weights": lambda: torch.optim.swa_utils.AveragedModel(network()),
+}
+
+
+@pytest.mark.parametrize("kind", CARRIED)
+def test_what_can_be_written_comes_along(kind: str) -> None:
+    theirs = CARRIED[kind]().eval()
+    loaded = load_module(theirs)
+    images = torch.cat([torch.randn(2, 3, SIZE, SIZE), 0.3 * torch.rand(1, 3, SIZE, SIZE) - 1])
+    with torch.no_grad():
+        ours = loaded.module(images)
+    assert relative_error(ours, output_of(theirs, images)) < 2e-5
+    assert loaded.spec.num_classes == ours.shape[1]
+
+
+def test_what_came_along_is_told() -> None:
+    loaded = load_module(Around(lambda m, x: m.net(m.scale(x)).softmax(1), net=network(), scale=Normalise()))
+    assert around(loaded.module) == {"before": ["mul", "add"], "behind": ["softmax"]}
+    assert "the whole Around is converted: the EfficientViT, before it mul, add and behind it softmax" in loaded.notes
+    assert any("scales its input by itself" in note for note in loaded.notes)
+    assert gives_probabilities(loaded.module)
+
+
+def test_constants_go_into_the_layers_beside_them() -> None:
+    head = nn.Sequential(nn.BatchNorm1d(192), nn.Linear(192, 4), nn.BatchNorm1d(4))
+    loaded = load_module(nn.Sequential(network(classes=0), randomise(head)))
+    assert around(loaded.module) == {"before": [], "behind": ["linear"]}
+
+
+def test_plain_modules_have_nothing_around_them() -> None:
+    for module in (network(), Around(lambda m, x: {"logits": m.net(x)}, net=network())):
+        assert not isinstance(load_module(module).module, Surrounded)
+
+
+def without_forward(**modules: nn.Module) -> nn.Module:
+    class Training(nn.Module):
+        """As Lightning modules are that leave the calls to their steps."""
+
+    module = Training()
+    for name, child in modules.items():
+        module.add_module(name, child)
+    return module
+
+
+def nested(**modules: nn.Module) -> nn.Module:
+    return Around(lambda m, x: m.net(x)["logits"], net=Around(lambda m, x: {"logits": m.net(x), "other": x}, **modules))
+
+
+REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "two heads": (
+        lambda: Around(
+            lambda m, x: {"colour": m.colour(m.net(x)), "kind": m.kind(m.net(x))},
+            net=network(classes=0),
+            colour=nn.Linear(192, 4),
+            kind=nn.Linear(192, 3),
+        ),
+        r"2 outputs: colour \(1, 4\), kind \(1, 3\); outside the EfficientViT lie colour\.weight, .*kind\.bias",
+    ),
+    "mirrored average": (
+        lambda: Around(lambda m, x: (m.net(x) + m.net(x.flip(3))) / 2, net=network()),
+        "calls the EfficientViT 2 times",
+    ),
+    "average in a batch": (
+        lambda: Around(lambda m, x: m.net(torch.cat([x, x.flip(3)])).mean(0, keepdim=True), net=network()),
+        r"tensor of shape \(2, 3, 64, 64\)",
+    ),
+    "a decoder": (
+        lambda: Around(
+            lambda m, x: m.head(m.net.forward_intermediates(x)[1][0].mean((2, 3))),
+            net=network(classes=0),
+            head=nn.Linear(64, 4),
+        ),
+        "stages one by one, which are features from within",
+    ),
+    "the image beside it": (
+        lambda: Around(
+            lambda m, x: m.net(x) + m.colour(x.mean((2, 3))),
+            net=network(),
+            colour=nn.Linear(3, 5),
+        ),
+        "goes round the EfficientViT: add also reads the image; outside .* colour",
+    ),
+    "a decision": (
+        lambda: Around(lambda m, x: m.net(x / 255 if x.max() > 1 else x), net=network()),
+        "no fixed sequence",
+    ),
+    "the class": (lambda: Around(lambda m, x: m.net(x).argmax(1), net=network()), "calls argmax"),
+    "no batch": (lambda: Around(lambda m, x: m.net(x).squeeze(), net=network()), r"returns \(5,\) for one image"),
+    "another size": (
+        lambda: Around(lambda m, x: m.net(F.interpolate(x, (96, 96))), net=network("efficientvit_b0")),
+        r"shape \(1, 3, 96, 96\) for an image of 64x64",
+    ),
+    "max pooling": (
+        lambda: Around(lambda m, x: F.adaptive_max_pool2d(features(m)(x), 1).flatten(1), net=network()),
+        "calls adaptive_max_pool2d",
+    ),
+    "noise": (lambda: Around(lambda m, x: m.net(x + torch.randn_like(x)), net=network()), "calls randn_like"),
+    "autocast": (
+        lambda: Around(torch.autocast("cpu", torch.bfloat16)(lambda m, x: m.net(x)), net=network()),
+        "region of its own: wrap_with_autocast",
+    ),
+    "a state": (lambda: Counting(), "changes .*calls"),
+    "a head that nothing calls": (
+        lambda: without_forward(model=network(classes=0), head=nn.Linear(192, 4)),
+        "without a forward of its own, with head.weight, head.bias beside 'model'",
+    ),
+    "no call": (
+        lambda: Around(lambda m, x: m.other(x), net=network(), other=nn.Flatten()),
+        "does not call the EfficientViT",
+    ),
+    "two networks": (lambda: nn.Sequential(network(), network()), "2 networks"),
+}
+
+
+class Counting(nn.Module):
+    """Remembers how often it was called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = network()
+        self.register_buffer("calls", torch.zeros(1))
+
+    calls: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls.add_(1)
+        out: Tensor = self.net(x) * self.calls
+        return out
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_cannot_be_written_is_refused_by_name(kind: str) -> None:
+    make, message = REFUSED[kind]
+    with pytest.raises(CheckpointError, match=message):
+        load_module(make())
+
+
+def test_training_parameters_are_left_out_with_a_note() -> None:
+    loaded = load_module(without_forward(model=network(), criterion=nn.Linear(2, 2)))
+    assert "left out criterion.weight, criterion.bias: parameters for training" in loaded.notes
+
+
+@pytest.mark.parametrize(("name", "width"), [("efficientvit_m0", 192), ("efficientvit_b0", 1280)])
+def test_a_network_without_classes_gives_features(name: str, width: int) -> None:
+    theirs = network(name, classes=0)
+    spec = load_module(theirs).spec
+    assert (spec.task, spec.num_classes) == (Task.FEATURES, width)
+    assert load_module(nn.Sequential(theirs, nn.Linear(width, 3))).spec.task is Task.CLASSIFICATION
+
+
+def weight_norm(module: nn.Module) -> None:
+    nn.utils.weight_norm(module)  # type: ignore[no-untyped-call]  # torch's older one
+
+
+def halved(module: nn.Module) -> None:
+    prune.l1_unstructured(module, "weight", 0.5)  # type: ignore[no-untyped-call]  # torch's own
+
+
+@pytest.mark.parametrize("bake", [parametrizations.weight_norm, parametrizations.orthogonal, weight_norm, halved])
+@pytest.mark.parametrize("place", ["head.linear", "stages.0.blocks.0.ffn0.m.pw1.conv", "patch_embed.conv1.conv"])
+def test_computed_weights_are_baked(bake: Callable[[nn.Module], object], place: str) -> None:
+    theirs = network()
+    bake(theirs.get_submodule(place))
+    theirs.eval()
+    images = torch.randn(2, 3, SIZE, SIZE)
+    with torch.no_grad():
+        before = theirs(images)
+        assert relative_error(load_module(theirs).module(images), before) < 1e-5
+        assert torch.equal(theirs(images), before)  # still with its parametrization
+
+
+def test_another_size_is_traced_again() -> None:
+    theirs = Around(lambda m, x: m.net(x - x.mean((1, 2, 3), keepdim=True)).softmax(1), net=network("efficientvit_b0"))
+    loaded = load_module(theirs, size=(96, 128))
+    images = torch.randn(2, 3, 96, 128)
+    with torch.no_grad():
+        assert relative_error(loaded.module(images), output_of(theirs, images)) < 1e-5
