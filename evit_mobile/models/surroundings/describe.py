@@ -29,7 +29,7 @@ def account(reference: nn.Module, original: nn.Module) -> tuple[str, ...]:
     notes: tuple[str, ...] = (f"the whole {name} is converted: the EfficientViT, {' and '.join(parts)}",)
     if set(before) & {"add", "mul"}:
         notes += (
-            f"the {name} scales its input by itself: pixels reach it as the preprocessing says, which must give what it was trained with",
+            f"the {name} scales its input by itself: what its images must be is for you to say; they reach it as the preprocessing says",
         )
     return notes
 
@@ -72,6 +72,11 @@ def has_layers(reference: nn.Module) -> bool:
 def keeps_classes(reference: nn.Module) -> bool:
     """Whether the outputs are the network's own, one by one: only scaled, or as probabilities."""
     return not isinstance(reference, Surrounded) or CHOOSING.isdisjoint(sequence(reference.behind))
+
+
+def keeps_images(reference: nn.Module) -> bool:
+    """Whether the network gets the images that the module is given."""
+    return not isinstance(reference, Surrounded) or not sequence(reference.before)
 
 
 def gives_probabilities(reference: nn.Module) -> bool:

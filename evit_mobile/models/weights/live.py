@@ -19,7 +19,7 @@ from evit_mobile.models.mit import EfficientViTMit
 from evit_mobile.models.msra import PATCH_STRIDE, EfficientViTMsra
 from evit_mobile.models.surroundings import Surrounded
 from evit_mobile.models.surroundings.baked import baked
-from evit_mobile.models.surroundings.describe import account, has_layers, keeps_classes
+from evit_mobile.models.surroundings.describe import account, has_layers, keeps_classes, keeps_images
 from evit_mobile.models.surroundings.leaf import NotCalledError, standing_in
 from evit_mobile.models.surroundings.naming import named
 from evit_mobile.models.surroundings.outermost import outermost
@@ -30,7 +30,7 @@ from evit_mobile.models.weights.distilled import merge_distilled_head
 from evit_mobile.models.weights.layouts import Layout, find_layout
 from evit_mobile.models.weights.load import LoadedModel
 from evit_mobile.models.weights.match import Match, match_any
-from evit_mobile.models.weights.stated import module_places, read_stated
+from evit_mobile.models.weights.stated import Stated, module_places, read_stated
 from evit_mobile.models.weights.template import Part
 from evit_mobile.models.weights.unwrap import StateDict, as_size
 from evit_mobile.spec import MitArchitecture, ModelSpec, Task
@@ -91,9 +91,7 @@ def load_module(module: nn.Module, *, model: str | None = None, size: tuple[int,
         source="module",
         keys=len(reference.state_dict()),
         sha256=digest(reference),
-        stated=read_stated(
-            module_places(origin.passed, None if keeps_classes(reference) else origin.network), classes=spec.num_classes
-        ),
+        stated=stated_with(origin, reference, spec.num_classes),
         notes=(*origin.notes, *account(reference, origin.module)),
         original=origin.passed,
     )
@@ -108,6 +106,15 @@ def digest(reference: nn.Module) -> str:
     for part in reference.children() if isinstance(reference, Surrounded) else ():
         found.update(str(getattr(part, "code", "")).encode())
     return found.hexdigest()
+
+
+def stated_with(origin: Origin, reference: nn.Module, classes: int) -> Stated:
+    """What the module states of its classes and its images. What the network within states holds for its own: not where the module gives
+    it other images than it takes, or makes other classes of its own.
+    """
+    everywhere, around = module_places(origin.passed), module_places(origin.passed, apart_from=origin.network)
+    found = read_stated(everywhere if keeps_classes(reference) else around, classes=classes)
+    return replace(found, places=everywhere if keeps_images(reference) else around)
 
 
 def examine(module: nn.Module) -> Origin:
