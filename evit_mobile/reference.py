@@ -228,7 +228,7 @@ def at_size(reference: Reference, size: Size) -> Reference:
         return reference
     if reference.original is not None:
         loaded = load_module(reference.original, size=size)
-        return replace(reference, spec=loaded.spec, module=loaded.module)
+        return replace(reference, spec=replace(reference.spec, size=size), module=loaded.module)
     spec = replace(reference.spec, size=size)
     with torch.device("meta"):
         module = build_model(spec)

@@ -19,10 +19,12 @@ from evit_mobile.errors import CheckpointError
 def baked(module: nn.Module) -> nn.Module:
     """A copy of `module` in fp32 and eval mode on the CPU; `module` is left as it is. Raises CheckpointError."""
     try:
-        private = copy.deepcopy(module, computed_tensors(module)).float().cpu().eval().requires_grad_(False)
+        private = copy.deepcopy(module, computed_tensors(module)).float().cpu().eval().requires_grad_()
         private = unwrapped(private)
-        for child in list(private.modules()):
-            bake(child)
+        with torch.inference_mode(False), torch.enable_grad():
+            for child in list(private.modules()):
+                bake(child)
+        private.requires_grad_(False)
     except Exception as error:  # the user's classes may fail in any way
         raise CheckpointError(
             got=f"a {type(module).__name__} that cannot be copied: {error}",
@@ -64,9 +66,10 @@ def wrapped_by(module: nn.Module) -> nn.Module | None:
 
 
 def bake(module: nn.Module) -> None:
-    """Makes each weight of `module` the parameter that its parametrization, norm or mask gives."""
+    """Makes each weight of `module`, whose parameters have gradients, the parameter that its parametrization, norm or mask gives."""
     if parametrize.is_parametrized(module):
         assert isinstance(module.parametrizations, nn.ModuleDict)
+        own_class(module)
         for name in list(module.parametrizations):
             parametrize.remove_parametrizations(module, name, leave_parametrized=True)
     for hook in list(module._forward_pre_hooks.values()):
@@ -76,5 +79,10 @@ def bake(module: nn.Module) -> None:
             remove_spectral_norm(module, hook.name)
         elif isinstance(hook, prune.BasePruningMethod):
             prune.remove(module, hook._tensor_name)  # type: ignore[no-untyped-call]  # torch's own
-    module.requires_grad_(False)
-    assert all(not parameter.requires_grad for parameter in module.parameters()), torch.__version__
+
+
+def own_class(module: nn.Module) -> None:
+    """Gives `module` a class like its own: parametrizations are properties of a class that deepcopy leaves with the user's module."""
+    kind = type(module)
+    namespace = {name: value for name, value in vars(kind).items() if name not in ("__dict__", "__weakref__")}
+    module.__class__ = type(kind.__name__, kind.__bases__, namespace)

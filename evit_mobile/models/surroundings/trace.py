@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch._ops import HigherOrderOperator
+from torch._ops import HigherOrderOperator, OpOverload
 from torch.export import ExportedProgram
-from torch.fx import GraphModule
+from torch.fx import GraphModule, Node
 
 from evit_mobile.errors import CheckpointError
 from evit_mobile.models.surroundings.cut import Section, intermediate, split
@@ -41,16 +41,22 @@ def traced(module: nn.Module, size: tuple[int, int], standing_in: Callable[[], A
         program = exported(OneOutput(module), torch.zeros(1, 3, *size), name)
     if not any(node.target is NETWORK for node in program.graph.nodes):
         raise not_called(program, name)
-    if changed := program.graph_signature.buffers_to_mutate.values():
+    whole = program.module(check_guards=False)
+    assert isinstance(whole, GraphModule)
+    if changed := [str(node.args[0].target) for node in whole.graph.nodes if changes_state(node)]:
         raise CheckpointError(
-            got=f"a {name} whose forward changes {named(list(changed))}",
+            got=f"a {name} whose forward changes {named([path.removeprefix('module.') for path in changed])}",
             allowed="a forward that leaves the module as it is in eval mode",
             do="make it keep its state in training only",
         )
-    whole = program.module(check_guards=False)
-    assert isinstance(whole, GraphModule)
     places = {str(node.target): place(node) for node in whole.graph.nodes}
     return Traced(*(module_of(section, name, places) for section in split(whole, name, size)))
+
+
+def changes_state(node: Node) -> bool:
+    """Whether an operation works in place on a buffer of the module."""
+    mutable = isinstance(node.target, OpOverload) and node.target._schema.is_mutable
+    return mutable and isinstance(node.args[0], Node) and node.args[0].op == "get_attr"
 
 
 def module_of(section: Section, name: str, places: Mapping[str, str]) -> nn.Module:

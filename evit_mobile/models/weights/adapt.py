@@ -22,6 +22,8 @@ NAMED = 5
 GREY = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in Pillow's grey (ITU-R 601-2 luma)."""
 
+GREY_NOTE = "takes 1 channel, the grey of an image: its first convolution is spread over RGB (0.299, 0.587, 0.114)"
+
 
 def without_training(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """`state` without the keys of its training, and a remark that names them."""

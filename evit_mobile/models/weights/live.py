@@ -25,10 +25,11 @@ from evit_mobile.models.surroundings.naming import named
 from evit_mobile.models.surroundings.outermost import outermost
 from evit_mobile.models.surroundings.outputs import OneOutput
 from evit_mobile.models.surroundings.trace import traced
-from evit_mobile.models.weights.assemble import assemble, target_spec, trained_size
+from evit_mobile.models.weights.adapt import GREY_NOTE, TRAINING, taking_rgb
+from evit_mobile.models.weights.assemble import TrainedSize, assemble, target_spec, trained_size
 from evit_mobile.models.weights.distilled import merge_distilled_head
 from evit_mobile.models.weights.layouts import Layout, find_layout
-from evit_mobile.models.weights.load import LoadedModel
+from evit_mobile.models.weights.load import LoadedModel, width_notes
 from evit_mobile.models.weights.match import Match, match_any
 from evit_mobile.models.weights.stated import Stated, module_places, read_stated
 from evit_mobile.models.weights.template import Part
@@ -52,17 +53,18 @@ class Origin:
     network: nn.Module
     layout: Layout
     state: StateDict
+    grey: bool
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A reference that gives what the module gives; `compared` is the size that it was compared at."""
+    """A reference that gives what the module gives."""
 
     match: Match
     spec: ModelSpec
     module: nn.Module
-    trained: tuple[int, int]
+    trained: TrainedSize
 
 
 def load_module(module: nn.Module, *, model: str | None = None, size: tuple[int, int] | None = None) -> LoadedModel:
@@ -78,10 +80,9 @@ def load_module(module: nn.Module, *, model: str | None = None, size: tuple[int,
     origin = examine(module)
     found = recognised(origin, model)
     spec, reference = found.spec, found.module
-    if size is not None and size != found.trained:
-        spec = replace(
-            _spec(origin, found.match, found.trained, size), num_classes=spec.num_classes, output=spec.output
-        )
+    if size is not None and size != found.trained.size:
+        resized = _spec(origin, found.match, found.trained.size, size)
+        spec = replace(resized, num_classes=spec.num_classes, output=spec.output, grey=spec.grey)
         reference = build(origin, found.match, spec)
     own = isinstance(origin.network, EfficientViTMit | EfficientViTMsra)
     return LoadedModel(
@@ -92,7 +93,12 @@ def load_module(module: nn.Module, *, model: str | None = None, size: tuple[int,
         keys=len(reference.state_dict()),
         sha256=digest(reference),
         stated=stated_with(origin, reference, spec.num_classes),
-        notes=(*origin.notes, *account(reference, origin.module)),
+        notes=(
+            *origin.notes,
+            *width_notes(spec),
+            found.trained.note_at(spec),
+            *account(reference, origin.module),
+        ),
         original=origin.passed,
     )
 
@@ -121,10 +127,26 @@ def examine(module: nn.Module) -> Origin:
     """The module's private copy and the one EfficientViT in it. Raises CheckpointError where there is none or several."""
     private = baked(module)
     layout, prefix = find_layout(name for name, _ in private.named_parameters())
-    module, prefix, left = outermost(private, prefix)
+    module, prefix, left = outermost(private, prefix, TRAINING)
     network = module.get_submodule(prefix.rstrip("."))
+    grey = colour(network, layout)
+    left += (GREY_NOTE,) if grey else ()
     state, notes = merge_distilled_head(layout, network.state_dict())
-    return Origin(passed=private, module=module, network=network, layout=layout, state=state, notes=(*left, *notes))
+    return Origin(
+        passed=private, module=module, network=network, layout=layout, state=state, grey=grey, notes=(*left, *notes)
+    )
+
+
+def colour(network: nn.Module, layout: Layout) -> bool:
+    """Gives a network of the private copy that takes 1 channel a first convolution for RGB, and tells whether it took 1."""
+    state = network.state_dict()
+    taken, grey = taking_rgb(layout, state)
+    for key in (first for first in layout.first if grey and first in state):
+        convolution = network.get_submodule(key.removesuffix(".weight"))
+        assert isinstance(convolution, nn.Conv2d)
+        convolution.weight = nn.Parameter(taken[key], requires_grad=False)
+        convolution.in_channels = 3
+    return grey
 
 
 def recognised(origin: Origin, model: str | None) -> Found:
@@ -174,10 +196,10 @@ def compared(origin: Origin, match: Match) -> Found:
     """The reference for one match, if it gives what the module gives. Raises CheckpointError where it does not, NotCalledError."""
     native = _native_size(origin.network)
     usable = native if native is not None and all(side % 32 == 0 for side in native) else None
-    trained = trained_size(match, origin.state, usable).size
+    trained = trained_size(match, origin.state, usable)
     dense = match.template.spec.task is not Task.CLASSIFICATION
-    size = DENSE_SIZE if dense else (native or trained)
-    spec = _spec(origin, match, trained, None)
+    size = DENSE_SIZE if dense else (native or trained.size)
+    spec = _spec(origin, match, trained.size, None)
     reference = build(origin, match, spec, size)
     classes, task = 0, match.template.spec.task
     for offset, spread in INPUTS:
@@ -186,7 +208,8 @@ def compared(origin: Origin, match: Match) -> Found:
         task = task_of(theirs, reference, match)
         classes = theirs.shape[1]
         compare(run(reference, image), theirs, spec)
-    spec = replace(spec, num_classes=classes, output=None if task is match.template.spec.task else task)
+    output = None if task is match.template.spec.task else task
+    spec = replace(spec, num_classes=classes, output=output, grey=origin.grey)
     return Found(match=match, spec=spec, module=reference, trained=trained)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from converters.files import sha256
 from evit_mobile.errors import CheckpointError
 from evit_mobile.findings import Recovery
-from evit_mobile.models.weights.adapt import taking_rgb, without_training
+from evit_mobile.models.weights.adapt import GREY_NOTE, taking_rgb, without_training
 from evit_mobile.models.weights.assemble import assemble, class_count, target_spec, trained_size
 from evit_mobile.models.weights.bake import bake
 from evit_mobile.models.weights.distilled import merge_distilled_head
@@ -79,9 +79,7 @@ def recognise(state: Mapping[str, Tensor], *, model: str | None) -> Recognised:
     match = match_any(layout, taken, model)
     notes += [*head_notes, *width_notes(match.template.spec)]
     if grey:
-        notes.append(
-            "takes 1 channel, the grey of an image: its first convolution is spread over RGB (0.299, 0.587, 0.114)"
-        )
+        notes.append(GREY_NOTE)
     return Recognised(layout=layout, state=taken, match=match, grey=grey, notes=tuple(notes))
 
 

@@ -64,6 +64,11 @@ class Template:
 HEAD = "head"
 
 
+def in_head(name: str) -> bool:
+    """Whether a name, ours or any origin's, belongs to the head."""
+    return name.startswith(f"{HEAD}.")
+
+
 def last_layer(spec: ModelSpec) -> str:
     """Path of what gives a classifier's logits, with the norm before it where the two are a pair."""
     return HEAD if isinstance(spec.architecture, MsraArchitecture) else f"{HEAD}.classifier.4"

@@ -210,7 +210,7 @@ def test_what_cannot_be_written_is_refused_by_name(kind: str) -> None:
 
 def test_training_parameters_are_left_out_with_a_note() -> None:
     loaded = load_module(without_forward(model=network(), criterion=nn.Linear(2, 2)))
-    assert "left out criterion.weight, criterion.bias: parameters for training" in loaded.notes
+    assert "left out criterion.weight, criterion.bias: of the training, not of the network" in loaded.notes
 
 
 @pytest.mark.parametrize(("name", "width"), [("efficientvit_m0", 192), ("efficientvit_b0", 1280)])
