@@ -116,9 +116,8 @@ def validate(
     report: Report = silent,
 ) -> FolderValidation:
     """Judges an artefact, or every artefact of a folder, again: the bytes on disk against the manifest and the reference; and the
-    golden vectors beside them. `labels` is a file with the names of the classes, in place of the manifest's; `weights` is where the
-    reference's are, if not where the manifest says; `model` is the live module that was converted, which no file holds. `on` and
-    `allow_few` are as in `ConvertRequest`.
+    golden vectors beside them. `labels` is a file with the names of the classes, in place of the manifest's; `model` is the live
+    module that was converted, which no file holds. `on` and `allow_few` are as in `ConvertRequest`.
 
     Raises ArtefactError when there is no manifest or no such artefact in it, UsageError when the reference's weights
     cannot be found or a runtime is too old, DataError when the images cannot.
