@@ -69,7 +69,7 @@ class Output:
 def output_of(module: nn.Module, x: Tensor) -> Tensor:
     """What a wrapper gives for images (B, 3, H, W), one by one: the tensor in whatever it returns."""
     with torch.no_grad():
-        return torch.cat([_tensor(module(image)) for image in torch.split(x, 1)])
+        return torch.cat([_tensor(module(image.clone())) for image in torch.split(x, 1)])
 
 
 def _tensor(output: Any) -> Tensor:
