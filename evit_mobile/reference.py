@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.fx import GraphModule
 
 from calib.sources.bundled import bundled_class_names
 from calib.stated.statement import DEFAULT, Decision, Statement, decide
@@ -17,6 +18,7 @@ from evit_mobile.errors import UsageError
 from evit_mobile.findings import Recovery
 from evit_mobile.models import build_model
 from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoint
+from evit_mobile.models.surroundings.describe import gives_probabilities
 from evit_mobile.models.weights import LoadedModel, is_hub_reference, load_checkpoint, load_hub, load_module
 from evit_mobile.models.weights.assemble import resized_bias_table
 from evit_mobile.models.weights.template import BIAS_TABLE
@@ -70,6 +72,11 @@ class Reference:
         default = preprocess_for(self.spec, bundled=not own)
         decision = decide(default, self.statements, DEFAULT if own else f"the {self.lineage} weights")
         return for_grey(decision) if self.spec.grey else decision
+
+    @property
+    def ends_in(self) -> str | None:
+        """The softmax or sigmoid that a live module ends in, whose outputs are probabilities and no logits; None for any other."""
+        return gives_probabilities(self.module)
 
     @property
     def learned(self) -> tuple[str, ...]:
@@ -147,6 +154,8 @@ def weights_digest(module: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    for part in (part for part in module.modules() if isinstance(part, GraphModule)):
+        digest.update(part.code.encode())
     return digest.hexdigest()
 
 

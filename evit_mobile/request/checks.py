@@ -237,6 +237,7 @@ def check_model(request: ConvertRequest, reference: Reference) -> None:
     """
     _ = reference.preprocessing
     check_task(request, reference.spec)
+    check_logits(request, reference)
     check_integers(reference.spec.variation, request.precision)
     check_images(reference, request.calib, request.precision, request.variation)
 
@@ -282,6 +283,16 @@ def check_class_output(
             else f"--class-output with {found} {kind} names for the {spec.num_classes} classes",
             allowed="--class-output with a name for each class",
             do="pass --labels FILE or images in a folder per class, or leave --class-output out",
+        )
+
+
+def check_logits(request: ConvertRequest, reference: Reference) -> None:
+    """Raises UsageError for `--class-output` of a live module whose outputs are probabilities already."""
+    if request.class_output and (last := reference.ends_in):
+        raise UsageError(
+            got=f"--class-output for a module that ends in {last}",
+            allowed="--class-output for logits, of which the file makes probabilities itself",
+            do=f"pass the module without its {last}, or leave --class-output out",
         )
 
 

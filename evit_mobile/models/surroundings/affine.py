@@ -32,14 +32,33 @@ class Affine:
 
 def fold_affine(module: GraphModule) -> None:
     """Rewrites the graph in place, the same function to fp32 rounding."""
+    while fold_one(module):
+        module.graph.eliminate_dead_code()
+    forms = affine_nodes(module)
+    for node, form in forms.items():
+        if is_last(node, forms):
+            node.replace_all_uses_with(written(module, node, form), delete_user_cb=lambda user: user not in forms)
+    module.graph.eliminate_dead_code()
+
+
+def fold_one(module: GraphModule) -> bool:
+    """Puts one row of sums and products into the layers beside it; False where there is none left to put anywhere."""
+    forms = affine_nodes(module)
+    return any(is_last(node, forms) and into_layers(module, node, form) for node, form in forms.items())
+
+
+def affine_nodes(module: GraphModule) -> dict[Node, Affine]:
+    """What every sum and product with constants makes of what the row of them begins with."""
     forms: dict[Node, Affine] = {}
     for node in module.graph.nodes:
         if (found := affine_of(module, node)) is not None:
             forms[node] = composed(forms, found)
-    for node, form in forms.items():
-        if any(user not in forms for user in node.users) and not into_layers(module, node, form):
-            node.replace_all_uses_with(written(module, node, form), delete_user_cb=lambda user: user not in forms)
-    module.graph.eliminate_dead_code()
+    return forms
+
+
+def is_last(node: Node, forms: dict[Node, Affine]) -> bool:
+    """Whether something else than the row goes on from the node."""
+    return any(user not in forms for user in node.users)
 
 
 def affine_of(module: GraphModule, node: Node) -> Affine | None:

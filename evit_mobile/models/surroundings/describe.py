@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import nn
 from torch.fx import GraphModule
@@ -79,7 +77,7 @@ def keeps_images(reference: nn.Module) -> bool:
     return not isinstance(reference, Surrounded) or not sequence(reference.before)
 
 
-def gives_probabilities(reference: nn.Module) -> bool:
-    """Whether a softmax over the classes comes last."""
-    names: Sequence[str] = sequence(reference.behind) if isinstance(reference, Surrounded) else ()
-    return bool(names) and names[-1] in ("softmax", "_softmax")
+def gives_probabilities(reference: nn.Module) -> str | None:
+    """The softmax or sigmoid that comes last; None where it is neither."""
+    names = sequence(reference.behind) if isinstance(reference, Surrounded) else []
+    return names[-1] if names and names[-1] in ("softmax", "sigmoid") else None

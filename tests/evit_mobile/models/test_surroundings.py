@@ -91,7 +91,7 @@ def test_what_came_along_is_told() -> None:
     assert around(loaded.module) == {"before": ["mul", "add"], "behind": ["softmax"]}
     assert "the whole Around is converted: the EfficientViT, before it mul, add and behind it softmax" in loaded.notes
     assert any("scales its input by itself" in note for note in loaded.notes)
-    assert gives_probabilities(loaded.module)
+    assert gives_probabilities(loaded.module) == "softmax"
 
 
 def test_constants_go_into_the_layers_beside_them() -> None:

@@ -25,7 +25,6 @@ def test_timm_module_loads_with_the_same_outputs(name: str) -> None:
     theirs = fresh(name)
     loaded = load_module(theirs)
     assert (loaded.origin, loaded.source, loaded.spec.num_classes) == ("timm", "module", 5)
-    assert loaded.sha256 == load_module(theirs).sha256 != load_module(fresh(name, num_classes=4)).sha256
     image = torch.randn(1, 3, 224, 224)
     with torch.no_grad():
         assert relative_error(loaded.module(image), theirs(image)) < 1e-5
