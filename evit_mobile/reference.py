@@ -21,7 +21,7 @@ from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoin
 from evit_mobile.models.surroundings.describe import gives_probabilities
 from evit_mobile.models.weights import LoadedModel, is_hub_reference, load_checkpoint, load_hub, load_module
 from evit_mobile.models.weights.assemble import resized_bias_table
-from evit_mobile.models.weights.template import BIAS_TABLE
+from evit_mobile.models.weights.template import BIAS_TABLE, Part, only
 from evit_mobile.preprocessing import (
     AS_STATED,
     PreprocessOptions,
@@ -240,7 +240,7 @@ def at_size(reference: Reference, size: Size) -> Reference:
         return replace(reference, spec=replace(reference.spec, size=size), module=loaded.module)
     spec = replace(reference.spec, size=size)
     with torch.device("meta"):
-        module = build_model(spec)
+        module = only(build_model(spec), spec, part_of(reference))
     antialias = reference.origin != "msra"
     expected = module.state_dict()
     state = {
@@ -251,6 +251,13 @@ def at_size(reference: Reference, size: Size) -> Reference:
     }
     module.load_state_dict(state, assign=True)
     return replace(reference, spec=spec, module=module.eval())
+
+
+def part_of(reference: Reference) -> Part:
+    """How much of its variant a reference from a file is."""
+    if reference.spec.output is not Task.FEATURES:
+        return Part.WHOLE
+    return Part.TRUNK if isinstance(reference.module, nn.Sequential) else Part.EMBEDDING
 
 
 def with_task(reference: Reference, task: Task | None) -> Reference:

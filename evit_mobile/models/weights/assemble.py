@@ -15,7 +15,7 @@ from evit_mobile.models.build import build_model
 from evit_mobile.models.msra import PATCH_STRIDE, attention_bias_index, window_resolutions
 from evit_mobile.models.weights.layouts import Layout
 from evit_mobile.models.weights.match import Match
-from evit_mobile.models.weights.template import BATCH_COUNT, BIAS_INDEX, BIAS_TABLE, only
+from evit_mobile.models.weights.template import BATCH_COUNT, BIAS_INDEX, BIAS_TABLE, Part, only
 from evit_mobile.spec import ModelSpec, MsraArchitecture
 
 FLOAT_TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -43,7 +43,8 @@ class TrainedSize:
 def class_count(match: Match, state: Mapping[str, Tensor], asked: int | None) -> int:
     """Classes of the last layer, for features their channels. Raises CheckpointError when it contradicts itself or `asked`."""
     if match.template.classifier is None:
-        classes = match.template.spec.num_classes
+        template = match.template
+        classes = template.spec.num_classes if template.part is Part.WHOLE else template.features
         if asked is not None and asked != classes:
             raise CheckpointError(
                 got=f"--num-classes {asked} for {match.template.spec.name}, which gives {classes} features",

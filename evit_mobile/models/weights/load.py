@@ -18,12 +18,12 @@ from evit_mobile.models.weights.bake import bake
 from evit_mobile.models.weights.distilled import merge_distilled_head
 from evit_mobile.models.weights.files import read_file
 from evit_mobile.models.weights.layouts import Layout, find_layout
-from evit_mobile.models.weights.match import Match, match_any
+from evit_mobile.models.weights.match import Match, match_most
 from evit_mobile.models.weights.recovered import check_request, match_recovered, read_recovery
 from evit_mobile.models.weights.stated import NOTHING, Stated, file_places, read_stated
-from evit_mobile.models.weights.template import BATCH_COUNT
+from evit_mobile.models.weights.template import BATCH_COUNT, Part
 from evit_mobile.models.weights.unwrap import unwrap
-from evit_mobile.spec import MODELS, ModelSpec
+from evit_mobile.spec import MODELS, ModelSpec, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,13 @@ class Recognised:
     notes: tuple[str, ...]
 
 
+PART_NOTES: dict[Part, tuple[str, ...]] = {
+    Part.WHOLE: (),
+    Part.EMBEDDING: ("no layer for logits in the file: gives the features before it",),
+    Part.TRUNK: ("no head in the file: gives the last stage's features",),
+}
+
+
 def recognise(state: Mapping[str, Tensor], *, model: str | None) -> Recognised:
     """Finds origin, prefix and variant. Raises CheckpointError when `state` is of none, or not of `model`."""
     state, baked_notes = bake(state)
@@ -76,8 +83,8 @@ def recognise(state: Mapping[str, Tensor], *, model: str | None) -> Recognised:
         )
     merged, head_notes = merge_distilled_head(layout, stripped)
     taken, grey = taking_rgb(layout, merged)
-    match = match_any(layout, taken, model)
-    notes += [*head_notes, *width_notes(match.template.spec)]
+    match = match_most(layout, taken, model)
+    notes += [*head_notes, *width_notes(match.template.spec), *PART_NOTES[match.template.part]]
     if grey:
         notes.append(GREY_NOTE)
     return Recognised(layout=layout, state=taken, match=match, grey=grey, notes=tuple(notes))
@@ -117,7 +124,8 @@ def load_checkpoint(
     stated = read_stated(file_places(tree, path), classes=classes)
     trained = trained_size(found.match, found.state, stated.size)
     spec = target_spec(found.match.template.spec, found.layout, trained=trained.size, asked=size, classes=classes)
-    spec = replace(spec, grey=found.grey)
+    headless = found.match.template.part is not Part.WHOLE
+    spec = replace(spec, grey=found.grey, output=Task.FEATURES if headless else None)
     module = assemble(found.match, found.layout, found.state, spec)
     return LoadedModel(
         spec=spec,

@@ -121,6 +121,33 @@ def match_any(layout: Layout, state: Mapping[str, Tensor], model: str | None, *,
     return pruned
 
 
+def match_most(layout: Layout, state: Mapping[str, Tensor], model: str | None) -> Match:
+    """The variant that `state` is of, or all of it but the layer for the logits, or its trunk; with nothing else in `state`.
+
+    Raises CheckpointError as `match_any`.
+    """
+    try:
+        return match_any(layout, state, model)
+    except CheckpointError:
+        for part in (Part.EMBEDDING, Part.TRUNK):
+            found = match_part(layout, state, model, part)
+            if found is not None:
+                return found
+        raise
+
+
+def match_part(layout: Layout, state: Mapping[str, Tensor], model: str | None, part: Part) -> Match | None:
+    """The variant that `state` is that part of, and nothing else; None where there is none."""
+    inside = tuple(f"{path}." for path in layout.trunk) or ("",)
+    if part is Part.TRUNK and not all(key.startswith(inside) for key in state):
+        return None
+    try:
+        found = match_any(layout, state, model, part=part)
+    except CheckpointError:
+        return None
+    return found if found.template.part is part else None
+
+
 def with_own_widths(matches: Iterable[Match], layout: Layout, state: Mapping[str, Tensor]) -> Match | None:
     """The match of a variant whose names fit and whose shapes are those of other widths; None where there is none."""
     for match in sorted(matches, key=lambda match: match.faults):

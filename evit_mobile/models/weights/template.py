@@ -51,6 +51,15 @@ class Template:
         classes = architecture.widths[-1] if features else self.spec.num_classes
         return template_of(replace(self.spec, architecture=architecture, num_classes=classes)).only(self.part)
 
+    @property
+    def features(self) -> int:
+        """Channels of what a part gives that has no layer for logits."""
+        architecture = self.spec.architecture
+        if self.part is Part.EMBEDDING and isinstance(architecture, MitArchitecture):
+            assert isinstance(architecture.head, tuple)
+            return architecture.head[1]
+        return architecture.widths[-1]
+
     def only(self, part: Part) -> Template:
         """The template of a part of the network."""
         if part is Part.WHOLE or self.classifier is None:

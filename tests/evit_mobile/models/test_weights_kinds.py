@@ -19,7 +19,7 @@ from evit_mobile.models.complexity import count_parameters
 from evit_mobile.models.weights import LoadedModel, load_checkpoint
 from evit_mobile.models.weights.layouts import LAYOUTS
 from evit_mobile.recovery.procedure import varied_spec
-from evit_mobile.reference import load_reference, reload_reference, with_task
+from evit_mobile.reference import at_size, load_reference, reload_reference, with_task
 from evit_mobile.spec import MODELS, MitArchitecture, MsraArchitecture, Task, Variation
 
 State = dict[str, Tensor]
@@ -253,6 +253,58 @@ def test_a_change_of_function_starts_from_published_widths(tmp_path: Path) -> No
     reference = load_reference(None, weights=tmp_path / "weights.pth")
     with pytest.raises(UsageError, match="pruned widths"):
         varied_spec(reference, Variation.RELU_ATTENTION)
+
+
+# ---- without a head ----
+
+
+def trunk(model: nn.Module, image: Tensor) -> Tensor:
+    features: Tensor = model.forward_features(image)  # type: ignore[operator]  # timm's
+    return features
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "shape"),
+    [
+        ("efficientvit_m0", {"num_classes": 0}, (1, 192)),
+        ("efficientvit_b0", {"num_classes": 0}, (1, 1280)),
+    ],
+)
+def test_a_file_without_the_last_layer_gives_the_features_before_it(
+    name: str, options: Any, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    theirs = randomise(timm_model(name, **options))
+    found = loaded(theirs.state_dict(), tmp_path)
+    assert (found.spec.name, found.spec.task, found.spec.num_classes) == (name, Task.FEATURES, shape[1])
+    assert any("no layer for logits" in note for note in found.notes)
+    image = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        ours = found.module(image)
+        assert ours.shape == shape
+        assert relative_error(ours, theirs(image)) < 1e-5
+    with pytest.raises(CheckpointError, match="which gives"):
+        load_checkpoint(tmp_path / "weights.pth", num_classes=10)
+
+
+@pytest.mark.parametrize("prefix", ["", "backbone."])
+def test_a_file_without_a_head_gives_the_last_stages_features(prefix: str, tmp_path: Path) -> None:
+    theirs = randomise(timm_model("efficientvit_b0", num_classes=CLASSES))
+    state = {prefix + key: tensor for key, tensor in theirs.state_dict().items() if not key.startswith("head.")}
+    found = loaded(state, tmp_path)
+    assert (found.spec.task, found.spec.num_classes) == (Task.FEATURES, 128)
+    assert any("no head in the file" in note for note in found.notes)
+    image = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        assert relative_error(found.module(image), trunk(theirs, image)) < 1e-5
+
+
+def test_a_part_may_be_resized(tmp_path: Path) -> None:
+    torch.save(timm_model("efficientvit_m0", num_classes=0).state_dict(), tmp_path / "weights.pth")
+    reference = load_reference(None, weights=tmp_path / "weights.pth")
+    resized, again = at_size(reference, (64, 64)), load_reference(None, weights=tmp_path / "weights.pth", size=(64, 64))
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(resized.module(image), again.module(image))
 
 
 # ---- grey ----
