@@ -129,8 +129,12 @@ def mit_sam_encoder_l0() -> nn.Module:
 
 def _import_mit(module: str) -> types.ModuleType:
     import_timm()
-    _provide_unused_dependencies()
-    return _import_from("mit", module)
+    stand_ins = _provide_unused_dependencies()
+    try:
+        return _import_from("mit", module)
+    finally:  # torch looks for triton when it traces, and would take a stand-in for it
+        for name in stand_ins:
+            del sys.modules[name]
 
 
 def _import_from(origin: str, module: str) -> types.ModuleType:
@@ -160,8 +164,9 @@ MIT_UNUSED_DEPENDENCIES = (
 """Imported by MIT's packages for other models, training and export; the modules tested here call none of them."""
 
 
-def _provide_unused_dependencies() -> None:
-    """Puts an inert stand-in where one of `MIT_UNUSED_DEPENDENCIES` is not installed."""
+def _provide_unused_dependencies() -> list[str]:
+    """Puts an inert stand-in where one of `MIT_UNUSED_DEPENDENCIES` is not installed, and names those."""
+    stand_ins = []
     for name in MIT_UNUSED_DEPENDENCIES:
         try:
             importlib.import_module(name)
@@ -169,6 +174,8 @@ def _provide_unused_dependencies() -> None:
             stand_in = MagicMock(name=name)
             stand_in.__spec__ = importlib.machinery.ModuleSpec(name, None)
             sys.modules[name] = stand_in
+            stand_ins.append(name)
+    return stand_ins
 
 
 def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
