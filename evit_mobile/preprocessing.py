@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from calib.errors import DataError
 from calib.preprocess import Preprocess
@@ -16,6 +17,7 @@ from calib.stated.hugging_face import read_processor
 from calib.stated.statement import Decision, Statement
 from calib.stated.timm import read_arguments
 from calib.stated.values import filter_name, fraction, resize_mode, triple
+from evit_mobile.models.surroundings import Surrounded
 from evit_mobile.models.weights.stated import NESTED_KEYS, PROCESSOR_FILE, Place
 from evit_mobile.published import PUBLISHED
 
@@ -103,6 +105,41 @@ def for_grey(decision: Decision) -> Decision:
 def recorded_preprocessing(fields: Mapping[str, Any] | None, source: str) -> tuple[Statement, ...]:
     """What a record in the manifest's form says; nothing for the records of older versions, which have none."""
     return () if fields is None else (complete(Preprocess.from_manifest(fields), source),)
+
+
+RANGES = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
+"""Lowest and highest values that tensors of images usually have."""
+NORMALISED = (0.8, 4.0)
+"""How far from 0 the ends of a normalised range lie: 1 with mean = std = 0.5, 1.8 to 2.7 with ImageNet's."""
+LOPSIDED = 1.0
+"""How far the middle of these ends may lie from 0, times two."""
+
+
+def scaled_inside(module: nn.Module, size: tuple[int, int]) -> tuple[Statement, ...]:
+    """What a module that normalises its images by itself takes: values of the one usual range that it brings around 0.
+
+    Nothing where no range or several fit, and for any other module.
+    """
+    if not isinstance(module, Surrounded):
+        return ()
+
+    def after(value: float) -> Tensor:
+        with torch.no_grad():
+            return torch.as_tensor(module.before(torch.full((1, 3, *size), value)))
+
+    fitting = [ends for ends in RANGES if _around_zero(*map(after, ends))]
+    if len(fitting) != 1:
+        return ()
+    low, high = fitting[0]
+    std = 1 / (high - low)
+    values = {"mean": (-low * std,) * 3, "std": (std,) * 3}
+    return (Statement(source="the module, which normalises by itself", values=values),)
+
+
+def _around_zero(low: Tensor, high: Tensor) -> bool:
+    nearest, farthest = NORMALISED
+    sides = [bool(((end >= nearest) & (end <= farthest)).all()) for end in (-low, high)]
+    return all(sides) and bool(((low + high).abs() < LOPSIDED).all())
 
 
 TIMMS = {*NESTED_KEYS, "args"}

@@ -27,6 +27,7 @@ from evit_mobile.preprocessing import (
     PreprocessOptions,
     for_grey,
     recorded_preprocessing,
+    scaled_inside,
     stated_preprocessing,
 )
 from evit_mobile.spec import ModelSpec, Task, find_spec
@@ -128,7 +129,8 @@ def _load(
 
 def _loaded(weights: str, loaded: LoadedModel) -> Reference:
     labels, stated_by = loaded.stated.labels, loaded.stated.labels_stated_by
-    statements = stated_preprocessing(loaded.stated.places, grey=loaded.spec.grey)
+    stated = stated_preprocessing(loaded.stated.places, grey=loaded.spec.grey)
+    statements = (*scaled_inside(loaded.module, loaded.spec.size), *stated)
     if loaded.recovery is not None:
         labels, stated_by = loaded.recovery.labels, RECOVERED if loaded.recovery.labels else None
         statements = recorded_preprocessing(loaded.recovery.preprocess, RECOVERED)

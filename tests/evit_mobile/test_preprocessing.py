@@ -14,10 +14,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from calib.errors import DataError
-from calib.preprocess import IMAGENET_MEAN, Interpolation, Preprocess, Resize
+from calib.preprocess import IMAGENET_MEAN, IMAGENET_STD, Interpolation, Preprocess, Resize
 from calib.sources.bundled import bundled_preprocess
 from calib.stated.statement import decide
 from calib.stated.timm import read_settings
+from calib.stated.values import Triple
 from evit_mobile import reference as reference_module
 from evit_mobile.cli.convert import ConvertOptions, requested
 from evit_mobile.commands.sensitivity import sensitivity
@@ -308,3 +309,40 @@ def test_preprocessing_survives_a_recovery() -> None:
     (statement,) = recorded_preprocessing(TRAINED.to_manifest(), "the record")
     assert decide(Preprocess(size=(64, 64)), [statement]).preprocess == TRAINED
     assert recorded_preprocessing(None, "the record") == ()
+
+
+class Scaled(nn.Module):
+    """(x - shift) / scale before a network."""
+
+    def __init__(self, network: nn.Module, shift: float | Triple, scale: float | Triple) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("shift", torch.tensor(shift).reshape(-1, 1, 1))
+        self.register_buffer("scale", torch.tensor(scale).reshape(-1, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.network((x - self.shift) / self.scale)
+        return result
+
+
+@pytest.mark.parametrize(
+    ("shift", "scale", "mean", "std"),
+    [
+        (IMAGENET_MEAN, IMAGENET_STD, 0.0, 1.0),
+        (0.5, 0.5, 0.0, 1.0),
+        (127.5, 127.5, 0.0, 1 / 255),
+        ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), 0.0, 1 / 255),
+        (-0.06, 0.45, 0.5, 0.5),
+        (0.5, 100.0, 0.485, 0.229),
+    ],
+    ids=["ImageNet", "halves", "halves of 255", "ImageNet of 255", "from -1 to 1", "no range"],
+)
+def test_a_module_that_normalises_by_itself_takes_plain_values(
+    module: nn.Module, shift: float | Triple, scale: float | Triple, mean: float, std: float
+) -> None:
+    """They are not normalised twice; where the module's scale tells no range, mean and std are the default."""
+    network = timm_model("efficientvit_m0", num_classes=10, img_size=64)
+    network.load_state_dict(module.state_dict())
+    decision = load_reference(Scaled(network, shift, scale)).preprocessing
+    assert (decision.preprocess.mean[0], decision.preprocess.std[0]) == pytest.approx((mean, std))
+    assert (decision.stated_by["mean"] == "the module, which normalises by itself") == (mean != 0.485)
