@@ -88,10 +88,12 @@ def test_mediapipe_classifies_by_name(classifier: Path, tmp_path: Path) -> None:
         run(MEDIAPIPE / "bin" / "python", PROGRAMS / "mediapipe_classify.py", classifier, tmp_path / "pixels.npy")
     )
     expected = litert(classifier, pixels)
-    assert [best[0][0] for best in found] == [names[index] for index in expected.argmax(1)]
     for categories, probabilities in zip(found, expected, strict=True):
         assert all(name == names[index] for name, index, _ in categories)
         scores = np.array([score for _, _, score in sorted(categories, key=lambda one: one[1])])
+        assert (
+            scores[probabilities.argmax()] == scores.max()
+        )  # 8-bit logits tie: of equal classes either may come first
         assert np.abs(scores - probabilities[sorted(one[1] for one in categories)]).max() < 0.05
 
 
