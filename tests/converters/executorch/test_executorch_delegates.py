@@ -26,6 +26,7 @@ from evit_mobile.findings import Verdict
 from evit_mobile.reference import load_reference
 from evit_mobile.request.checks import with_delegate
 from evit_mobile.speed import against_fp32
+from evit_mobile.validation.verdict import Terms
 
 IMAGES = torch.randn(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -149,7 +150,8 @@ def test_vulkan_is_lowered_reported_and_not_run(precision: Precision, tmp_path: 
     with pytest.raises(NoRuntimeError, match="Android"):
         target.load(path)
     held_out = held_out_images(None, None, Preprocess(size=(8, 8)), 0, 4)
-    validation = pipeline.prove(target, artefact, [], held_out, load_reference("efficientvit_m0"))
+    terms = Terms(precision=precision)
+    validation = pipeline.prove(target, artefact, [], held_out, load_reference("efficientvit_m0"), terms)
     assert (validation.verdict, validation.images) == (Verdict.NOT_RUN, 0)
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(ArtefactError):
