@@ -51,6 +51,8 @@ def version(operation: Operation) -> int:
     match operation.code:
         case "DEQUANTIZE" if first.dtype is DataType.FLOAT16:
             versions.append(3)
+        case "DEQUANTIZE" if first.quantization is not None and len(first.quantization.scales) > 1:
+            versions.append(5)  # per channel
         case "CONV_2D" if first.shape[3] != _input(operation, 1).shape[3]:
             versions.append(6)  # grouped
         case "DEPTHWISE_CONV_2D" if max(operation.options[f"dilation{axis}Factor"] for axis in "HW") > 1:
@@ -81,7 +83,7 @@ RELEASES = {
     "CONCATENATION": {1: "1.5.0", 2: "1.14.0"},
     "CONV_2D": {1: "1.5.0", 3: "1.14.0", 6: "2.9.0"},
     "DEPTHWISE_CONV_2D": {1: "1.5.0", 2: "1.12.0", 3: "1.14.0"},
-    "DEQUANTIZE": {1: "1.13.1", 2: "1.14.0", 3: "1.15.0"},
+    "DEQUANTIZE": {1: "1.13.1", 2: "1.14.0", 3: "1.15.0", 5: "2.7.0"},
     "DIV": {1: "1.6.0"},
     "EXP": {1: "1.7.0", 2: "2.12.0"},
     "FULLY_CONNECTED": {1: "1.5.0", 4: "1.14.0", 5: "2.0.0"},

@@ -20,6 +20,7 @@ from converters.quantized_program import graph_module, quantize_program
 from converters.tflite.graph import DataType
 from converters.tflite.lower import to_bytes, to_graph
 from converters.tflite.runtime import LiteRTRunner
+from converters.tflite.versions import version
 from evit_mobile.quantization import make_plan
 
 IMAGE = (1, 12, 8, 8)
@@ -157,3 +158,13 @@ def test_int8_weights_stay_one_partition_of_floats() -> None:
     assert nodes.count("DELEGATE") == 1
     floats = len(to_bytes(export(model, x), Precision.FP32, METADATA))
     assert len(content) < 0.5 * floats
+
+
+def test_weights_of_a_scale_each_channel_are_refused_by_runtimes_that_have_one_scale() -> None:
+    """DEQUANTIZE has had scales per channel since version 5; an older kernel would take the first for all."""
+    x = torch.randn(IMAGE)
+    program = export(nn.Conv2d(12, 8, 1), x)
+    program = quantize_program(program, make_plan(program, [], profile=Precision.INT8_WEIGHTS))
+    graph = to_graph(program, Precision.INT8_WEIGHTS)
+    (dequantize,) = (operation for operation in graph.operations if operation.code == "DEQUANTIZE")
+    assert version(dequantize) == 5
