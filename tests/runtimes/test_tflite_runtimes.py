@@ -37,11 +37,11 @@ ENVIRONMENTS = {
     for line in (SCRIPTS / "environments.txt").read_text().splitlines()
     if line and not line.startswith("#")
 }
-LACKS = {
-    ("microcontroller", Precision.FP16): "float16",
-    ("microcontroller", Precision.INT8_WEIGHTS): "Hybrid models are not supported",
-}
+LACKS = {("microcontroller", Precision.FP16): "dequantize"}
 """Precisions that a runner does not have, and what of its message says so."""
+
+ERRS = {("microcontroller", Precision.INT8_WEIGHTS)}
+"""Precisions that a runner has and computes wrongly, without a word; a runner that no longer does is to be taken out here."""
 
 Results = dict[tuple[str, str, str], str]
 """The table's cells by environment, model and precision."""
@@ -106,17 +106,19 @@ def test_another_runtime_gives_the_same(
     results: Results,
 ) -> None:
     precision = Precision(artefact.suffixes[-2][1:])
+    case = ENVIRONMENTS[environment], precision
     done = run(environment, artefact, images, load_runner(artefact))
-    lack = LACKS.get((ENVIRONMENTS[environment], precision))
     if isinstance(done, str):
         results[environment, model, precision] = "does not run"
-        assert lack is not None, done
-        assert lack in done
+        assert case in LACKS, done
+        assert LACKS[case] in done
         pytest.skip(f"{environment} has no {precision}")
-    level_db, agreement = sqnr_db(done, expected), top1_agreement(done, expected)
-    results[environment, model, precision] = "equal" if np.array_equal(done, expected) else f"{level_db:.0f} dB"
-    assert level_db >= (MIN_FLOAT_DB if precision is Precision.FP32 else THRESHOLDS[precision].min_faithful_db)
-    assert agreement >= MIN_AGREEMENT
+    level_db = sqnr_db(done, expected)
+    right = level_db >= (MIN_FLOAT_DB if precision is Precision.FP32 else THRESHOLDS[precision].min_faithful_db)
+    right = right and top1_agreement(done, expected) >= MIN_AGREEMENT
+    cell = "equal" if np.array_equal(done, expected) else f"{level_db:.0f} dB"
+    results[environment, model, precision] = cell if right else f"wrong: {cell}"
+    assert right is (case not in ERRS), cell
 
 
 def run(environment: str, artefact: Path, images: NDArray[np.float32], ours: LiteRTRunner) -> NDArray[np.float32] | str:
