@@ -156,10 +156,12 @@ def collect_fallbacks(model: Any, numbers: list[int], reason: Callable[[str, Any
 
 
 def module_path(subgraph: Any, operator: Any) -> str:
-    """The module path in the name of the operator's result: what stands before the first slash."""
-    name: str = subgraph.tensors[operator.outputs[0]].name.decode()
-    path, slash, _ = name.partition("/")
-    return path if slash else ""
+    """The module path in the name of the operator's result: what stands before the first slash. The file's output is called as its
+    signature says: there the names of weights tell, and of what has none, the input's.
+    """
+    indices = [operator.outputs[0], *operator.inputs[1:], *operator.inputs[:1]]
+    names = (subgraph.tensors[index].name.decode().partition("/") for index in indices if index >= 0)
+    return next((path for path, slash, _ in names if slash), "")
 
 
 def _reason(model: Any, kind: str, operator: Any) -> str:
