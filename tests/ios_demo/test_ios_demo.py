@@ -144,9 +144,9 @@ class TestTypes:
             ("Camera.swift", "@unchecked Sendable {", "Sendable {", "'Camera'"),
             (
                 "ExecuTorchRuntime.swift",
-                "shape: artefact.input.shape",
-                "artefact.input.shape",
-                "missing argument label",
+                "Tensor<Float>(tensor, shape: shape)",
+                "Tensor<Float>(tensor, shapes: shape)",
+                "incorrect argument label",
             ),
         ],
     )
