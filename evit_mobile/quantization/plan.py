@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 
-import numpy as np
 from torch import Tensor
 from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
@@ -16,7 +15,7 @@ from calib.observers import Method
 from calib.ranges import Range, affine_parameters
 from converters.contract import ActivationQuantization, FloatDecision, Precision, QuantPlan, WeightQuantization
 from converters.lowering.program import module_path
-from converters.quantized_program import WEIGHT_MAX, graph_module
+from converters.quantized_program import graph_module
 from evit_mobile.quantization.integer_placement import place_everything
 from evit_mobile.quantization.integer_products import symmetric_groups
 from evit_mobile.quantization.integer_ranges import (
@@ -28,12 +27,7 @@ from evit_mobile.quantization.integer_ranges import (
 )
 from evit_mobile.quantization.observe import Observations, observe
 from evit_mobile.quantization.placement import Placement, place
-
-NEGLIGIBLE = 2.0**-80
-"""Weights below count as zeros: runtimes refuse scales that are no normal fp32 numbers, alone or times the input's scale."""
-HALF_MAX = float(np.finfo(np.float16).max)
-HALF_TOLERANCE = 0.01
-"""Numbers from 6e-6 on have an fp16 number that near; smaller scales, of weights next to nothing, are left to each format."""
+from evit_mobile.quantization.scales import half_scale, weight_scales, with_room_for_biases
 
 Choice = Callable[[Group, Callable[[], Range], Mapping[Node, Parameters]], Parameters]
 """Parameters of tensors that share one scale, from what was observed of them and the parameters of the tensors before them."""
@@ -91,7 +85,8 @@ def plan_from(
         )
         for parameter, reader in placement.weights
     ]
-    return QuantPlan(activations=tuple(activations), weights=tuple(weights), floats=float_decisions(placement))
+    plan = QuantPlan(activations=tuple(activations), weights=tuple(weights), floats=float_decisions(placement))
+    return with_room_for_biases(module, plan)
 
 
 def tensor_parameters(groups: Sequence[Group], observations: Observations, choose: Choice) -> dict[Node, Parameters]:
@@ -125,21 +120,3 @@ def group_parameters(group: Group, observed: Callable[[], Range], _known: Mappin
         return UNIT_PARAMETERS
     scale, zero_point = affine_parameters(*observed())
     return half_scale(scale), zero_point
-
-
-def half_scale(scale: float) -> float:
-    """The next fp16 number from `scale` on, the form in which Core ML has scales; `scale` itself where that is over
-    HALF_TOLERANCE away. A plan is then the same numbers everywhere: biases that were corrected for other codes cost b0 0.6 dB.
-    """
-    if scale > HALF_MAX:
-        return scale
-    half = np.float16(scale)
-    above = float(half) if float(half) >= scale else float(np.nextafter(half, np.float16(np.inf)))
-    return above if above <= scale * (1 + HALF_TOLERANCE) else scale
-
-
-def weight_scales(weight: Tensor) -> tuple[float, ...]:
-    """Symmetric per-output-channel scales (O,) of a weight (O, ...) that cover its largest value; 1 for channels without any."""
-    peak = weight.detach().flatten(1).abs().amax(1).double().numpy()
-    scales = np.where(peak < NEGLIGIBLE, 1.0, peak / WEIGHT_MAX)
-    return tuple(half_scale(float(np.float32(scale))) for scale in scales)

@@ -15,7 +15,7 @@ from evit_mobile.models import build_model
 from evit_mobile.preparation import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.placement import PROTECTED_REASON, place
-from evit_mobile.quantization.plan import weight_scales
+from evit_mobile.quantization.scales import weight_scales
 from evit_mobile.reference import randomise
 from evit_mobile.rewrites import rewrite
 from evit_mobile.spec import find_spec
