@@ -58,12 +58,10 @@ def set_weight_cache(*, enabled: bool) -> None:
 
 def call(name: str, option: Option) -> None:
     """Asks XNNPACK's backend to `set` or `get` an option. Raises CannotSetError."""
-    from executorch.extension.pybindings import portable_lib
-
-    bindings = sys.modules[portable_lib.ExecuTorchProgram.__module__]
+    compiled = sys.modules[bindings().ExecuTorchProgram.__module__]
     try:
         # Found in the bindings' own library, or in one that it is linked to.
-        function = getattr(ctypes.CDLL(bindings.__file__), FUNCTION.format(name))
+        function = getattr(ctypes.CDLL(compiled.__file__), FUNCTION.format(name))
     except AttributeError:
         raise CannotSetError("this build of executorch exports no function for it") from None
     function.argtypes, function.restype = (ctypes.c_char_p, Span), ctypes.c_uint32
@@ -72,20 +70,32 @@ def call(name: str, option: Option) -> None:
         raise CannotSetError(f"executorch answers with error 0x{status:x}")
 
 
+def bindings() -> Any:
+    """What `executorch.runtime` wraps. That one imports the whole toolchain, which takes three times as long as all the rest here."""
+    import torch  # noqa: F401  # the bindings are linked to its libraries
+
+    try:
+        from executorch.extension.pybindings import _portable_lib
+    except ImportError:  # releases from 1.5 on have another name for it
+        from executorch.extension.pybindings import portable_lib as _portable_lib
+    return _portable_lib
+
+
 def run(paths: Sequence[str], images: Any) -> list[Any]:
     """The outputs of each file's method for `images` (B, ...) as it takes them, one after the other; all files are loaded before the first
     runs."""
     import numpy as np
     import torch
-    from executorch.runtime import Runtime, Verification
 
+    executorch = bindings()
+    checked = {"program_verification": executorch.Verification.InternalConsistency}
     # By their paths: the runtime maps the files' parts, and what it frees is gone.
-    programs = [Runtime.get().load_program(path, verification=Verification.InternalConsistency) for path in paths]
+    programs = [executorch._load_program(path, enable_etdump=False, debug_buffer_size=0, **checked) for path in paths]
     outputs = []
     for method in [program.load_method("forward") for program in programs]:
-        batch = method.metadata.input_tensor_meta(0).sizes()[0]
+        batch = method.method_meta().input_tensor_meta(0).sizes()[0]
         inputs = [torch.from_numpy(images[[index] * batch]) for index in range(len(images))]
-        outputs.append(np.stack([method.execute([one])[0].numpy()[0].copy() for one in inputs]))
+        outputs.append(np.stack([method([one])[0].numpy()[0].copy() for one in inputs]))
     return outputs
 
 
