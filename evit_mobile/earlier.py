@@ -68,6 +68,24 @@ def check_input(folder: Path, described: dict[str, Any], written: Collection[str
         )
 
 
+RECOVERED_BY = ("variation", "recovery_steps", "seed", "calib")
+"""Fields of a request that a recovery follows, beside the model and its input."""
+
+
+def check_recovery(folder: Path, described: dict[str, Any], request: dict[str, Any], written: Collection[str]) -> None:
+    """Raises UsageError where `folder` has files that are not about to be `written` and are of another recovery than the `request`, with
+    the original `described`, asks for: each gives weights of its own.
+    """
+    earlier = earlier_manifest(folder)
+    if earlier is None:
+        return
+    before = earlier.get("request") or {}
+    alike = all(before.get(name) == request[name] for name in RECOVERED_BY)
+    left = [name for name in _files(earlier, folder) if name not in written]
+    if left and not (alike and _input_of(earlier) == _input_of(described)):
+        raise _occupied(folder, left, "the same model, recovered otherwise")
+
+
 def _input_of(manifest: dict[str, Any]) -> dict[str, Any]:
     """The manifest's "input", whoever stated it."""
     return {key: value for key, value in manifest["input"].items() if key not in ("stated_by", "notes")}

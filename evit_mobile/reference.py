@@ -12,6 +12,7 @@ from torch import nn
 from torch.fx import GraphModule
 
 from calib.sources.bundled import bundled_class_names
+from calib.stated.given import complete
 from calib.stated.statement import DEFAULT, Decision, Statement, decide
 from evit_mobile.data import preprocess_for
 from evit_mobile.errors import UsageError
@@ -71,7 +72,9 @@ class Reference:
         """How images become the module's input. Raises DataError for what is stated and cannot be met."""
         own = self.lineage not in ("bundled", "random")
         default = preprocess_for(self.spec, bundled=not own)
-        decision = decide(default, self.statements, DEFAULT if own else f"the {self.lineage} weights")
+        source = DEFAULT if own else f"the {self.lineage} weights"
+        known = (complete(default, source),) if self.lineage == "bundled" else ()
+        decision = decide(default, (*self.statements, *known), source)
         return for_grey(decision) if self.spec.grey else decision
 
     @property

@@ -81,7 +81,13 @@ def resize_mode(value: Any) -> Resize | DataError:
 
 def color_order(value: Any) -> str | DataError:
     """RGB; there is no other."""
-    return "RGB" if str(value).upper() == "RGB" else unmet(f"colour order {value}", "RGB", "preprocess")
+    if str(value).upper() == "RGB":
+        return "RGB"
+    return DataError(
+        got=f"colour order {value}",
+        allowed="RGB",
+        do="pass a live module that turns the colours before the network, as x[:, [2, 1, 0]]; it comes along in every file",
+    )
 
 
 def crop_of(crop: tuple[int, int], resized: tuple[int, int]) -> float | DataError:

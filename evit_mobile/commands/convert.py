@@ -16,7 +16,7 @@ from converters.errors import NoRuntimeError
 from converters.files import atomic_path
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images
 from evit_mobile.document import asked_model, compose, described
-from evit_mobile.earlier import check_input, check_weights
+from evit_mobile.earlier import check_input, check_recovery, check_weights
 from evit_mobile.findings import ArtefactRecord, SizeValidation, Validation, Verdict, not_run
 from evit_mobile.interface import fed, with_interface
 from evit_mobile.labels import known_labels, manifest_labels, open_images, with_labels
@@ -28,6 +28,7 @@ from evit_mobile.preparation import Lowerable, Preparation, prepare, run_module
 from evit_mobile.preprocessing import options_of
 from evit_mobile.progress import Report, silent
 from evit_mobile.recovery import recover
+from evit_mobile.recovery.procedure import varied_spec
 from evit_mobile.reference import Reference, load_reference, with_task
 from evit_mobile.request import ConvertRequest
 from evit_mobile.request.checks import check_class_output, check_folder, check_model, usable_targets
@@ -129,11 +130,12 @@ def gather(request: ConvertRequest, targets: tuple[Target, ...], report: Report)
     check_class_output(request, targets, reference.spec, reference.labels)
     if request.variation is not None:
         steps, folder = request.recovery_steps, Path(request.out)
+        varied = replace(reference, spec=varied_spec(reference, request.variation))
+        check_recovery(folder, described(reference), request.to_json(), written_names(varied, request, targets))
         reference = recover(reference, request.variation, source, folder, steps=steps, seed=request.seed, report=report)
     judges = None if request.max_drop is None else MAX_DROP_IMAGES
     calibration, held_out = choose_images(reference, source, request.seed, judges)
-    written = [artefact_name(reference, request.precision, target) for target in targets]
-    check_input(Path(request.out), described(reference), written)
+    check_input(Path(request.out), described(reference), written_names(reference, request, targets))
     return Job(request=request, targets=targets, reference=reference, calibration=calibration, held_out=held_out)
 
 
@@ -218,6 +220,10 @@ def produce(target: Target, forms: Sequence[Form], request: ConvertRequest, repo
     with atomic_path(path) as temporary:
         record = made(target, forms, request, temporary, report)
     return replace(record, artefact=replace(record.artefact, path=path))
+
+
+def written_names(reference: Reference, request: ConvertRequest, targets: Sequence[Target]) -> list[str]:
+    return [artefact_name(reference, request.precision, target) for target in targets]
 
 
 def artefact_name(reference: Reference, precision: Precision, target: Target) -> str:

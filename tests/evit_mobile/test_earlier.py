@@ -12,7 +12,7 @@ from torch import nn
 import evit_mobile
 from evit_mobile.commands import convert as pipeline
 from evit_mobile.document import described
-from evit_mobile.earlier import check_input, check_weights, same
+from evit_mobile.earlier import check_input, check_recovery, check_weights, same
 from evit_mobile.errors import UsageError
 from evit_mobile.reference import load_reference, weights_digest
 
@@ -81,6 +81,38 @@ def test_a_variation_is_the_same_where_its_original_is(tmp_path: Path) -> None:
     asked["model"]["weights_sha256"] = "2" * 64
     with pytest.raises(UsageError, match="another model"):
         check_weights(tmp_path, asked)
+
+
+ASKED = {"variation": "relu-attention", "recovery_steps": 3, "seed": 0, "calib": None}
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"recovery_steps": None}, {"calib": "photos"}])
+def test_a_recovery_of_its_own_may_only_replace_every_file(changed: dict[str, Any], tmp_path: Path) -> None:
+    earlier = {**occupy(tmp_path, "a.tflite", variation="relu-attention"), "request": ASKED}
+    (tmp_path / "manifest.json").write_text(json.dumps(earlier))
+    check_recovery(tmp_path, manifest(), ASKED, written=["b.pte"])
+    check_recovery(tmp_path, manifest(), {**ASKED, **changed}, written=["a.tflite"])
+    with pytest.raises(UsageError, match=r"a\.tflite is of the same model, recovered otherwise"):
+        check_recovery(tmp_path, manifest(), {**ASKED, **changed}, written=["b.pte"])
+
+
+def test_another_recovery_is_refused_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = manifest()["model"]["weights_sha256"]
+    recovered = {**manifest(), "recovery": {"original": {"sha256": original, "source": "bundled"}}}
+    earlier = {**occupy(tmp_path, "efficientvit_m0.relu-attention.fp16.tflite"), **recovered, "request": ASKED}
+    earlier["model"] |= {"variation": "relu-attention", "weights_sha256": "0" * 64}
+    (tmp_path / "manifest.json").write_text(json.dumps(earlier))
+    monkeypatch.setattr(pipeline, "recover", lambda *_, **__: pytest.fail("recovered"))
+    with pytest.raises(UsageError, match="recovered otherwise"):
+        evit_mobile.convert(
+            formats=["tflite"],
+            precision="fp32",
+            size=SIZE,
+            variation="relu-attention",
+            recovery_steps=3,
+            seed=1,
+            out=tmp_path,
+        )
 
 
 def test_random_weights_are_told_by_their_seed() -> None:

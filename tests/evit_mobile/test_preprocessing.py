@@ -256,6 +256,21 @@ def test_the_bundled_weights_keep_their_own_preprocessing() -> None:
     assert set(decision.stated_by.values()) == {"the bundled weights"}
 
 
+def test_what_contradicts_the_bundled_weights_is_told() -> None:
+    decision = load_reference(None, preprocess=PreprocessOptions(mean=(0.5,))).preprocessing
+    assert decision.stated_by["mean"] == "--mean"
+    assert decision.notes == (
+        "mean: --mean says 0.5 0.5 0.5, which is used; the bundled weights says 0.485 0.456 0.406",
+    )
+    assert not load_reference(None, weights="random", preprocess=PreprocessOptions(mean=(0.5,))).preprocessing.notes
+
+
+def test_bgr_is_refused_with_the_way_out(tmp_path: Path, module: nn.Module) -> None:
+    path = checkpoint(module, tmp_path, args={"color": "BGR"})
+    with pytest.raises(DataError, match=r"colour order BGR, as stated by args.*x\[:, \[2, 1, 0\]\]"):
+        _ = load_reference(None, weights=path).preprocessing
+
+
 def test_options_on_the_command_line_are_those_of_a_request() -> None:
     said = ConvertOptions(preprocess="torchvision", mean="0.5", std="0.5, 0.25,0.5", crop_pct=1.0, squash=False)
     request = requested(said)

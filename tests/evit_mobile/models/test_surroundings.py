@@ -10,10 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
-from evit_mobile.errors import CheckpointError
+from evit_mobile.errors import CheckpointError, UsageError
+from evit_mobile.models.mit import EfficientViTMit
 from evit_mobile.models.surroundings import Surrounded
 from evit_mobile.models.surroundings.describe import around, gives_probabilities
 from evit_mobile.models.weights import load_module
+from evit_mobile.reference import load_reference
+from evit_mobile.request import ConvertRequest
+from evit_mobile.request.checks import check_logits
 from evit_mobile.spec import Task
 from tests.evit_mobile.models.wrappers import SIZE, Around, Normalise, Output, network, output_of
 from tests.oracles import randomise, relative_error
@@ -227,6 +231,43 @@ def weight_norm(module: nn.Module) -> None:
 
 def halved(module: nn.Module) -> None:
     prune.l1_unstructured(module, "weight", 0.5)  # type: ignore[no-untyped-call]  # torch's own
+
+
+class StagesInADictionary(nn.Module):
+    """MIT's EfficientViTLargeBackbone, in which the stem is a stage: what it returns, and its names."""
+
+    def __init__(self, network: EfficientViTMit) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList([nn.Module() for _ in range(5)])
+        parts = [network.stem, *(stage.blocks for stage in network.stages)]
+        for stage, part in zip(self.stages, parts, strict=True):
+            stage.op_list = nn.ModuleList(part.children())  # type: ignore[union-attr]  # a module
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        outputs = {"input": x}
+        for index, stage in enumerate(self.stages):
+            for layer in stage.op_list:  # type: ignore[union-attr]  # as above
+                x = layer(x)
+            outputs[f"stage{index}"] = x
+        return {**outputs, "stage_final": x}
+
+
+def test_the_live_backbone_of_l0_gives_its_last_stage() -> None:
+    network = load_reference("efficientvit_l0", weights="random", size=(SIZE, SIZE)).module
+    assert isinstance(network, EfficientViTMit)
+    loaded = load_module(StagesInADictionary(network), size=(SIZE, SIZE))
+    assert (loaded.spec.name, loaded.spec.task, loaded.origin) == ("efficientvit_l0", Task.FEATURES, "mit")
+    x = torch.randn(1, 3, SIZE, SIZE)
+    with torch.no_grad():
+        assert relative_error(loaded.module(x), network(x)) < 1e-5
+
+
+def test_probabilities_are_no_logits_for_names() -> None:
+    reference = load_reference(nn.Sequential(network(), nn.Softmax(1)))
+    check_logits(ConvertRequest(), reference)
+    check_logits(ConvertRequest(class_output=True), load_reference(network()))
+    with pytest.raises(UsageError, match="--class-output for a module that ends in softmax"):
+        check_logits(ConvertRequest(class_output=True), reference)
 
 
 @pytest.mark.parametrize("bake", [parametrizations.weight_norm, parametrizations.orthogonal, weight_norm, halved])
