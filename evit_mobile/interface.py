@@ -33,9 +33,9 @@ def with_interface(
     if isinstance(target, CoreMLTarget):
         return CoreMLTarget(Options(pixels=normalization, classes=request.class_output, release=request.ios), further)
     interface = Interface(pixels=normalization, classes=request.class_output)
-    if not target.takes_pixels or interface == TENSORS:
-        return target
-    return TFLiteTarget(interface) if isinstance(target, TFLiteTarget) else ExecuTorchTarget(interface)
+    if isinstance(target, TFLiteTarget):
+        return TFLiteTarget(interface, cpu_only=request.cpu_only)
+    return ExecuTorchTarget(interface) if target.takes_pixels and interface != TENSORS else target
 
 
 def fed(target: Target, images: NDArray[np.float32]) -> NDArray[Any]:

@@ -15,14 +15,20 @@ from converters.tflite.flatbuffer import serialize
 from converters.tflite.graph import Graph
 from converters.tflite.interface import input_of, output_of
 from converters.tflite.operators import OPERATORS
+from converters.tflite.passes import for_gpus
 from converters.tflite.structure import signed
 
 
 def to_bytes(
-    program: ExportedProgram, precision: Precision, metadata: Metadata, interface: Interface = TENSORS
+    program: ExportedProgram,
+    precision: Precision,
+    metadata: Metadata,
+    interface: Interface = TENSORS,
+    *,
+    cpu_only: bool = False,
 ) -> bytes:
-    """The file's content. The same program, precision, metadata and interface give the same bytes. Raises ToolchainError."""
-    graph = to_graph(program, precision, interface)
+    """The file's content. The same arguments give the same bytes. Raises ToolchainError."""
+    graph = to_graph(program, precision, interface, cpu_only=cpu_only)
     output = PROBABILITIES if interface.classes else LOGITS
     if interface == TENSORS:
         return signed(serialize(graph, metadata, output))
@@ -32,8 +38,12 @@ def to_bytes(
     return signed(with_labels(content, metadata.labels))
 
 
-def to_graph(program: ExportedProgram, precision: Precision, interface: Interface = TENSORS) -> Graph:
-    """The operations of `program` in TFLite's terms. Raises ToolchainError for what has no such form."""
+def to_graph(
+    program: ExportedProgram, precision: Precision, interface: Interface = TENSORS, *, cpu_only: bool = False
+) -> Graph:
+    """The operations of `program` in TFLite's terms, in forms that GPUs take as well unless it is for CPUs only. Raises ToolchainError
+    for what has no such form.
+    """
     emitter = Emitter(half_weights=precision is Precision.FP16, integer_only=precision is Precision.INT8_FULL)
     translate(program, emitter, OPERATORS, input_of(interface), output_of(interface))
-    return emitter.graph
+    return emitter.graph if cpu_only else for_gpus(emitter.graph)

@@ -34,8 +34,9 @@ class TFLiteTarget:
     several_sizes = False
     takes_pixels = True
 
-    def __init__(self, interface: Interface = TENSORS) -> None:
-        self.interface = interface
+    def __init__(self, interface: Interface = TENSORS, *, cpu_only: bool = False) -> None:
+        """With `cpu_only` files are in the form that is best for CPUs, which GPUs may refuse or compute wrongly."""
+        self.interface, self.cpu_only = interface, cpu_only
 
     def missing(self) -> str | None:
         if find_spec("ai_edge_litert") is None:
@@ -49,7 +50,7 @@ class TFLiteTarget:
         from converters.tflite.structure import read_model
         from converters.tflite.versions import oldest_runtime
 
-        write_bytes(path, to_bytes(program, precision, metadata, self.interface))
+        write_bytes(path, to_bytes(program, precision, metadata, self.interface, cpu_only=self.cpu_only))
         _, model = read_model(path)
         inspection = inspect_file(path)
         return Artefact(

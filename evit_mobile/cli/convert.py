@@ -13,6 +13,7 @@ from evit_mobile.cli import flags
 from evit_mobile.cli.options import (
     CORE_ML,
     EXECUTORCH,
+    LITERT,
     MODEL,
     OUTPUT,
     PRECISION,
@@ -145,6 +146,14 @@ class ConvertOptions:
             rich_help_panel=CORE_ML,
         ),
     ] = None
+    cpu_only: Annotated[
+        bool,
+        typer.Option(
+            "--cpu-only",
+            help="LiteRT: the form that is best on CPUs, which GPUs refuse or compute wrongly.",
+            rich_help_panel=LITERT,
+        ),
+    ] = False
     delegate: Annotated[
         str | None,
         typer.Option(

@@ -13,7 +13,7 @@ import typer
 from evit_mobile.request import ConvertRequest
 
 MODEL, PRECISION, IMAGES, CORE_ML = "Model", "Precision", "Images", "Core ML"
-EXECUTORCH, RECOVERY, JUDGES, OUTPUT = "ExecuTorch", "Recovery", "Judges", "Output"
+LITERT, EXECUTORCH, RECOVERY, JUDGES, OUTPUT = "LiteRT", "ExecuTorch", "Recovery", "Judges", "Output"
 
 
 def usual(name: str) -> str:

@@ -120,6 +120,7 @@ def usable_targets(request: ConvertRequest) -> tuple[Target, ...]:
     targets = tuple(usable_target(name, precision) for name in dict.fromkeys(names))
     check_interface(request, targets)
     check_size_targets(request, targets)
+    check_cpu_only(request, targets)
     check_judges(request.on, [target.name for target in targets])
     return targets
 
@@ -192,6 +193,16 @@ def check_size_targets(request: ConvertRequest, targets: Sequence[Target]) -> No
             do="leave one out, or convert once per size with --size",
         )
     check_functions(Options(classes=request.class_output, release=request.ios))
+
+
+def check_cpu_only(request: ConvertRequest, targets: Sequence[Target]) -> None:
+    """Raises UsageError where no target has a form of its own for CPUs."""
+    if request.cpu_only and not any(target.name == "tflite" for target in targets):
+        raise UsageError(
+            got=f"--cpu-only for {', '.join(target.name for target in targets)}",
+            allowed="it with LiteRT, whose files GPUs run as well",
+            do="add --format tflite, or leave it out",
+        )
 
 
 def check_judges(asked: Sequence[str], formats: Sequence[str]) -> None:

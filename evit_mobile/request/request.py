@@ -33,7 +33,7 @@ class ConvertRequest:
     labels) an int8 artefact may lose; modules stay float until it does not. With `image_input` a file takes an 8-bit RGB
     image that it normalises itself, with `class_output` it gives probabilities and names the classes; `ios` is the oldest release that
     a Core ML package has to run on, None for what the precision needs. `labels` is a file with the names of the classes, in place of
-    those that come with the weights.
+    those that come with the weights. `cpu_only` gives LiteRT files that no GPU has to run (docs/gpu.md).
 
     `task` is "multilabel" for a classifier that decides on each class by itself, None for what the model is. With `allow_few`, fewer
     held-out images than a verdict rests on are enough to pass.
@@ -79,6 +79,7 @@ class ConvertRequest:
     image_input: bool = False
     class_output: bool = False
     ios: int | None = None
+    cpu_only: bool = False
 
     golden: int = 8
     out: str = "out"

@@ -23,6 +23,7 @@ from evit_mobile.commands.convert import convert
 from evit_mobile.commands.evaluate import evaluate
 from evit_mobile.commands.inspect import inspect
 from evit_mobile.commands.validate import validate
+from evit_mobile.data import preprocess_for
 from evit_mobile.errors import UsageError
 from evit_mobile.interface import fed, with_interface
 from evit_mobile.manifest import read_manifest
@@ -43,6 +44,15 @@ def test_only_core_ml_has_an_ios() -> None:
         usable_targets(request_for("tflite", ios=18))
     usable_targets(request_for("tflite", "coreml", ios=18))
     usable_targets(request_for("tflite"))
+
+
+def test_only_litert_has_files_for_cpus_only() -> None:
+    with pytest.raises(UsageError, match="--cpu-only for coreml"):
+        usable_targets(request_for("coreml", cpu_only=True))
+    request = request_for("tflite", "coreml", cpu_only=True)
+    preprocess = preprocess_for(find_spec("efficientvit_m0"), bundled=True)
+    written = [with_interface(target, request, preprocess) for target in usable_targets(request)]
+    assert [getattr(target, "cpu_only", None) for target in written] == [True, None]
 
 
 @pytest.mark.parametrize("field", ["image_input", "class_output"])

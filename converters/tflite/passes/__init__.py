@@ -1,0 +1,21 @@
+"""Operations that GPU accelerators compute wrongly or refuse, written in a form that they take. Each pass gives a new graph that computes
+the same, on a CPU to the bit. What is wrong there, and where that was seen: docs/gpu.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from converters.tflite.graph import Graph
+from converters.tflite.passes.dense_convolutions import dense_convolutions
+from converters.tflite.passes.equal_ranks import equal_ranks
+from converters.tflite.passes.layers_as_convolutions import layers_as_convolutions
+
+PASSES: tuple[Callable[[Graph], Graph], ...] = (dense_convolutions, layers_as_convolutions, equal_ranks)
+
+
+def for_gpus(graph: Graph) -> Graph:
+    """`graph` after every pass."""
+    for apply in PASSES:
+        graph = apply(graph)
+    return graph
