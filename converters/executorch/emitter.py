@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from torch.fx import Node
 
 from converters.errors import ToolchainError
-from converters.executorch.graph import MAX_RANK, NUMPY_TYPES, Clamp, DataType, Graph, Operation, Tensor
-from converters.lowering.emitter import BaseEmitter, Fused
+from converters.executorch.graph import MAX_RANK, NUMPY_TYPES, DataType, Graph, Operation, Tensor
+from converters.lowering.arithmetic import Arithmetic
+from converters.lowering.emitter import BaseEmitter, Clamp, Epilogue
 from converters.lowering.layout import Order, Shape
-from converters.lowering.program import QUANTIZE, arguments, only_user, operator_name, tensor_quantization, unsupported
-from converters.lowering.values import Array, Quantization, Value
+from converters.lowering.program import unsupported
+from converters.lowering.values import Array, Constant, Quantization, Value
 
-INFINITY = float("inf")
 FP16_MAX = float(np.finfo(np.float16).max)
+MAX_REQUANTIZATION = 256.0
+"""XNNPACK refuses an int8 operation whose input scale * weight scale / output scale reaches this."""
 
+TRANSPOSE_Y = 1
+"""XNN_FLAG_TRANSPOSE_B: y is stored (columns, k)."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Epilogue(Fused):
-    """A clamp, then a quantize."""
+MAX_CONCATENATED = 5
+"""How many inputs the schema's concatenations have fields for."""
 
-    clamp: Clamp | None = None
+NAMES = {
+    Arithmetic.ADD: "Add",
+    Arithmetic.SUB: "Subtract",
+    Arithmetic.MUL: "Multiply",
+    Arithmetic.DIV: "Div",
+    Arithmetic.MAXIMUM: "Maximum",
+    Arithmetic.MINIMUM: "Minimum",
+}
+INTEGER_TYPES = {np.dtype(np.int8): DataType.QCINT8, np.dtype(np.int32): DataType.QCINT32}
 
 
 class Emitter(BaseEmitter[Tensor]):
@@ -35,25 +47,24 @@ class Emitter(BaseEmitter[Tensor]):
         self.real = real
         self._real_sources: dict[int, Tensor] = {}
 
-    # What a node becomes part of
+    def fuses(self, clamp: Clamp) -> bool:
+        """Every one."""
+        return True
 
-    def epilogue(self, node: Node, *, int8: bool, clamp: bool = True) -> Epilogue:
-        """What can be fused into `node`: with `clamp` a clamp, with `int8` the quantize that follows."""
-        last, limits = node, None
-        follower = only_user(node)
-        if clamp and follower is not None and (limits := clamp_limits(follower)) is not None:
-            last = follower
-        end = only_user(last)
-        if int8 and end is not None and operator_name(end) == QUANTIZE:
-            return Epilogue(last=end, clamp=limits, quantization=tensor_quantization(end))
-        return Epilogue(last=last, clamp=limits)
+    def has_int8_layer(
+        self, weight: Quantization | None, source: Quantization | None, result: Quantization | None
+    ) -> bool:
+        """Whether XNNPACK has the int8 operation: with scales it can bridge as well."""
+        if weight is None or source is None or result is None or weight.axis != 0:
+            return False
+        return max(weight.scales) * source.scale / result.scale < MAX_REQUANTIZATION
 
     # Writing operations
 
     def emit(
         self,
         kind: str,
-        inputs: dict[str, Tensor | None],
+        inputs: Mapping[str, Tensor | None],
         shape: Shape,
         *,
         quantization: Quantization | None = None,
@@ -67,7 +78,13 @@ class Emitter(BaseEmitter[Tensor]):
         return output
 
     def write(
-        self, kind: str, inputs: dict[str, Tensor | None], output: Tensor, *, clamp: Clamp | None = None, **fields: Any
+        self,
+        kind: str,
+        inputs: Mapping[str, Tensor | None],
+        output: Tensor,
+        *,
+        clamp: Clamp | None = None,
+        **fields: Any,
     ) -> None:
         """Writes one operation with a given output. Raises ToolchainError for more dimensions than XNNPACK has."""
         if len(output.shape) > MAX_RANK:
@@ -77,7 +94,12 @@ class Emitter(BaseEmitter[Tensor]):
                 do="write the model with fewer",
             )
         operation = Operation(
-            kind=kind, inputs=inputs, output=output, fields={"flags": 0, **fields}, clamp=clamp, module=self.module
+            kind=kind,
+            inputs=dict(inputs),
+            output=output,
+            fields={"flags": 0, **fields},
+            clamp=clamp,
+            module=self.module,
         )
         self.graph.operations.append(operation)
 
@@ -90,6 +112,24 @@ class Emitter(BaseEmitter[Tensor]):
     def write_constant(self, array: Array, node: Node) -> Tensor:
         """A constant in the float type that stands for `node`. Raises ToolchainError if it cannot hold the value."""
         return self.parameter(array, node)
+
+    def write_number(self, value: float, node: Node, quantization: Quantization | None) -> Tensor:
+        """One element, in the float type or int8."""
+        if quantization is None:
+            return self.parameter(np.array([value], np.float64), node)
+        return self.constant(np.array([np.sign(value) * 127], np.int8), DataType.QINT8, quantization)
+
+    def float_weight(self, weight: Constant, order: Order, axis: int, node: Node) -> Tensor:
+        """A layer's weight in the float type; a convolution's in float32."""
+        return self.parameter(weight.array.transpose(order), node, wide=len(order) == 4)
+
+    def float_parameter(self, array: Array, node: Node, *, role: str, wide: bool = False) -> Tensor:
+        """A constant in the float type, or with `wide` in float32."""
+        return self.parameter(array, node, wide=wide)
+
+    def coded_parameter(self, codes: Array, quantization: Quantization, node: Node, *, role: str) -> Tensor:
+        """Codes with a scale per channel."""
+        return self.constant(codes, INTEGER_TYPES[codes.dtype], quantization)
 
     def parameter(self, array: Array, node: Node, *, wide: bool = False) -> Tensor:
         """A constant in the float type, or with `wide` one that is stored as float32 in any case.
@@ -107,7 +147,7 @@ class Emitter(BaseEmitter[Tensor]):
         """Writes the conversion of an int8 tensor to the float type."""
         return self.emit("Convert", {"input_id": tensor}, tensor.shape)
 
-    def quantized(self, value: Value[Tensor], quantization: Quantization) -> Value[Tensor]:
+    def quantized(self, value: Value[Tensor], quantization: Quantization, *, name: str = "") -> Value[Tensor]:
         """`value` as int8 with these parameters: as it is, or converted from float or from other parameters."""
         if value.quantization == quantization:
             return value
@@ -151,21 +191,66 @@ class Emitter(BaseEmitter[Tensor]):
             perm=list(permutation),
         )
 
+    def write_slice(self, tensor: Tensor, axis: int, begin: int, size: int, *, name: str) -> Tensor:
+        """Writes a StaticSlice."""
+        shape = (*tensor.shape[:axis], size, *tensor.shape[axis + 1 :])
+        return self.emit(
+            "StaticSlice",
+            {"input_id": tensor},
+            shape,
+            quantization=tensor.quantization,
+            num_dims=len(shape),
+            offsets=[begin if place == axis else 0 for place in range(len(shape))],
+            sizes=list(shape),
+        )
 
-def clamp_limits(node: Node) -> Clamp | None:
-    """The limits if the node is a clamp under any of its names."""
-    match operator_name(node):
-        case "aten.relu.default" | "aten.relu_.default":
-            return 0.0, INFINITY
-        case "aten.relu6.default" | "aten.relu6_.default":
-            return 0.0, 6.0
-        case "aten.hardtanh.default" | "aten.hardtanh_.default":
-            limits = arguments(node)["min_val"], arguments(node)["max_val"]
-        case "aten.clamp.default" | "aten.clamp_.default":
-            limits = arguments(node)["min"], arguments(node)["max"]
-        case "aten.clamp_min.default":
-            limits = arguments(node)["min"], None
-        case _:
-            return None
-    lower, upper = limits
-    return -INFINITY if lower is None else float(lower), INFINITY if upper is None else float(upper)
+    def write_concatenation(
+        self, tensors: Sequence[Tensor], axis: int, shape: Shape, *, name: str, quantization: Quantization | None
+    ) -> Tensor:
+        """Writes a Concatenate of as many."""
+        inputs: dict[str, Tensor | None] = {f"input{place}_id": None for place in range(1, MAX_CONCATENATED + 1)}
+        inputs.update((f"input{place}_id", tensor) for place, tensor in enumerate(tensors, 1))
+        return self.emit(f"Concatenate{len(tensors)}", inputs, shape, quantization=quantization, axis=axis)
+
+    def write_pad(self, tensor: Tensor, amounts: Sequence[tuple[int, int]], *, name: str) -> Tensor:
+        """Writes a StaticConstantPad."""
+        return self.emit(
+            "StaticConstantPad",
+            {"input_id": tensor},
+            tuple(size + sum(amount) for size, amount in zip(tensor.shape, amounts, strict=True)),
+            quantization=tensor.quantization,
+            pre_paddings=[before for before, _ in amounts],
+            post_paddings=[after for _, after in amounts],
+            padding_value=0.0,
+        )
+
+    def write_binary(
+        self, kind: Arithmetic, operands: Sequence[Tensor], shape: Shape, epilogue: Epilogue, *, name: str
+    ) -> Tensor:
+        """Writes the operation that NAMES has."""
+        inputs = {f"input{place}_id": tensor for place, tensor in enumerate(operands, 1)}
+        return self.emit(NAMES[kind], inputs, shape, quantization=epilogue.quantization, clamp=epilogue.clamp)
+
+    def write_product(
+        self, x: Tensor, y: Tensor, shape: Shape, *, transposed: bool, name: str, quantization: Quantization | None
+    ) -> Tensor:
+        """Writes a BatchMatrixMultiply."""
+        flags = TRANSPOSE_Y if transposed else 0
+        inputs = {"input1_id": x, "input2_id": y}
+        return self.emit("BatchMatrixMultiply", inputs, shape, quantization=quantization, flags=flags)
+
+    def write_linear(
+        self, value: Value[Tensor], weight: Tensor, bias: Tensor | None, epilogue: Epilogue, *, name: str
+    ) -> Tensor:
+        """Writes a FullyConnected."""
+        return self.emit(
+            "FullyConnected",
+            {"input1_id": value.tensor, "filter_id": weight, "bias_id": bias},
+            (*value.tensor.shape[:-1], weight.shape[0]),
+            quantization=epilogue.quantization,
+            clamp=epilogue.clamp,
+        )
+
+    def write_softmax(self, tensor: Tensor, *, name: str, quantization: Quantization | None) -> Tensor:
+        """Writes a Softmax, which is always float."""
+        return self.emit("Softmax", {"input_id": tensor}, tensor.shape)

@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from converters.lowering.emitter import Clamp
 from converters.lowering.layout import Shape
 from converters.lowering.values import Array, Quantization
-
-Clamp = tuple[float, float]
-"""Smallest and largest value that an operation gives."""
 
 MAX_RANK = 6
 """XNN_MAX_TENSOR_DIMS."""

@@ -8,28 +8,12 @@ from torch.fx import Node
 from converters.errors import ToolchainError
 from converters.executorch.emitter import Emitter
 from converters.executorch.graph import DataType, Tensor
-from converters.interface import Interface, Normalization
+from converters.interface import Normalization
+from converters.lowering.ends import PIXEL, Ends, row
 from converters.lowering.layout import channels_last, natural
 from converters.lowering.program import result_shape
-from converters.lowering.translate import Emit, output_value
-from converters.lowering.values import Quantization, Value
-
-COLOURS = 3
-PIXEL = Quantization(scales=(1 / 255,))
-"""An 8-bit value stands for 0 to 1."""
-
-
-def input_of(interface: Interface) -> Emit[Emitter]:
-    """What writes the model's input."""
-    normalization = interface.pixels
-    if normalization is None:
-        return add_input
-    return lambda emitter, node: add_image(emitter, node, normalization)
-
-
-def output_of(interface: Interface) -> Emit[Emitter]:
-    """What writes the model's output."""
-    return add_probabilities if interface.classes else add_output
+from converters.lowering.translate import output_value
+from converters.lowering.values import Value
 
 
 def add_input(emitter: Emitter, node: Node) -> None:
@@ -51,17 +35,11 @@ def add_image(emitter: Emitter, node: Node, normalization: Normalization) -> Non
     tensor = Tensor(shape=image.shape, dtype=DataType.FP32)
     emitter.write("Convert", {"input_id": image}, tensor)
     for kind, values in (("Multiply", 1 / std), ("Add", -mean / std)):
-        operand, result = row(emitter, values, image.shape[2]), Tensor(shape=image.shape, dtype=DataType.FP32)
+        operand = emitter.constant(row(values, image.shape[2]), DataType.FP32)
+        result = Tensor(shape=image.shape, dtype=DataType.FP32)
         emitter.write(kind, {"input1_id": tensor, "input2_id": operand}, result)
         tensor = result
     emitter.bind(node, Value(in_real_type(emitter, tensor), layout))
-
-
-def row(emitter: Emitter, values: np.ndarray, width: int) -> Tensor:
-    """A constant as long as a row of pixels: XNNPACK works through the dimensions that both operands have at once, 20 times as fast as
-    three values at a time.
-    """
-    return emitter.constant(np.tile(values, width).astype(np.float32).reshape(1, 1, width, COLOURS), DataType.FP32)
 
 
 def in_real_type(emitter: Emitter, tensor: Tensor) -> Tensor:
@@ -97,3 +75,6 @@ def write_output(emitter: Emitter, value: Value[Tensor]) -> None:
         emitter.write("Convert", {"input_id": tensor}, output)
         tensor = output
     emitter.graph.outputs.append(tensor)
+
+
+ENDS = Ends(tensor=add_input, image=add_image, scores=add_output, probabilities=add_probabilities)

@@ -16,7 +16,7 @@ from converters.executorch.container import OUTPUT_KEY, write_container
 from converters.executorch.delegate import write_blob
 from converters.executorch.emitter import Emitter
 from converters.executorch.graph import DataType, Graph
-from converters.executorch.interface import input_of, output_of
+from converters.executorch.interface import ENDS
 from converters.executorch.operators import OPERATORS
 from converters.interface import PROBABILITIES, TENSORS, Interface
 from converters.lowering.translate import translate
@@ -38,7 +38,7 @@ def to_bytes(
 def to_graph(program: ExportedProgram, precision: Precision, interface: Interface = TENSORS) -> Graph:
     """The operations of `program` in XNNPACK's terms. Raises ToolchainError for what has no such form."""
     emitter = Emitter(DataType.FP16 if precision is Precision.FP16 else DataType.FP32)
-    translate(program, emitter, OPERATORS, input_of(interface), output_of(interface))
+    translate(program, emitter, OPERATORS, ENDS.input_of(interface), ENDS.output_of(interface))
     emitter.graph.prune()
     emitter.graph.hand_in()
     emitter.graph.tell_apart()

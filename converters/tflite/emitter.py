@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from torch.fx import Node
 
-from converters.lowering.emitter import BaseEmitter, Fused
+from converters.lowering.arithmetic import Arithmetic
+from converters.lowering.emitter import BaseEmitter, Clamp, Epilogue
 from converters.lowering.layout import Order, Shape
-from converters.lowering.program import (
-    QUANTIZE,
-    arguments,
-    only_user,
-    operator_name,
-    tensor_name,
-    tensor_quantization,
-    unsupported,
-)
-from converters.lowering.values import Array, Quantization, Value
+from converters.lowering.program import tensor_name, unsupported
+from converters.lowering.values import Array, Constant, Quantization, Value
 from converters.tflite.graph import DATA_TYPES, Activation, DataType, Graph, Operation, Tensor
 
-RELU_UPPER = {
-    None: Activation.RELU,
-    float("inf"): Activation.RELU,
-    6.0: Activation.RELU6,
+ACTIVATIONS: dict[Clamp | None, Activation] = {
+    None: Activation.NONE,
+    (0.0, float("inf")): Activation.RELU,
+    (0.0, 6.0): Activation.RELU6,
 }
-LOGISTIC_QUANTIZATION = Quantization(scales=(1 / 256,), zero_point=-128)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Epilogue(Fused):
-    """An activation, then a quantize."""
-
-    activation: Activation = Activation.NONE
+"""The clamps that an operation can end with."""
 
 
 class Emitter(BaseEmitter[Tensor]):
     """Writes TFLite's operations. With `half_weights` float parameters are stored as float16."""
+
+    always_biased = True  # XNNPACK takes no convolution without one
 
     def __init__(self, *, half_weights: bool = False, integer_only: bool = False) -> None:
         """`integer_only` also writes the int8 operations that LiteRT's own kernels and NPUs have and XNNPACK does not."""
@@ -49,18 +37,9 @@ class Emitter(BaseEmitter[Tensor]):
         self._half_weights = half_weights
         self._names: dict[str, int] = {}
 
-    # What a node becomes part of
-
-    def epilogue(self, node: Node, *, int8: bool, clamp: bool = True) -> Epilogue:
-        """What can be fused into `node`: with `clamp` a RELU or RELU6, with `int8` the quantize that follows."""
-        last, activation = node, Activation.NONE
-        follower = only_user(node)
-        if clamp and follower is not None and (kind := clamp_kind(follower)) is not None:
-            last, activation = follower, kind
-        end = only_user(last)
-        if int8 and end is not None and operator_name(end) == QUANTIZE:
-            return Epilogue(last=end, activation=activation, quantization=tensor_quantization(end))
-        return Epilogue(last=last, activation=activation)
+    def fuses(self, clamp: Clamp) -> bool:
+        """Whether it is a RELU or a RELU6."""
+        return clamp in ACTIVATIONS
 
     # Writing operations
 
@@ -101,7 +80,12 @@ class Emitter(BaseEmitter[Tensor]):
         """A float32 constant that stands for `node`."""
         return self.constant(array, name=tensor_name(node))
 
-    def weight(self, array: Array, *, node: Node, role: str) -> Tensor:
+    def write_number(self, value: float, node: Node, quantization: Quantization | None) -> Tensor:
+        """A scalar, in float always a float32."""
+        array = np.array(value, np.float32) if quantization is None else np.array(np.sign(value) * 127, np.int8)
+        return self.constant(array, name=f"{tensor_name(node)}/operand", quantization=quantization)
+
+    def float_parameter(self, array: Array, node: Node, *, role: str, wide: bool = False) -> Tensor:
         """A float32 parameter. In an fp16 file it is stored as float16 behind a DEQUANTIZE, which XNNPACK folds.
 
         Raises ToolchainError for a value that float16 cannot hold.
@@ -116,11 +100,17 @@ class Emitter(BaseEmitter[Tensor]):
         stored = self.constant(half, name=f"{name}/half")
         return self.once(("half", id(stored)), lambda: self.emit("DEQUANTIZE", [stored], stored.shape, name=name))
 
-    def coded_weight(self, codes: Array, quantization: Quantization, *, node: Node, role: str) -> Tensor:
-        """A weight of a float operation, stored as int8 behind a DEQUANTIZE, which XNNPACK folds."""
-        name = f"{tensor_name(node)}/{role}"
-        stored = self.constant(codes, name=f"{name}/int8", quantization=quantization)
+    def float_weight(self, weight: Constant, order: Order, axis: int, node: Node) -> Tensor:
+        """A weight that comes as int8 is stored so, behind a DEQUANTIZE, which XNNPACK folds."""
+        if weight.codes is None or weight.quantization is None:
+            return self.float_parameter(weight.array.transpose(order), node, role="weight")
+        name, codes = f"{tensor_name(node)}/weight", weight.codes.numpy().transpose(order)
+        stored = self.constant(codes, name=f"{name}/int8", quantization=replace(weight.quantization, axis=axis))
         return self.once(("coded", id(stored)), lambda: self.emit("DEQUANTIZE", [stored], stored.shape, name=name))
+
+    def coded_parameter(self, codes: Array, quantization: Quantization, node: Node, *, role: str) -> Tensor:
+        """A parameter of an int8 operation, int8 or int32."""
+        return self.constant(codes, name=f"{tensor_name(node)}/{role}", quantization=quantization)
 
     def indices(self, values: Any) -> Tensor:
         """An int32 constant for axes, shapes, paddings and permutations."""
@@ -133,10 +123,11 @@ class Emitter(BaseEmitter[Tensor]):
         """Writes a DEQUANTIZE of one's own, which XNNPACK can fold into a table lookup with what follows."""
         return self.emit("DEQUANTIZE", [tensor], tensor.shape, name=f"{tensor.name}/dequantize")
 
-    def quantized(self, value: Value[Tensor], quantization: Quantization, *, name: str) -> Value[Tensor]:
+    def quantized(self, value: Value[Tensor], quantization: Quantization, *, name: str = "") -> Value[Tensor]:
         """`value` as int8 with these parameters: nothing, a QUANTIZE or a requantization."""
         if value.quantization == quantization:
             return value
+        name = name or f"{value.tensor.name}/requantize"
         tensor = self.once(
             ("int8", id(value.tensor), quantization),
             lambda: self.emit("QUANTIZE", [value.tensor], value.tensor.shape, name=name, quantization=quantization),
@@ -164,18 +155,54 @@ class Emitter(BaseEmitter[Tensor]):
             quantization=tensor.quantization,
         )
 
+    def write_slice(self, tensor: Tensor, axis: int, begin: int, size: int, *, name: str) -> Tensor:
+        """Writes a SLICE."""
+        shape = (*tensor.shape[:axis], size, *tensor.shape[axis + 1 :])
+        begins = [begin if place == axis else 0 for place in range(len(shape))]
+        inputs = [tensor, self.indices(begins), self.indices(shape)]
+        return self.emit("SLICE", inputs, shape, name=name, quantization=tensor.quantization)
 
-def clamp_kind(node: Node) -> Activation | None:
-    """RELU or RELU6 if that is what the node is, under any of its names."""
-    match operator_name(node):
-        case "aten.relu.default" | "aten.relu_.default":
-            return Activation.RELU
-        case "aten.relu6.default" | "aten.relu6_.default":
-            return Activation.RELU6
-        case "aten.hardtanh.default" | "aten.hardtanh_.default":
-            lower, upper = arguments(node)["min_val"], arguments(node)["max_val"]
-        case "aten.clamp.default" | "aten.clamp_min.default" | "aten.clamp_.default":
-            lower, upper = arguments(node)["min"], arguments(node).get("max")
-        case _:
-            return None
-    return RELU_UPPER.get(upper) if lower == 0 else None
+    def write_concatenation(
+        self, tensors: Sequence[Tensor], axis: int, shape: Shape, *, name: str, quantization: Quantization | None
+    ) -> Tensor:
+        """Writes a CONCATENATION."""
+        return self.emit("CONCATENATION", tensors, shape, name=name, quantization=quantization, axis=axis)
+
+    def write_pad(self, tensor: Tensor, amounts: Sequence[tuple[int, int]], *, name: str) -> Tensor:
+        """Writes a PAD."""
+        shape = tuple(size + sum(amount) for size, amount in zip(tensor.shape, amounts, strict=True))
+        inputs = [tensor, self.indices(amounts)]
+        return self.emit("PAD", inputs, shape, name=name, quantization=tensor.quantization)
+
+    def write_binary(
+        self, kind: Arithmetic, operands: Sequence[Tensor], shape: Shape, epilogue: Epilogue, *, name: str
+    ) -> Tensor:
+        """Writes the operation of the same name."""
+        options = {"fusedActivationFunction": ACTIVATIONS[epilogue.clamp]} if kind.fuses_clamp else {}
+        return self.emit(kind.name, operands, shape, name=name, quantization=epilogue.quantization, **options)
+
+    def write_product(
+        self, x: Tensor, y: Tensor, shape: Shape, *, transposed: bool, name: str, quantization: Quantization | None
+    ) -> Tensor:
+        """Writes a BATCH_MATMUL."""
+        return self.emit("BATCH_MATMUL", [x, y], shape, name=name, quantization=quantization, adjY=transposed)
+
+    def write_linear(
+        self, value: Value[Tensor], weight: Tensor, bias: Tensor | None, epilogue: Epilogue, *, name: str
+    ) -> Tensor:
+        """Writes a FULLY_CONNECTED, of matrices without keepNumDims."""
+        keep_dims = len(value.layout.shape) != 2
+        rows = value.tensor.shape[:-1] if keep_dims else (int(np.prod(value.tensor.shape[:-1])),)
+        return self.emit(
+            "FULLY_CONNECTED",
+            [value.tensor, weight, bias],
+            (*rows, weight.shape[0]),
+            name=name,
+            quantization=epilogue.quantization,
+            keepNumDims=keep_dims,
+            fusedActivationFunction=ACTIVATIONS[epilogue.clamp],
+        )
+
+    def write_softmax(self, tensor: Tensor, *, name: str, quantization: Quantization | None) -> Tensor:
+        """Writes a SOFTMAX."""
+        return self.emit("SOFTMAX", [tensor], tensor.shape, name=name, quantization=quantization, beta=1.0)

@@ -6,33 +6,19 @@ import numpy as np
 import torch
 from torch.fx import Node
 
-from converters.interface import Interface, Normalization
+from converters.interface import Normalization
+from converters.lowering.ends import COLOURS, PIXEL, Ends, row
 from converters.lowering.layout import Layout, channels_last, natural
 from converters.lowering.program import result_shape, tensor_quantization
-from converters.lowering.translate import Emit, output_value
+from converters.lowering.translate import output_value
 from converters.lowering.values import Quantization, Value
 from converters.tflite.emitter import Emitter
 from converters.tflite.graph import Activation, DataType, Operation, Padding, Tensor
 
-IMAGE_RANK, COLOURS = 4, 3
-PIXEL = Quantization(scales=(1 / 255,))
-"""An 8-bit value stands for 0 to 1, as every library takes it that looks at a uint8 image's parameters."""
+IMAGE_RANK = 4
 PROBABILITY = Quantization(scales=(1 / 256,), zero_point=-128)
 """What LiteRT's int8 SOFTMAX gives, by its specification."""
 LARGEST_CODE = 127
-
-
-def input_of(interface: Interface) -> Emit[Emitter]:
-    """What writes the model's input."""
-    normalization = interface.pixels
-    if normalization is None:
-        return add_input
-    return lambda emitter, node: add_image(emitter, node, normalization)
-
-
-def output_of(interface: Interface) -> Emit[Emitter]:
-    """What writes the model's output."""
-    return add_probabilities if interface.classes else add_output
 
 
 def add_input(emitter: Emitter, node: Node) -> None:
@@ -60,24 +46,14 @@ def add_image(emitter: Emitter, node: Node, normalization: Normalization) -> Non
 
 
 def normalized(emitter: Emitter, image: Tensor, normalization: Normalization) -> Tensor:
-    """(v / 255 - mean) / std in float32.
-
-    The constants are as long as a row of pixels, not three numbers: XNNPACK works through the dimensions that both operands have at
-    once, 20 times as fast as three values at a time.
-    """
+    """(v / 255 - mean) / std in float32."""
     mean, std = (np.array(values) for values in (normalization.mean, normalization.std))
-    width = image.shape[2]
-
-    def row(values: np.ndarray, role: str) -> Tensor:
-        return emitter.constant(
-            np.tile(values, width).astype(np.float32).reshape(1, 1, width, COLOURS), name=f"{image.name}/{role}"
-        )
-
     tensor = emitter.emit("DEQUANTIZE", [image], image.shape, name=f"{image.name}/real")
     for code, values, role in (("MUL", 1 / std, "scale"), ("ADD", -mean / std, "shift")):
+        operand = emitter.constant(row(values, image.shape[2]), name=f"{image.name}/{role}")
         tensor = emitter.emit(
             code,
-            [tensor, row(values, role)],
+            [tensor, operand],
             image.shape,
             name=f"{image.name}/{role}d",
             fusedActivationFunction=Activation.NONE,
@@ -161,3 +137,6 @@ def is_integer(node: Node) -> bool:
 def stored_layout(shape: tuple[int, ...]) -> Layout:
     """How a tensor of this shape is stored at the file's ends: images with their channels last."""
     return channels_last(shape) if len(shape) == IMAGE_RANK else natural(shape)
+
+
+ENDS = Ends(tensor=add_input, image=add_image, scores=add_output, probabilities=add_probabilities)

@@ -13,7 +13,7 @@ from converters.tflite.app_metadata import NAME, app_metadata, with_labels
 from converters.tflite.emitter import Emitter
 from converters.tflite.flatbuffer import serialize
 from converters.tflite.graph import Graph
-from converters.tflite.interface import input_of, output_of
+from converters.tflite.interface import ENDS
 from converters.tflite.operators import OPERATORS
 from converters.tflite.passes import for_gpus
 from converters.tflite.structure import signed
@@ -45,5 +45,5 @@ def to_graph(
     for what has no such form.
     """
     emitter = Emitter(half_weights=precision is Precision.FP16, integer_only=precision is Precision.INT8_FULL)
-    translate(program, emitter, OPERATORS, input_of(interface), output_of(interface))
+    translate(program, emitter, OPERATORS, ENDS.input_of(interface), ENDS.output_of(interface))
     return emitter.graph if cpu_only else for_gpus(emitter.graph)

@@ -1,4 +1,4 @@
-"""Means, sums, softmax, layer norm.
+"""Means, sums, layer norm.
 
 The delegate has one reduction: the mean over the two middle dimensions of four. Any run of neighbouring stored dimensions becomes
 that by seeing the tensor as (outer, reduced, 1, inner). XNNPACK walks such a mean row by row: over the innermost dimension, where
@@ -12,9 +12,9 @@ import math
 import numpy as np
 from torch.fx import Node
 
-from converters.executorch.emit.elementwise import number
 from converters.executorch.emitter import Emitter
 from converters.executorch.graph import DataType, Tensor
+from converters.lowering.emit.elementwise import number
 from converters.lowering.layout import Layout, reduced_layout
 from converters.lowering.products import optional_constant
 from converters.lowering.program import arguments, result_shape
@@ -89,7 +89,7 @@ def reduced_value(
         "GlobalAvgPooling2d", {"input_id": image}, (outer, 1, 1, inner), quantization=quantization, flags=KEEP_DIMS
     )
     if not mean:
-        factor = number(emitter, node, float(count), None)
+        factor = number(emitter, node, float(count))
         tensor = emitter.emit("Multiply", {"input1_id": tensor, "input2_id": factor}, tensor.shape)
     return Value(tensor, value.layout)
 
@@ -100,16 +100,6 @@ def row_sums(emitter: Emitter, node: Node, rows: Tensor, weight: float) -> Tenso
     return emitter.emit(
         "FullyConnected", {"input1_id": rows, "filter_id": weights, "bias_id": None}, (rows.shape[0], 1)
     )
-
-
-def softmax(emitter: Emitter, node: Node) -> None:
-    """aten.softmax: always float (XNNPACK has no other), over the innermost stored dimension."""
-    named = arguments(node)
-    value = emitter.activation(named["self"])
-    dim = named["dim"] % len(value.layout.shape)
-    value = emitter.dequantized(emitter.innermost(value, dim))
-    tensor = emitter.rows(value)
-    emitter.bind(node, Value(emitter.emit("Softmax", {"input_id": tensor}, tensor.shape), value.layout))
 
 
 def layer_norm(emitter: Emitter, node: Node) -> None:
@@ -132,10 +122,10 @@ def layer_norm(emitter: Emitter, node: Node) -> None:
 
     centred, eps = write("Subtract", source, row_means(source)), named["eps"]
     if emitter.real is DataType.FP16:
-        centred = write("Multiply", centred, number(emitter, node, FP16_NORM_SCALE, None))
+        centred = write("Multiply", centred, number(emitter, node, FP16_NORM_SCALE))
         eps = max(eps * FP16_NORM_SCALE**2, SMALLEST_FP16)
     variance = row_means(write("Square", centred))
-    deviation = write("ReciprocalSquareRoot", write("Add", variance, number(emitter, node, eps, None)))
+    deviation = write("ReciprocalSquareRoot", write("Add", variance, number(emitter, node, eps)))
     result = write("Multiply", centred, deviation)
     for kind, role in (("Multiply", "weight"), ("Add", "bias")):
         parameter = optional_constant(emitter, node, named[role])

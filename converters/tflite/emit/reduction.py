@@ -1,4 +1,4 @@
-"""Means, sums, softmax, layer norm."""
+"""Means, sums, layer norm."""
 
 from __future__ import annotations
 
@@ -41,21 +41,6 @@ def reduce(code: str) -> Callable[[Emitter, Node], None]:
     return emit
 
 
-def softmax(emitter: Emitter, node: Node) -> None:
-    """aten.softmax over the innermost stored dimension: int8 in an integer-only file, else float (XNNPACK has no other)."""
-    named = arguments(node)
-    value = emitter.activation(named["self"])
-    dim = named["dim"] % len(value.layout.shape)
-    value = emitter.innermost(value, dim)
-    epilogue = emitter.epilogue(node, int8=emitter.integer_only and value.quantization is not None, clamp=False)
-    if epilogue.quantization is None:
-        value = emitter.dequantized(value)
-    tensor = emitter.rows(value)
-    name, quantization = tensor_name(node), epilogue.quantization
-    output = emitter.emit("SOFTMAX", [tensor], tensor.shape, name=name, quantization=quantization, beta=1.0)
-    emitter.finish(node, epilogue, Value(output, value.layout))
-
-
 def layer_norm(emitter: Emitter, node: Node) -> None:
     """aten.layer_norm over the last dimensions, in the primitives that XNNPACK takes."""
     named = arguments(node)
@@ -82,5 +67,5 @@ def layer_norm(emitter: Emitter, node: Node) -> None:
         parameter = optional_constant(emitter, node, named[role])
         if parameter is not None:
             array = parameter.array.reshape((1,) * (rank - count) + parameter.shape).transpose(value.layout.order)
-            result = write(code, result, emitter.weight(array, node=node, role=role), part=role)
+            result = write(code, result, emitter.float_parameter(array, node, role=role), part=role)
     emitter.bind(node, Value(result, Layout(result_shape(node), value.layout.order)))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from torch.fx import Node
 
+from converters.lowering.emitter import BaseEmitter
 from converters.lowering.program import tensor_name, tensor_quantization
-from converters.tflite.emitter import Emitter
+from converters.lowering.values import T
 
 
-def quantize(emitter: Emitter, node: Node) -> None:
-    """quantize_per_tensor: QUANTIZE from float or from other parameters, nothing between equal ones."""
+def quantize(emitter: BaseEmitter[T], node: Node) -> None:
+    """quantize_per_tensor: a conversion from float or from other parameters, nothing between equal ones."""
     value = emitter.activation(node.all_input_nodes[0])
     emitter.bind(node, emitter.quantized(value, tensor_quantization(node), name=tensor_name(node)))

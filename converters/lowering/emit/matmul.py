@@ -1,18 +1,17 @@
-"""Matrix products of activations."""
+"""Products of activations, or of an activation with a constant matrix."""
 
 from __future__ import annotations
 
 from torch.fx import Node
 
+from converters.lowering.emit.linear import fully_connected
+from converters.lowering.emitter import BaseEmitter
 from converters.lowering.products import plan_product
 from converters.lowering.program import arguments, tensor_name, unsupported
-from converters.lowering.values import Constant, Value
-from converters.tflite.emit.convolution import fully_connected
-from converters.tflite.emitter import Emitter
-from converters.tflite.graph import Tensor
+from converters.lowering.values import Constant, T, Value
 
 
-def matmul(emitter: Emitter, node: Node) -> None:
+def matmul(emitter: BaseEmitter[T], node: Node) -> None:
     """aten.matmul, aten.bmm."""
     named = arguments(node)
     first, second = (named[name] for name in list(named)[:2])
@@ -26,19 +25,19 @@ def matmul(emitter: Emitter, node: Node) -> None:
     return batch_matmul(emitter, node, emitter.activation(first), emitter.activation(second))
 
 
-def batch_matmul(emitter: Emitter, node: Node, a: Value[Tensor], b: Value[Tensor]) -> None:
-    """Writes a BATCH_MATMUL, int8 where both factors and the result are and y's zero point is 0, else float."""
+def batch_matmul(emitter: BaseEmitter[T], node: Node, a: Value[T], b: Value[T]) -> None:
+    """Writes the product, int8 where both factors and the result are and y's zero point is 0, else float."""
     factors = plan_product(node, a, b, integer=emitter.integer_only)
     epilogue = emitter.epilogue(node, int8=factors.int8, clamp=False)
     left, right = (emitter.ordered(side.value, side.order) for side in (factors.x, factors.y))
     if epilogue.quantization is None:
         left, right = emitter.dequantized(left), emitter.dequantized(right)
-    output = emitter.emit(
-        "BATCH_MATMUL",
-        [emitter.stored(left), emitter.stored(right)],
+    output = emitter.write_product(
+        emitter.stored(left),
+        emitter.stored(right),
         factors.layout.stored,
+        transposed=factors.transposed,
         name=tensor_name(node),
         quantization=epilogue.quantization,
-        adjY=factors.transposed,
     )
     emitter.finish(node, epilogue, Value(output, factors.layout))
