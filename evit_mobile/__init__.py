@@ -1,31 +1,81 @@
-"""Turns a trained PyTorch EfficientViT into proven Core ML, LiteRT and ExecuTorch artefacts."""
+"""Turns a trained PyTorch EfficientViT into proven Core ML, LiteRT and ExecuTorch artefacts.
+
+The names below are the Python API (docs/python.md); each is imported when it is first used, so that `import evit_mobile` needs no torch.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from evit_mobile.version import __version__
 
 if TYPE_CHECKING:
+    from converters.contract import Inspection, Precision
     from evit_mobile.commands.convert import Conversion, convert
+    from evit_mobile.commands.evaluate import Evaluation, evaluate
+    from evit_mobile.commands.inspect import inspect
+    from evit_mobile.commands.load import LoadedArtefact, load
+    from evit_mobile.commands.sensitivity import Sensitivity, sensitivity
     from evit_mobile.commands.validate import FolderValidation, validate
+    from evit_mobile.errors import EvitMobileError, UsageError
+    from evit_mobile.findings import Validation, Verdict
+    from evit_mobile.manifest import read_manifest
+    from evit_mobile.profiling.comparison import compare
+    from evit_mobile.profiling.protocol import Settings
+    from evit_mobile.profiling.run import profile
     from evit_mobile.request import ConvertRequest
 
-__all__ = ["Conversion", "ConvertRequest", "FolderValidation", "__version__", "convert", "validate"]
+_EXPORTS: dict[str, tuple[str, ...]] = {
+    "converters.contract": ("Inspection", "Precision"),
+    "evit_mobile.commands.convert": ("Conversion", "convert"),
+    "evit_mobile.commands.evaluate": ("Evaluation", "evaluate"),
+    "evit_mobile.commands.inspect": ("inspect",),
+    "evit_mobile.commands.load": ("LoadedArtefact", "load"),
+    "evit_mobile.commands.sensitivity": ("Sensitivity", "sensitivity"),
+    "evit_mobile.commands.validate": ("FolderValidation", "validate"),
+    "evit_mobile.errors": ("EvitMobileError", "UsageError"),
+    "evit_mobile.findings": ("Validation", "Verdict"),
+    "evit_mobile.manifest": ("read_manifest",),
+    "evit_mobile.profiling.comparison": ("compare",),
+    "evit_mobile.profiling.protocol": ("Settings",),
+    "evit_mobile.profiling.run": ("profile",),
+    "evit_mobile.request": ("ConvertRequest",),
+}
+_HOMES = {name: module for module, names in _EXPORTS.items() for name in names}
+
+__all__ = [
+    "Conversion",
+    "ConvertRequest",
+    "Evaluation",
+    "EvitMobileError",
+    "FolderValidation",
+    "Inspection",
+    "LoadedArtefact",
+    "Precision",
+    "Sensitivity",
+    "Settings",
+    "UsageError",
+    "Validation",
+    "Verdict",
+    "__version__",
+    "compare",
+    "convert",
+    "evaluate",
+    "inspect",
+    "load",
+    "profile",
+    "read_manifest",
+    "sensitivity",
+    "validate",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Loads the API on first use, so that `import evit_mobile` needs no torch."""
-    if name in ("convert", "Conversion"):
-        from evit_mobile.commands import convert as pipeline
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
 
-        return getattr(pipeline, name)
-    if name == "ConvertRequest":
-        from evit_mobile.request import ConvertRequest
 
-        return ConvertRequest
-    if name in ("validate", "FolderValidation"):
-        from evit_mobile.commands import validate as reading
-
-        return getattr(reading, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return __all__

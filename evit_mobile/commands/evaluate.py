@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from calib.errors import DataError
 from evit_mobile.commands.inspect import installed_target
-from evit_mobile.commands.recorded import labelled_images, listed_artefacts, manifest_reference, manifest_task
+from evit_mobile.commands.recorded import (
+    given_path,
+    labelled_images,
+    listed_artefacts,
+    manifest_reference,
+    manifest_task,
+)
 from evit_mobile.data import Images
 from evit_mobile.errors import UsageError
 from evit_mobile.labels import Classes, manifest_classes, order_warning
@@ -40,10 +46,10 @@ class Evaluation:
 
 
 def evaluate(
-    path: Path,
+    path: Path | str,
     *,
-    images: Path | None = None,
-    labels: Path | None = None,
+    images: Path | str | None = None,
+    labels: Path | str | None = None,
     limit: int | None = None,
     with_reference: bool = False,
     report: Report = silent,
@@ -54,6 +60,7 @@ def evaluate(
     Raises ArtefactError, ToolchainError, UsageError for a model that is no classifier, and DataError when the images carry
     no labels.
     """
+    path, images, labels = Path(path), given_path(images), given_path(labels)
     target = installed_target(path)
     folder, manifest, entries = listed_artefacts(path)
     require_runtimes(entries)

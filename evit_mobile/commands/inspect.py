@@ -9,11 +9,12 @@ from converters.contract import Inspection, Target, compiled_for_npu
 from converters.registry import artefact_target, find_installed_target
 
 
-def inspect(path: Path) -> Inspection:
+def inspect(path: Path | str) -> Inspection:
     """What a written artefact contains, how its delegate takes it, and how NPUs take it where it is mostly int8.
 
     Raises ArtefactError, ToolchainError.
     """
+    path = Path(path)
     target = installed_target(path)
     inspection = target.inspect(path)
     if inspection.dtypes.get("int8", 0) <= sum(inspection.dtypes.values()) / 2:

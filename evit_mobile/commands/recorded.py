@@ -18,6 +18,11 @@ from evit_mobile.spec import Task
 from evit_mobile.thresholds import MIN_IMAGES
 
 
+def given_path(path: Path | str | None) -> Path | None:
+    """A path, from Python in text too; None where none was given."""
+    return None if path is None else Path(path)
+
+
 def listed_artefacts(path: Path) -> tuple[Path, dict[str, Any], list[dict[str, Any]]]:
     """Folder, manifest and entries of an artefact or of all artefacts of a folder. Raises ArtefactError."""
     folder = path if (path / FILE_NAME).exists() or (path.is_dir() and target_of(path) is None) else path.parent

@@ -14,6 +14,7 @@ from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
 from converters.files import sha256
 from converters.registry import find_target, target_of
 from evit_mobile.commands.recorded import (
+    given_path,
     judging_images,
     listed_artefacts,
     manifest_reference,
@@ -107,8 +108,8 @@ class Standard:
 def validate(
     path: Path | str,
     *,
-    images: Path | None = None,
-    labels: Path | None = None,
+    images: Path | str | None = None,
+    labels: Path | str | None = None,
     weights: str | None = None,
     model: nn.Module | None = None,
     on: Sequence[str] = (),
@@ -127,8 +128,8 @@ def validate(
     require_runtimes(entries)
     report("loading weights")
     reference = manifest_reference(folder, manifest, weights, model)
-    reference = renamed(reference, manifest_classes(manifest, labels))
-    reference, held_out = judging_images(reference, manifest, images)
+    reference = renamed(reference, manifest_classes(manifest, given_path(labels)))
+    reference, held_out = judging_images(reference, manifest, given_path(images))
     results = []
     forms: dict[Size, Standard] = {}
 

@@ -14,13 +14,14 @@ from evit_mobile.statistics import ratio, unpaired_ratio
 NO_DIFFERENCE = "no difference seen"
 
 
-def compare(first: Path, second: Path) -> dict[str, Any]:
+def compare(first: Path | str, second: Path | str) -> dict[str, Any]:
     """{"comparisons": [...]}: B's latency over A's with a 95 % interval, for every pair.
 
     A and B are artefacts (their latest record in the profile.jsonl beside them) or profile files (all artefacts in both, by name).
     Artefacts that were measured in the same run are compared block by block (`paired`); others by their medians.
     Raises ArtefactError when one was not profiled.
     """
+    first, second = Path(first), Path(second)
     before, after = latest(first), latest(second)
     names = [(name, name) for name in before if name in after]
     if target_of(first) and target_of(second):

@@ -24,10 +24,10 @@ PLACES = ", ".join(
 
 
 def profile(
-    artefacts: Sequence[Path],
+    artefacts: Sequence[Path | str],
     *,
-    place: str,
-    settings: Settings,
+    place: str = "host",
+    settings: Settings | None = None,
     python: str = "python3",
     runner: Path | None = None,
     out: Path | None = None,
@@ -36,12 +36,13 @@ def profile(
 ) -> dict[str, Any]:
     """Measures the artefacts side by side and appends a record of each to `out`, or to profile.jsonl beside it.
 
-    `python` is the interpreter to use on a machine behind ssh, `runner` the program to use on an Android device.
-    `force_energy` takes the battery's current even while it charges.
+    `place` is one of PLACES, `settings` say how long and how exactly. `python` is the interpreter to use on a machine behind ssh,
+    `runner` the program to use on an Android device. `force_energy` takes the battery's current even while it charges.
     Returns {"profiles": [record], "ratios": [...]}.
     Raises ArtefactError, UsageError, DeviceError.
     """
-    subjects = [subject(path) for path in artefacts]
+    settings = settings or Settings()
+    subjects = [subject(Path(path)) for path in artefacts]
     measured = measure_at(place, subjects, settings, python, runner, report, force=force_energy)
     run, records = uuid.uuid4().hex, []
     for item, (measurement, operators, energy) in zip(subjects, measured, strict=True):
