@@ -81,9 +81,9 @@ def write_manifest(document: dict[str, Any], folder: Path) -> None:
     write_bytes(folder / FILE_NAME, to_json(document).encode())
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path | str) -> dict[str, Any]:
     """The manifest of `folder`. Raises ArtefactError when it is missing, damaged or of another schema."""
-    path = folder / FILE_NAME
+    path = Path(folder) / FILE_NAME
     try:
         document = json.loads(path.read_text())
     except FileNotFoundError:
