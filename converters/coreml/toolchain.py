@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,8 +41,9 @@ def quiet(names: tuple[str, ...]) -> Iterator[None]:
             logger.setLevel(level)
 
 
+@cache
 def load(module: str = "coremltools") -> Any:
-    """`module`, a part of coremltools, imported."""
+    """`module`, a part of coremltools, imported. Only once is it kept quiet: changing a level clears the cache of every logger there is."""
     with quiet(IMPORT_CHATTER):
         return import_module(module)
 
