@@ -4,6 +4,7 @@
 # test-web: install LiteRT.js and playwright-core into web_demo and test the browser demo in Chromium (web_demo/README.md).
 # test-upstream: put MIT's own code, from a pinned wheel, into .tools/upstream and compare with it.
 # test-runtimes: put other releases of the runtimes, and MediaPipe, into .tools/runtimes and hand them files (docs/runtimes.md, executorch.md, app-libraries.md).
+# dist: build the source archive and the wheel into dist/ and check them.   test-install: put the wheel into empty environments, an extra at a time.
 # bench: measure ours against the stock routes and other runtimes; options in BENCH, e.g. BENCH='--model efficientvit_l1'.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,7 +13,7 @@ SWIFT_ROOT ?= /opt/evit-mobile-swift
 WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast test-android test-ios test-web test-upstream test-runtimes lint bench clean
+.PHONY: demo test test-fast test-android test-ios test-web test-upstream test-runtimes test-install lint bench dist clean
 
 demo: .venv/demo.stamp
 	$(BIN)/evit-mobile convert --format all --int8 --out out/demo
@@ -45,6 +46,19 @@ test-runtimes: .venv/test.stamp
 	PYTHON=$(BIN)/python scripts/runtimes/prepare.sh .tools/runtimes
 	EVIT_MOBILE_RUNTIMES=$(CURDIR)/.tools/runtimes $(BIN)/python -m pytest -m "slow or not slow" -rs tests/runtimes
 
+test-install: .venv/test.stamp dist
+	EVIT_MOBILE_DIST=$(CURDIR)/dist $(BIN)/python -m pytest -m "slow or not slow" -rs tests/install
+
+dist: .tools/dist/stamp
+	rm -rf build dist
+	.tools/dist/bin/python -m build --outdir dist .
+	.tools/dist/bin/python -m twine check --strict dist/*
+
+.tools/dist/stamp:
+	$(PYTHON) -m venv .tools/dist
+	.tools/dist/bin/python -m pip install --quiet build==1.6.1 twine==7.0.0
+	touch $@
+
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -67,4 +81,4 @@ bench: .venv/bench.stamp
 	touch $@
 
 clean:
-	rm -rf .venv .tools web_demo/node_modules build out *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .tools web_demo/node_modules build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache

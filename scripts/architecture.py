@@ -24,7 +24,7 @@ def edges(root: Path) -> set[tuple[str, str]]:
     found = set()
     for path in sorted(root.rglob("*.py")):
         own = path.relative_to(root).parts[0].removesuffix(".py")
-        if own not in ("__init__", "web_demo"):
+        if own != "__init__":
             found |= {(own, part) for _, part in imported(path, root) if part != own}
     return found
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import evit_mobile
+
 yaml = pytest.importorskip("yaml")  # comes with huggingface_hub
 
 ROOT = Path(__file__).parents[1]
@@ -38,3 +40,16 @@ def test_the_page_for_contributors_names_every_suite() -> None:
     suites = set(re.findall(r"^(test[\w-]*|lint|bench):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     assert suites == set(re.findall(r"`make (test[\w-]*|lint|bench)` \|", page))
+
+
+def test_the_packages_hold_no_links() -> None:
+    """A checkout on Windows has none, and an archive would hold what they point to."""
+    folders = [ROOT / name for name in ("calib", "converters", "evit_mobile", "web_demo", "docs", "tests")]
+    paths = [path for folder in folders for path in folder.rglob("*") if "node_modules" not in path.parts]
+    assert [path for path in paths if path.is_symlink()] == []
+
+
+def test_the_version_has_notes() -> None:
+    first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert first is not None
+    assert first[1] == evit_mobile.__version__

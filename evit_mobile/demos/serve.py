@@ -16,6 +16,7 @@ from evit_mobile.errors import UsageError
 from evit_mobile.manifest import read_manifest
 
 ADDRESS = "127.0.0.1"
+PAGE = "web_demo"
 NODE_MODULES = "node_modules"
 RUNTIME = ("@litertjs/core", "@litertjs/wasm-utils")
 TYPES = {
@@ -79,7 +80,7 @@ def serve(folder: Path, *, port: int, node_modules: Path | None, ready: Callable
 
 def open_server(folder: Path, *, port: int = 0, node_modules: Path | None = None) -> ThreadingHTTPServer:
     """A server that listens already; port 0 takes any free one. Raises ToolchainError, UsageError."""
-    page = Path(str(files("evit_mobile") / "web_demo")).resolve()
+    page = find_page()
     mounts = {"model": folder.resolve(), NODE_MODULES: find_runtime(page, node_modules).resolve()}
     try:
         return ThreadingHTTPServer((ADDRESS, port), partial(Handler, mounts=mounts, directory=str(page)))
@@ -89,6 +90,13 @@ def open_server(folder: Path, *, port: int = 0, node_modules: Path | None = None
         raise UsageError(
             got=f"port {port} ({error.strerror})", allowed="a free port", do="pass another --port, or --port 0 for any"
         ) from None
+
+
+def find_page() -> Path:
+    """The folder of the page: in an installed package its own, in a checkout the one beside it."""
+    package = Path(str(files("evit_mobile"))).resolve()
+    places = (package / PAGE, package.parent / PAGE)
+    return next(place for place in places if (place / "index.html").exists())
 
 
 def address(server: ThreadingHTTPServer) -> str:
