@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from calib.datasets import ImageDataset as ImageDataset
-    from calib.datasets import open_dataset as open_dataset
     from calib.errors import CalibError as CalibError
     from calib.errors import DataError as DataError
     from calib.images import content_digest as content_digest
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from calib.observers import Observer as Observer
     from calib.observers import PercentileObserver as PercentileObserver
     from calib.observers import make_observer as make_observer
+    from calib.opening import open_dataset as open_dataset
     from calib.preprocess import Interpolation as Interpolation
     from calib.preprocess import Preprocess as Preprocess
     from calib.preprocess import Resize as Resize
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from calib.splits import split as split
 
 _EXPORTS: dict[str, tuple[str, ...]] = {
-    "calib.datasets": ("ImageDataset", "open_dataset"),
+    "calib.datasets": ("ImageDataset",),
     "calib.errors": ("CalibError", "DataError"),
     "calib.images": ("content_digest",),
     "calib.kept": ("KeptDataset", "batches"),
@@ -56,6 +56,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "PercentileObserver",
         "make_observer",
     ),
+    "calib.opening": ("open_dataset",),
     "calib.preprocess": ("Interpolation", "Preprocess", "Resize"),
     "calib.ranges": ("affine_parameters",),
     "calib.sources.bundled": ("Bundled", "bundled_class_names", "bundled_preprocess", "open_bundled"),

@@ -22,7 +22,8 @@ class Format:
 
     `name` is that of manifests. `judges` can run its files on this machine (`converters.contract.Judge`): names as `--on` takes them
     and the classes, of which the first that is ready is the usual one. Where one format of the command line has several delegates,
-    `of` is its name there, and `delegate` tells them apart.
+    `of` is its name there, and `delegate` tells them apart. Where a file is another format's, packed, that is `inside`: target and
+    judges are made with the target of that, and its judges of the same names.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Format:
     extra: str = ""
     of: str | None = None
     delegate: str | None = None
+    inside: str | None = None
 
 
 FORMATS = (
@@ -70,12 +72,13 @@ FORMATS = (
         suffix=".coreml.pte",
         target="converters.executorch.delegates.coreml:CoreMLDelegateTarget",
         judges={
-            "coreml": "converters.executorch.delegates.judges:CoreMLInside",
-            "evaluator": "converters.executorch.delegates.judges:EvaluatorInside",
+            "coreml": "converters.executorch.delegates.judges:Inside",
+            "evaluator": "converters.executorch.delegates.judges:Inside",
         },
         extra="executorch,coreml",
         of="executorch",
         delegate="coreml",
+        inside="coreml",
     ),
     Format(
         name="executorch-vulkan",
@@ -112,7 +115,8 @@ def find_target(name: str) -> Target:
     """The target called `name`. Raises UnknownTargetError."""
     if name not in ROWS:
         raise UnknownTargetError(got=f"format {name!r}", allowed=", ".join(TARGETS), do="name one of these")
-    target: Target = _named(ROWS[name].target)
+    row = ROWS[name]
+    target: Target = _named(row.target, *([find_target(row.inside)] if row.inside else []))
     return target
 
 
@@ -123,21 +127,21 @@ def judges_of(format: str) -> list[str]:
 
 def find_judge(name: str, format: str) -> Judge:
     """The judge called `name` of files of `format`. Raises UnknownTargetError."""
-    judges = ROWS[format].judges
-    if name not in judges:
+    row = ROWS[format]
+    if name not in row.judges:
         raise UnknownTargetError(
             got=f"judge {name!r} for {format}",
-            allowed=", ".join(judges) or f"none: nothing runs files of {format} here",
+            allowed=", ".join(row.judges) or f"none: nothing runs files of {format} here",
             do="name one of these",
         )
-    judge: Judge = _named(judges[name])
+    judge: Judge = _named(row.judges[name], *([find_judge(name, row.inside)] if row.inside else []))
     return judge
 
 
-def _named(spelled: str) -> Any:
-    """A new object of the class that "module:Class" spells."""
+def _named(spelled: str, *given: Any) -> Any:
+    """A new object of the class that "module:Class" spells, made with what is `given`."""
     module, _, attribute = spelled.partition(":")
-    return getattr(import_module(module), attribute)()
+    return getattr(import_module(module), attribute)(*given)
 
 
 def target_of(path: Path) -> str | None:

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.class_names import listed
-from calib.datasets import ImageDataset, Relabelled, open_dataset
+from calib.datasets import ImageDataset, Relabelled
 from calib.errors import DataError
+from calib.opening import open_dataset
 from evit_mobile.contradiction import contradiction
 from evit_mobile.data import Images
 from evit_mobile.errors import UsageError

@@ -32,17 +32,22 @@ FORBIDDEN = {(part, "manifest") for part in ("validation", "quantization", "prep
 """The record lies low because demos and reports read it; what judges and prepares keeps off it all the same."""
 
 
-def imported(path: Path, root: Path) -> Iterator[tuple[int, str]]:
-    """(line, part) of every import of a part of the package `root`, in functions too, but for types alone."""
-    tree = ast.parse(path.read_text("utf-8"))
-    for_types = {
+def for_types(tree: ast.AST) -> set[int]:
+    """What stands under `if TYPE_CHECKING`, by identity."""
+    return {
         id(inside)
         for node in ast.walk(tree)
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         for inside in ast.walk(node)
     }
+
+
+def imported(path: Path, root: Path) -> Iterator[tuple[int, str]]:
+    """(line, part) of every import of a part of the package `root`, in functions too, but for types alone."""
+    tree = ast.parse(path.read_text("utf-8"))
+    types = for_types(tree)
     for node in ast.walk(tree):
-        if id(node) in for_types:
+        if id(node) in types:
             continue
         if isinstance(node, ast.ImportFrom) and node.module == root.name:
             yield from ((node.lineno, alias.name) for alias in node.names)

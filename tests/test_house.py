@@ -1,4 +1,4 @@
-"""The size of things: a function is a page, a file a chapter, and docs/architecture.md names every part."""
+"""The size of things: a function is a page, a file a chapter, no two files need each other, and docs/architecture.md names every part."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import evit_mobile
-from tests.test_floors import FLOORS
+from tests.test_floors import FLOORS, for_types
 
 ROOT = Path(evit_mobile.__file__).resolve().parents[1]
 PACKAGES = ("calib", "converters", "evit_mobile")
-PIPELINE = ("cli", "commands", "request")
 MOST_LINES, MOST_PARAMETERS, LONGEST_FILE = 45, 8, 350
 
 
@@ -36,9 +33,8 @@ def too_large(path: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("part", PIPELINE)
-def test_the_pipeline_is_pages_of_named_steps(part: str) -> None:
-    assert [text for path in sorted((ROOT / "evit_mobile" / part).rglob("*.py")) for text in too_large(path)] == []
+def test_a_function_is_a_page() -> None:
+    assert [text for path in files(ROOT) for text in too_large(path)] == []
 
 
 def test_a_planted_long_function_is_found(tmp_path: Path) -> None:
@@ -56,3 +52,56 @@ def test_the_page_about_the_house_names_every_part() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     named = set(re.findall(r"`(\w+)`", page))
     assert set().union(*FLOORS) <= named
+
+
+def needs(root: Path) -> dict[str, set[str]]:
+    """The modules that each module imports, in functions too but not for types alone, or spells in a table of what is imported on use."""
+    modules = {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path for path in files(root)
+    }
+
+    def named(node: ast.AST) -> list[str]:
+        match node:
+            case ast.ImportFrom(module=str(module), names=names):
+                inside = [f"{module}.{alias.name}" for alias in names]
+                return [name if name in modules else module for name in inside]
+            case ast.Import(names=names):
+                return [alias.name for alias in names]
+            case ast.Constant(value=str(text)) if "." in text:
+                return [text.partition(":")[0]]
+        return []
+
+    found = {}
+    for name, path in modules.items():
+        tree = ast.parse(path.read_text("utf-8"))
+        types = for_types(tree)
+        nodes = (node for node in ast.walk(tree) if id(node) not in types)
+        found[name] = {other for node in nodes for other in named(node) if other in modules} - {name}
+    return found
+
+
+def circles(needed: dict[str, set[str]]) -> list[str]:
+    """The modules that cannot be put into an order in which each needs only earlier ones."""
+    left = dict(needed)
+    while ready := [name for name, others in left.items() if not others & left.keys()]:
+        left = {name: others for name, others in left.items() if name not in ready}
+    return sorted(left)
+
+
+def test_no_two_files_need_each_other() -> None:
+    assert circles(needs(ROOT)) == []
+
+
+def test_a_planted_circle_is_found(tmp_path: Path) -> None:
+    sources = {
+        "a": "def f():\n    from calib.b import c",
+        "b": 'TABLE = {"x": "calib.c:open"}',
+        "c": "import calib.a",
+        "d": "import calib.a",
+        "e": "if TYPE_CHECKING:\n    from calib.f import F",
+        "f": "import calib.e",
+    }
+    (tmp_path / "calib").mkdir()
+    for name, source in sources.items():
+        (tmp_path / "calib" / f"{name}.py").write_text(source)
+    assert circles(needs(tmp_path)) == ["calib.a", "calib.b", "calib.c", "calib.d"]

@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.datasets import ImageDataset, open_dataset
+from calib.datasets import ImageDataset
 from calib.images import content_digest
+from calib.opening import open_dataset
 from calib.splits import select
 
 SOURCE = Path("/usr/share/datasets/fashion-mnist")

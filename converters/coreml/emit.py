@@ -60,13 +60,7 @@ def emit(
             palette_bits=palette_bits,
             indexed=compressed and release >= IOS18,
         )
-        given = function.inputs[INPUT]
-        if options.pixels is not None:
-            function.input_types = [
-                ct.ImageType(name=INPUT, shape=shape, color_layout=ct.colorlayout.RGB, channel_first=True)
-            ]
-            given = _normalized(given, options.pixels, mil.Builder)
-        image = emitter.cast(given, "image_cast")
+        image = emitter.cast(_given(function, options), "image_cast")
         (result,) = emitter.run(*(constants.get(node.name, image) for node in _placeholders(program)))
         logits = emitter.cast(result, OUTPUT, np.float32)
         logits.name = OUTPUT
@@ -76,6 +70,17 @@ def emit(
         function.set_outputs(outputs)
         emitted.add_function("main", function)
     return emitted
+
+
+def _given(function: Any, options: Options) -> Var:
+    """The float32 tensor that the function is given, or makes of the image that it is given."""
+    given = function.inputs[INPUT]
+    if options.pixels is None:
+        return given
+    ct, mil = toolchain.load(), toolchain.load("coremltools.converters.mil.mil")
+    rgb = ct.ImageType(name=INPUT, shape=given.shape, color_layout=ct.colorlayout.RGB, channel_first=True)
+    function.input_types = [rgb]
+    return _normalized(given, options.pixels, mil.Builder)
 
 
 def _normalized(pixels: Var, normalization: Normalization, builder: Any) -> Var:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from executorch.exir.schema import ScalarType
@@ -26,52 +26,53 @@ DTYPES = {
 FALLBACK_REASON = "XNNPACK did not take it; it runs on executorch's portable kernels"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What a file's delegate `backend`, in words `delegate`, has taken: operations by kind, tensors by type, in so many partitions;
+    `otherwise` is why it left the others.
+    """
+
+    delegate: str
+    backend: str
+    partitions: int
+    operations: Counter[str]
+    dtypes: Counter[str]
+    otherwise: str
+
+
 def inspect_content(content: bytes) -> Inspection:
     """What the .pte file with these bytes contains. Raises ArtefactError."""
     container = open_container(content)
     graphs = container.graphs
-    return inspection_of(
-        container,
-        len(content),
+    taken = Taken(
         delegate="XNNPACK",
         backend=XNNPACK,
         partitions=len(graphs),
-        delegated=Counter(node.kind for graph in graphs for node in graph.nodes),
+        operations=Counter(node.kind for graph in graphs for node in graph.nodes),
         dtypes=Counter(DTYPES.get(value.dtype, value.dtype) for graph in graphs for value in graph.values.values()),
-        reason=FALLBACK_REASON,
-        notes=_notes(graphs),
+        otherwise=FALLBACK_REASON,
     )
+    return inspection_of(container, len(content), taken, _notes(graphs))
 
 
-def inspection_of(
-    container: Container,
-    size: int,
-    *,
-    delegate: str,
-    backend: str,
-    partitions: int,
-    delegated: Counter[str],
-    dtypes: Counter[str],
-    reason: str,
-    notes: tuple[str, ...] = (),
-) -> Inspection:
-    """The report of a file of `size` bytes whose delegate `backend`, in words `delegate`, takes the operations `delegated` in so many
-    partitions; `reason` is why it left the others. Raises ArtefactError.
-    """
-    kernels = kernel_calls(container, backend)
+def inspection_of(container: Container, size: int, taken: Taken, notes: tuple[str, ...] = ()) -> Inspection:
+    """The report of a file of `size` bytes whose delegate has `taken` what it did. Raises ArtefactError."""
+    kernels = kernel_calls(container, taken.backend)
     inputs, outputs = tensor_specs(container)
     return Inspection(
         inputs=inputs,
         outputs=outputs,
-        operations=dict((delegated + kernels).most_common()),
-        dtypes=dict(dtypes.most_common()),
+        operations=dict((taken.operations + kernels).most_common()),
+        dtypes=dict(taken.dtypes.most_common()),
         bytes=size,
         delegation=Delegation(
-            delegate=delegate,
-            partitions=partitions,
-            delegated_ops=delegated.total(),
-            total_ops=delegated.total() + kernels.total(),
-            fallback=tuple(Fallback(op=name, count=count, reason=reason) for name, count in kernels.most_common()),
+            delegate=taken.delegate,
+            partitions=taken.partitions,
+            delegated_ops=taken.operations.total(),
+            total_ops=taken.operations.total() + kernels.total(),
+            fallback=tuple(
+                Fallback(op=name, count=count, reason=taken.otherwise) for name, count in kernels.most_common()
+            ),
         ),
         notes=notes,
     )

@@ -56,37 +56,61 @@ def recover(
     preprocess = reference.preprocessing.preprocess
     images = calibration_images(source, preprocess, seed, IMAGES, minimum=MIN_IMAGES)
     held_out = held_out_images(source, images, preprocess, seed, HELD_OUT)
+    student, recovery = taught(
+        reference, variation, images, held_out, steps=STEPS if steps is None else steps, seed=seed, report=report
+    )
+    path = folder / f"{spec.title}.safetensors"
+    write_recovered(path, spec, student, recovery)
+    return read_back(path, spec, reference)
+
+
+def taught(
+    reference: Reference,
+    variation: Variation,
+    images: Images,
+    held_out: Images,
+    *,
+    steps: int,
+    seed: int,
+    report: Report,
+) -> tuple[nn.Module, Recovery]:
+    """The variation of the reference's module after it learned from `images`, and what that gave on those held out."""
+    labels = known_labels(reference, held_out)
     teacher = copy.deepcopy(reference.module).requires_grad_(False)
+    expected = run_module(teacher, held_out.batches())
     student = copy.deepcopy(teacher)
     vary(student, variation)
-    report(f"measuring {spec.title} before recovery")
-    labels = known_labels(reference, held_out)
-    expected = run_module(teacher, held_out.batches())
-    before = likeness(run_module(student, held_out.batches()), expected, labels)
-    blocks, budget = replaced_blocks(teacher, variation), STEPS if steps is None else steps
-    done = distil(teacher, student, blocks, images, steps=budget, seed=seed, report=report)
-    report(f"measuring {spec.title} after recovery")
-    recovery = Recovery(
+
+    def measured(when: str) -> Likeness:
+        report(f"measuring {reference.spec.name}.{variation} {when} recovery")
+        return likeness(run_module(student, held_out.batches()), expected, labels)
+
+    before = measured("before")
+    blocks = replaced_blocks(teacher, variation)
+    done = distil(teacher, student, blocks, images, steps=steps, seed=seed, report=report)
+    return student, Recovery(
         variation=variation,
         weights=reference.weights,
         source=reference.source,
         sha256=reference.sha256,
         labels=() if classes_of(reference).guessed else reference.labels,
-        preprocess=preprocess.to_manifest(),
+        preprocess=reference.preprocessing.preprocess.to_manifest(),
         original_top1=None if labels is None else top_k_accuracy(expected, labels, 1),
         before=before,
-        after=likeness(run_module(student, held_out.batches()), expected, labels),
+        after=measured("after"),
         held_out=len(held_out),
         images=images.selection.contents,
         images_source=images.dataset.source,
         seed=seed,
         steps=done,
     )
-    path = folder / f"{spec.title}.safetensors"
-    write_recovered(path, spec, student, recovery)
+
+
+def read_back(path: Path, spec: ModelSpec, original: Reference) -> Reference:
+    """What the checkpoint holds, with all that is known of the original."""
     recovered = load_reference(spec.name, weights=path)
-    recovered = replace(recovered, notes=reference.notes, statements=reference.statements)
-    return renamed(recovered, classes_of(reference))
+    recovered = replace(recovered, notes=original.notes, statements=original.statements)
+    return renamed(recovered, classes_of(original))
 
 
 def varied_spec(reference: Reference, variation: Variation) -> ModelSpec:

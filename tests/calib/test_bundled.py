@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calib.datasets import ArrayDataset, open_dataset
+from calib.datasets import ArrayDataset
 from calib.errors import DataError
 from calib.images import content_digest
+from calib.opening import open_dataset
 from calib.sources.bundled import Bundled, bundled_class_names, open_bundled
 from calib.splits import split
 

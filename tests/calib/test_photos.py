@@ -15,9 +15,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from calib import images, suffixes
-from calib.datasets import open_dataset
 from calib.errors import DataError
 from calib.images import content_digest, decode_image, open_image
+from calib.opening import open_dataset
 
 HEIC = b"\0\0\0\x18ftypheic" + bytes(40)
 

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from calib.datasets import ArrayDataset, FileDataset, ImageDataset, open_dataset
+from calib.datasets import ArrayDataset, FileDataset, ImageDataset
 from calib.errors import DataError
 from calib.kept import batches
+from calib.opening import open_dataset
 from calib.preprocess import Preprocess
 
 RNG = np.random.default_rng(7)

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from calib.datasets import ArrayDataset, open_dataset
+from calib.datasets import ArrayDataset
 from calib.errors import DataError
 from calib.images import content_digest
+from calib.opening import open_dataset
 from calib.preprocess import Preprocess
 from calib.splits import on_calibration_side, select, select_calibration, select_held_out, split
 

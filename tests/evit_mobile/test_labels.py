@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 
 import evit_mobile
-from calib.datasets import ImageDataset, open_dataset
+from calib.datasets import ImageDataset
 from calib.errors import DataError
+from calib.opening import open_dataset
 from calib.preprocess import Preprocess
 from calib.sources.bundled import Bundled, bundled_class_names, open_bundled
 from evit_mobile.commands import convert as pipeline

@@ -21,7 +21,6 @@ from converters.executorch.damage import damaged
 from converters.executorch.quiet import quiet_toolchain
 from converters.executorch.target import PACKAGES, ExecuTorchTarget
 from converters.files import sha256, size_bytes, write_bytes
-from converters.registry import find_target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,9 +41,9 @@ class CoreMLDelegateTarget(ExecuTorchTarget):
     suffix = ".coreml.pte"
     takes_pixels = False
 
-    def __init__(self) -> None:
-        self.packages: Target = find_target("coreml")
-        """What writes, reads and runs the package inside."""
+    def __init__(self, packages: Target) -> None:
+        """`packages` is what writes, reads and runs the package inside."""
+        self.packages = packages
         self.precisions = self.packages.precisions
         self.evaluated = self.packages.evaluated
         self.runtime = f"{self.packages.runtime}, given the Core ML program inside"

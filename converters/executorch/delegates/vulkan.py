@@ -91,19 +91,18 @@ def to_bytes(program: ExportedProgram, precision: Precision) -> bytes:
 
 def inspect_container(container: Container, size: int) -> Inspection:
     """The delegation report: what Vulkan takes, in how many pieces, and what is left. Raises ArtefactError."""
-    from converters.executorch.inspect import inspection_of
+    from converters.executorch.inspect import Taken, inspection_of
 
     graphs = [read_graph(container.blob(one)) for one in container.plan.delegates if one.id == BACKEND]
-    return inspection_of(
-        container,
-        size,
+    taken = Taken(
         delegate="Vulkan",
         backend=BACKEND,
         partitions=len(graphs),
-        delegated=Counter(call.name for graph in graphs for call in graph.chain),
+        operations=Counter(call.name for graph in graphs for call in graph.chain),
         dtypes=Counter(name for graph in graphs for name in tensor_types(graph)),
-        reason=FALLBACK_REASON,
+        otherwise=FALLBACK_REASON,
     )
+    return inspection_of(container, size, taken)
 
 
 def read_graph(blob: bytes) -> Any:

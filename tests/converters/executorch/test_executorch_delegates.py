@@ -13,7 +13,7 @@ from torch import nn
 from calib.preprocess import Preprocess
 from converters.contract import Precision
 from converters.errors import ArtefactError, NoRuntimeError
-from converters.executorch.delegates.coreml import PACKAGE, ROOT, CoreMLDelegateTarget, unpacked
+from converters.executorch.delegates.coreml import PACKAGE, ROOT, unpacked
 from converters.executorch.delegates.folder import flatten, unflatten
 from converters.executorch.delegates.vulkan import VulkanDelegateTarget
 from converters.executorch.target import ExecuTorchTarget
@@ -39,7 +39,7 @@ def model() -> nn.Module:
 @pytest.fixture(scope="module")
 def for_core_ml(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("coreml") / "model.fp16.coreml.pte"
-    CoreMLDelegateTarget().lower(export(model(), IMAGES[:1]), Precision.FP16, path, METADATA)
+    find_target("executorch-coreml").lower(export(model(), IMAGES[:1]), Precision.FP16, path, METADATA)
     return path
 
 
@@ -47,7 +47,7 @@ def for_core_ml(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("precision", "limit"), [(Precision.FP32, 1e-6), (Precision.FP16, 2e-3), (Precision.INT8, 5e-2)]
 )
 def test_the_program_inside_computes_what_pytorch_does(precision: Precision, limit: float, tmp_path: Path) -> None:
-    target, path = CoreMLDelegateTarget(), tmp_path / "model.coreml.pte"
+    target, path = find_target("executorch-coreml"), tmp_path / "model.coreml.pte"
     program, images = export(model(), IMAGES[:1]), IMAGES
     if precision is Precision.INT8:
         images = IMAGES[:1]  # on others codes would saturate where Core ML's program stays float
@@ -64,7 +64,7 @@ def test_the_program_inside_computes_what_pytorch_does(precision: Precision, lim
 
 
 def test_everything_is_delegated(for_core_ml: Path) -> None:
-    inspection = CoreMLDelegateTarget().inspect(for_core_ml)
+    inspection = find_target("executorch-coreml").inspect(for_core_ml)
     assert inspection.delegation is not None
     assert (inspection.delegation.partitions, inspection.delegation.fallback) == (1, ())
     assert inspection.delegation.delegated_ops == inspection.delegation.total_ops
@@ -82,7 +82,7 @@ def test_the_package_inside_is_the_one_of_the_format_coreml(for_core_ml: Path, t
 
 def test_the_same_program_gives_the_same_bytes(for_core_ml: Path, tmp_path: Path) -> None:
     path = tmp_path / "again.coreml.pte"
-    CoreMLDelegateTarget().lower(export(model(), IMAGES[:1]), Precision.FP16, path, METADATA)
+    find_target("executorch-coreml").lower(export(model(), IMAGES[:1]), Precision.FP16, path, METADATA)
     assert path.read_bytes() == for_core_ml.read_bytes()
 
 
@@ -94,10 +94,10 @@ def test_damage_anywhere_is_seen(for_core_ml: Path, tmp_path: Path) -> None:
         damaged[position] ^= 0x10
         path.write_bytes(damaged)
         with pytest.raises(ArtefactError):
-            CoreMLDelegateTarget().load(path)
+            find_target("executorch-coreml").load(path)
     ExecuTorchTarget().lower(export(model(), IMAGES[:1]), Precision.FP32, path, METADATA)
     with pytest.raises(ArtefactError, match="XnnpackBackend"):
-        CoreMLDelegateTarget().load(path)
+        find_target("executorch-coreml").load(path)
 
 
 def test_executorch_reads_our_folders_and_writes_the_same(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_executorch_reads_our_folders_and_writes_the_same(tmp_path: Path) -> Non
 
 def test_what_an_evaluator_runs_is_not_timed(for_core_ml: Path) -> None:
     program = export(model(), IMAGES[:1])
-    assert against_fp32(CoreMLDelegateTarget(), for_core_ml, program, IMAGES[:1].numpy()) is None
+    assert against_fp32(find_target("executorch-coreml"), for_core_ml, program, IMAGES[:1].numpy()) is None
 
 
 def test_names_lead_to_the_delegates() -> None:
