@@ -4,6 +4,7 @@
 # test-web: install LiteRT.js and playwright-core into web_demo and test the browser demo in Chromium (web_demo/README.md).
 # test-upstream: put MIT's own code, from a pinned wheel, into .tools/upstream and compare with it.
 # test-runtimes: put other releases of the runtimes, and MediaPipe, into .tools/runtimes and hand them files (docs/runtimes.md, executorch.md, app-libraries.md).
+# test-gpu: put Mesa's software Vulkan driver into .tools/gpu and run files on LiteRT's GPU accelerator over it (docs/gpu.md).
 # dist: build the source archive and the wheel into dist/ and check them.   test-install: put the wheel into empty environments, an extra at a time.
 # bench: measure ours against the stock routes and other runtimes; options in BENCH, e.g. BENCH='--model efficientvit_l1'.
 PYTHON ?= python3
@@ -13,7 +14,7 @@ SWIFT_ROOT ?= /opt/evit-mobile-swift
 WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast test-android test-ios test-web test-upstream test-runtimes test-install lint bench dist clean
+.PHONY: demo test test-fast test-android test-ios test-web test-upstream test-runtimes test-gpu test-install lint bench dist clean
 
 demo: .venv/demo.stamp
 	$(BIN)/evit-mobile convert --format all --int8 --out out/demo
@@ -45,6 +46,10 @@ test-upstream: .venv/test.stamp
 test-runtimes: .venv/test.stamp
 	PYTHON=$(BIN)/python scripts/runtimes/prepare.sh .tools/runtimes
 	EVIT_MOBILE_RUNTIMES=$(CURDIR)/.tools/runtimes $(BIN)/python -m pytest -m "slow or not slow" -rs tests/runtimes
+
+test-gpu: .venv/test.stamp
+	scripts/gpu/prepare.sh .tools/gpu
+	EVIT_MOBILE_GPU=$(CURDIR)/.tools/gpu $(BIN)/python -m pytest -m "slow or not slow" -rs tests/gpu
 
 test-install: .venv/test.stamp dist
 	EVIT_MOBILE_DIST=$(CURDIR)/dist $(BIN)/python -m pytest -m "slow or not slow" -rs tests/install

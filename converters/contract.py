@@ -288,6 +288,15 @@ class SettingsRunner(Protocol):
 
 
 @runtime_checkable
+class Accelerator(Protocol):
+    """A judge that computes every file in floats of its own, whatever the file's are, and is slow here."""
+
+    floats: FloatType
+    images: int
+    """How many of the held-out images it runs, at most."""
+
+
+@runtime_checkable
 class NpuCompiler(Protocol):
     """A target whose files NPU compilers take."""
 

@@ -55,6 +55,7 @@ FORMATS = (
             "xnnpack": "converters.tflite.target:TFLiteTarget",
             "arm": "converters.tflite.judges:ArmInQemu",
             "vela": "converters.tflite.judges:Vela",
+            "gpu": "converters.tflite.judges:GpuInSoftware",
         },
         extra="tflite",
     ),

@@ -62,6 +62,19 @@ class Images:
         fitting = affordable(size, BATCH_PIXELS, math.prod(self.preprocess.size))
         return batches(self.dataset, self.selection.indices[start:], self.preprocess, fitting)
 
+    def limited(self, count: int) -> Images:
+        """The first `count` images."""
+        chosen, labels = self.selection, self.selection.labels
+        return replace(
+            self,
+            selection=replace(
+                chosen,
+                indices=chosen.indices[:count],
+                contents=chosen.contents[:count],
+                labels=None if labels is None else labels[:count],
+            ),
+        )
+
     def first(self, count: int) -> NDArray[np.float32]:
         """The first `count` images, or fewer where images are large, float32 (B, 3, H, W)."""
         return next(self.batches(count))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from converters.contract import Precision
+from converters.contract import FloatType, Precision
 from evit_mobile.spec import Task
 
 MIN_IMAGES = {Task.CLASSIFICATION: 256, Task.MULTILABEL: 256, Task.SEGMENTATION: 16, Task.FEATURES: 64}
@@ -65,9 +65,12 @@ RECOVERY = RecoveryThresholds(
 """A change of function may cost as much as int8 may. What misses this fails, however well the artefact computes it."""
 
 
-def limits_for(precision: Precision, max_drop: float | None = None) -> Thresholds:
-    """The precision's thresholds; with `max_drop`, in points, that drop of top-1 instead of the general one."""
-    usual = THRESHOLDS[precision]
+def limits_for(precision: Precision, max_drop: float | None = None, floats: FloatType | None = None) -> Thresholds:
+    """The precision's thresholds; with `max_drop`, in points, that drop of top-1 instead of the general one. A judge whose own `floats`
+    are fp16 owes an fp32 file what an fp16 file owes.
+    """
+    halved = floats is FloatType.FP16 and precision is Precision.FP32
+    usual = THRESHOLDS[Precision.FP16 if halved else precision]
     if max_drop is None:
         return usual
     return replace(usual, max_top1_drop=max_drop)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from converters.errors import ToolchainError
-
-if TYPE_CHECKING:
-    import numpy as np
+from converters.tflite.child import Child, ChildInterpreter
 
 VARIABLE = "EVIT_MOBILE_ARM"
 """Names the folder that scripts/arm/prepare.sh made."""
@@ -33,62 +29,7 @@ def missing() -> str | None:
     return None
 
 
-class ArmInterpreter:
-    """An interpreter whose tensors are described by `host`, one on this machine, and computed by Arm's kernels.
-
-    Raises ToolchainError where the child process ends before it should.
-    """
-
-    def __init__(self, path: Path, host: Any, command: list[str], environment: dict[str, str]) -> None:
-        self._path, self._host = path, host
-        self._process = subprocess.Popen(
-            [*command, str(WORKER), str(path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | environment,
-        )
-        weakref.finalize(self, self._process.kill)
-        self._input, self._answer = b"", b""
-
-    def get_input_details(self) -> list[dict[str, Any]]:
-        return list(self._host.get_input_details())
-
-    def get_output_details(self) -> list[dict[str, Any]]:
-        return list(self._host.get_output_details())
-
-    def set_tensor(self, _index: int, values: np.ndarray) -> None:
-        self._input = values.tobytes()
-
-    def invoke(self) -> None:
-        import numpy as np
-
-        detail = self.get_output_details()[0]
-        size = int(np.prod(detail["shape"])) * np.dtype(detail["dtype"]).itemsize
-        requests, answers = self._process.stdin, self._process.stdout
-        assert requests is not None
-        assert answers is not None
-        try:
-            requests.write(self._input)
-            requests.flush()
-            self._answer = answers.read(size)
-        except BrokenPipeError:
-            self._answer = b""
-        if len(self._answer) != size:
-            raise ToolchainError(
-                got=f"no answer from {self._path.name} under qemu, exit code {self._process.wait()}",
-                allowed="a file that LiteRT runs on Arm",
-                do=HOW,
-            )
-
-    def get_tensor(self, _index: int) -> np.ndarray:
-        import numpy as np
-
-        detail = self.get_output_details()[0]
-        return np.frombuffer(self._answer, detail["dtype"]).reshape(detail["shape"])
-
-
-def open_on_arm(path: Path, host: Any, core: str = CORE) -> ArmInterpreter:
+def open_on_arm(path: Path, host: Any, core: str = CORE) -> ChildInterpreter:
     """The file at `path`, which `host` has open on this machine, on Arm's kernels for `core`. Raises ToolchainError where these are
     missing.
     """
@@ -96,14 +37,20 @@ def open_on_arm(path: Path, host: Any, core: str = CORE) -> ArmInterpreter:
     if lack is not None:
         raise ToolchainError(got="no Arm kernels", allowed="a prepared folder", do=lack)
     folder = Path(os.environ[VARIABLE])
-    python = folder / "root/usr/bin/python3.11"
     command = [
         folder / "qemu-aarch64",
         "-cpu",
         core,
         "-L",
         folder / "root",
-        python,
-        "-P",
-    ]  # -P: our `inspect` is not the library's
-    return ArmInterpreter(path, host, [str(part) for part in command], {"PYTHONPATH": str(folder / "site")})
+        folder / "root/usr/bin/python3.11",
+        "-P",  # our `inspect` is not the library's
+        WORKER,
+    ]
+    child = Child(
+        command=[str(part) for part in command],
+        environment={"PYTHONPATH": str(folder / "site")},
+        words="under qemu",
+        do=HOW,
+    )
+    return ChildInterpreter(path, host, child)

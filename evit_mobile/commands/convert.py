@@ -12,12 +12,12 @@ from torch import nn
 
 from calib.datasets import ImageDataset
 from converters.contract import Artefact, FloatType, Judge, Metadata, Precision, Target, compiled_for_npu
-from converters.errors import NoRuntimeError
+from converters.errors import ArtefactError, NoRuntimeError
 from converters.files import atomic_path
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images
 from evit_mobile.document import asked_model, compose, described
 from evit_mobile.earlier import check_input, check_recovery, check_weights
-from evit_mobile.findings import ArtefactRecord, SizeValidation, Validation, Verdict, not_run
+from evit_mobile.findings import ArtefactRecord, SizeValidation, Validation, Verdict, failed, not_run
 from evit_mobile.interface import fed, with_interface
 from evit_mobile.labels import known_labels, manifest_labels, open_images, with_labels
 from evit_mobile.manifest import write_manifest
@@ -39,6 +39,7 @@ from evit_mobile.thresholds import MIN_IMAGES
 from evit_mobile.validation import golden as golden_vectors
 from evit_mobile.validation.judges import judges_for, verdict_of_all
 from evit_mobile.validation.probabilities import gives_probabilities
+from evit_mobile.validation.sample import sample
 from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import overall, size_validation
 from evit_mobile.validation.verdict import Terms
@@ -311,11 +312,14 @@ def prove(
     lack = judge.missing()
     if lack is not None:
         return not_run(judge.runtime, lack)
+    held_out, before, terms = sample(judge, held_out, stages, terms)
     try:
         logits = run_artefact(judge, artefact.path, held_out)
     except NoRuntimeError as error:
         return not_run(judge.runtime, str(error))
-    compared = [*stages, (artefact.format, logits)]
+    except ArtefactError as error:
+        return failed(judge.runtime, str(error))
+    compared = [*before, (artefact.format, logits)]
     labels = known_labels(reference, held_out)
     probabilities = gives_probabilities(spec.name for spec in artefact.outputs)
     validation = verdict_on(compared, labels, judge.runtime, replace(terms, probabilities=probabilities))

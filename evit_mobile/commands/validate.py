@@ -38,6 +38,7 @@ from evit_mobile.validation.golden import find_faults, read_golden
 from evit_mobile.validation.judges import judges_for, verdict_of_all
 from evit_mobile.validation.oldest import require_runtimes
 from evit_mobile.validation.probabilities import gives_probabilities
+from evit_mobile.validation.sample import sample
 from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import overall, size_validation
 from evit_mobile.validation.verdict import Terms
@@ -92,8 +93,6 @@ class Standard:
 
     def validation(self, judge: Judge, path: Path, entry: dict[str, Any]) -> Validation:
         """The verdict on the file at `path`, listed as `entry`, as `judge` runs it. Raises ArtefactError, ToolchainError."""
-        stages = [("reference", self.expected), (str(target_of(path)), run_artefact(judge, path, self.held_out))]
-        labels = known_labels(self.reference, self.held_out)
         terms = Terms(
             precision=Precision(entry["precision"]),
             task=self.reference.spec.task,
@@ -101,8 +100,10 @@ class Standard:
             allow_few=self.allow_few,
             probabilities=gives_probabilities(output["name"] for output in entry["outputs"]),
         )
-        validation = verdict_on(stages, labels, judge.runtime, terms)
-        return with_settings(validation, judge, path, self.held_out)
+        held_out, stages, terms = sample(judge, self.held_out, [("reference", self.expected)], terms)
+        stages.append((str(target_of(path)), run_artefact(judge, path, held_out)))
+        validation = verdict_on(stages, known_labels(self.reference, held_out), judge.runtime, terms)
+        return with_settings(validation, judge, path, held_out)
 
 
 def validate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from converters.contract import SettingsRunner
+from converters.contract import Accelerator, SettingsRunner
 from evit_mobile.data import Images
 from evit_mobile.findings import Validation, Verdict
 
@@ -17,7 +17,10 @@ def with_settings(validation: Validation, judge: object, path: Path, images: Ima
     """`validation` of the file at `path`, `failed` if it does not give the same under the other settings that phones may have, where the
     judge has such.
     """
-    found = judge.run_with_settings(path, images.first(IMAGES)) if isinstance(judge, SettingsRunner) else None
+    if not isinstance(judge, SettingsRunner):
+        return validation
+    count = judge.images if isinstance(judge, Accelerator) else IMAGES
+    found = judge.run_with_settings(path, images.first(count))
     if found is None:
         return validation
     named = replace(validation, runtime=f"{validation.runtime} ({found.words})")

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.contract import Precision
+from converters.contract import FloatType, Precision
 from evit_mobile.findings import Hop, Recovery, Validation, Verdict
 from evit_mobile.metrics import (
     Agreement,
@@ -37,6 +37,7 @@ AGREEMENTS: dict[Task, Agreement | None] = {
 class Terms:
     """What a verdict depends on beside the outputs. `recovery` is the reference's where it is a variation: its artefacts only pass if
     it came close enough to the original. `max_drop` is a limit of the user's own, in points. With `allow_few` few images are enough.
+    `floats` are those that the judge computes every file in, None where it computes a file in its own.
     With `probabilities` the artefact gives these, and every stage before it is compared by the softmax of its logits.
     """
 
@@ -46,6 +47,7 @@ class Terms:
     max_drop: float | None = None
     allow_few: bool = False
     probabilities: bool = False
+    floats: FloatType | None = None
 
 
 def judge(stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, runtime: str, terms: Terms) -> Validation:
@@ -71,7 +73,7 @@ def judge(stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, ru
     top1_reference = None if labels is None else top_k_accuracy(reference, labels, 1)
     top1_artefact = None if labels is None else top_k_accuracy(artefact, labels, 1)
     few = too_few(len(reference), terms)
-    limits = limits_for(terms.precision, terms.max_drop)
+    limits = limits_for(terms.precision, terms.max_drop, terms.floats)
     detail = "" if agreement is None else shortfall(reference, artefact, terms.task)
     faults = find_faults(hops, uncounted(limits) if few else limits, top1_reference, top1_artefact, detail)
     faults += recovery_faults(terms.recovery)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 
 from converters.contract import Runner
-from converters.errors import ToolchainError
+from converters.errors import ArtefactError, ToolchainError
 from converters.registry import FORMATS, ROWS, UnknownTargetError, find_judge, find_target
 from converters.tflite import arm, judges
+from converters.tflite.child import Child, ChildInterpreter
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Validation, Verdict
 from evit_mobile.request import ConvertRequest
@@ -34,7 +36,7 @@ def test_a_judge_says_what_it_is_and_needs(format: str, name: str) -> None:
 
 
 def test_an_unknown_judge_is_named() -> None:
-    with pytest.raises(UnknownTargetError, match="xnnpack, arm, vela"):
+    with pytest.raises(UnknownTargetError, match="xnnpack, arm, vela, gpu"):
         find_judge("hexagon", "tflite")
 
 
@@ -50,7 +52,7 @@ def test_a_judge_of_no_format_is_refused() -> None:
         return usable_targets(ConvertRequest.of(formats=["tflite", "coreml"], on=on))
 
     targets("arm", "evaluator")
-    with pytest.raises(UsageError, match=r"--on hexagon .*xnnpack, arm, vela for tflite"):
+    with pytest.raises(UsageError, match=r"--on hexagon .*xnnpack, arm, vela, gpu for tflite"):
         targets("arm", "hexagon")
 
 
@@ -92,18 +94,25 @@ class Host:
     get_output_details = get_input_details
 
 
-def test_a_child_answers_for_the_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`cat` in its place, with what the worker's own call would be as a name: every input is its answer, until it ends."""
-    monkeypatch.setattr(arm, "WORKER", Path("/dev/stdin"))
-    interpreter = arm.ArmInterpreter(tmp_path / "m.tflite", Host(), ["sh", "-c", "cat"], {})
+def child(script: str) -> Child:
+    return Child(command=["sh", "-c", script], environment={}, words="elsewhere", do="look there")
+
+
+def test_a_child_answers_for_the_interpreter(tmp_path: Path) -> None:
+    """`cat` in its place: every input is its answer, until it ends."""
+    interpreter = ChildInterpreter(tmp_path / "m.tflite", Host(), child("cat"))
     for values in ([[1, 2, 3]], [[-4, 5, 6]]):
         interpreter.set_tensor(0, np.array(values, np.int8))
         interpreter.invoke()
         assert interpreter.get_tensor(0).tolist() == values
-    ended = arm.ArmInterpreter(tmp_path / "m.tflite", Host(), ["sh", "-c", "exit 7"], {})
-    ended.set_tensor(0, np.zeros((1, 3), np.int8))
-    with pytest.raises(ToolchainError, match="exit code 7"):
-        ended.invoke()
+    for script, error, said in (
+        ("echo why >&2; exit 7", ToolchainError, "exit code 7 .why."),
+        (f"echo why >&2; exit {os.EX_DATAERR}", ArtefactError, "refused elsewhere: why"),
+    ):
+        ended = ChildInterpreter(tmp_path / "m.tflite", Host(), child(script))
+        ended.set_tensor(0, np.zeros((1, 3), np.int8))
+        with pytest.raises(error, match=said):
+            ended.invoke()
 
 
 class Wrong:

@@ -1,0 +1,185 @@
+"""LiteRT's GPU accelerator on a machine without a GPU: over lavapipe, Mesa's software Vulkan driver, in a process of its own.
+
+The accelerator is part of ai-edge-litert for Linux and computes over Vulkan what it computes over WebGPU in a browser. Its fp16 is the
+driver's: one without fp16 shaders makes it compute in fp32 without a word, and is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from converters.contract import FloatType
+from converters.errors import ArtefactError, ToolchainError
+from converters.tflite.child import Child, ChildInterpreter
+from converters.tflite.graph import DataType
+from converters.tflite.structure import read_model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VARIABLE = "EVIT_MOBILE_GPU"
+"""Names the folder that scripts/gpu/prepare.sh made; without it, FOLDER of the working directory is looked for."""
+
+FOLDER = Path(".tools/gpu")
+HOW = f"run scripts/gpu/prepare.sh {FOLDER} in a checkout (or elsewhere, and set {VARIABLE} to it)"
+WORKER = Path(__file__).with_name("gpu_worker.py")
+LIBRARIES, TOOL, ICD = (
+    "root/usr/lib/x86_64-linux-gnu",
+    "root/usr/bin/vulkaninfo",
+    "root/usr/share/vulkan/icd.d/lvp_icd.json",
+)
+
+OLDEST_MESA = 25
+"""The accelerator finds no adapter in 22.3, Debian 12's own, and runs over 25.0. What lies between was not tried."""
+
+LEFT = "operations are not supported by GPU delegate:"
+"""After this line of its log the accelerator lists what it leaves to the CPU, up to a line of sums."""
+
+SHADER_FAULT = "Error while parsing WGSL"
+"""In its log where a shader is no program: nothing is computed then, and `run` returns no error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """A Vulkan driver as vulkaninfo describes it: the device's name, the driver's version in words, and whether shaders have fp16."""
+
+    device: str
+    version: str
+    half: bool
+
+    @property
+    def words(self) -> str:
+        return f"{self.device}, {self.version}, {'with' if self.half else 'without'} fp16 shaders"
+
+    def fault(self) -> str | None:
+        """Why it cannot judge, None where it can."""
+        mesa = re.match(r"Mesa (\d+)\.", self.version)
+        if mesa and int(mesa[1]) < OLDEST_MESA:
+            return f"{self.words}: LiteRT's GPU accelerator needs Mesa {OLDEST_MESA}"
+        return None if self.half else f"{self.words}: it computes in fp32, which says nothing about fp16"
+
+
+def folder() -> Path:
+    """Where the driver is, or would be."""
+    return Path(os.environ.get(VARIABLE, FOLDER)).absolute()
+
+
+def environment(prepared: Path) -> dict[str, str]:
+    """What makes a process find the driver, and keep its compiled shaders."""
+    return {
+        "LD_LIBRARY_PATH": str(prepared / LIBRARIES),
+        "VK_DRIVER_FILES": str(prepared / ICD),
+        "VK_ICD_FILENAMES": str(prepared / ICD),
+        "MESA_SHADER_CACHE_DIR": str(prepared / "shaders"),
+    }
+
+
+def find_driver() -> Driver | None:
+    """The prepared driver; None where there is none. Raises ToolchainError where it does not answer."""
+    prepared = folder()
+    if not (prepared / TOOL).exists():
+        return None
+    known = os.environ | environment(prepared)
+    answer = subprocess.run([prepared / TOOL], env=known, capture_output=True, text=True, check=False)
+    return read_driver(answer.stdout)
+
+
+def read_driver(answer: str) -> Driver:
+    """The first device in what vulkaninfo prints. Raises ToolchainError where there is none."""
+    found = dict(reversed(re.findall(r"^\s*(deviceName|driverInfo|shaderFloat16)\s*= (.*)$", answer, re.MULTILINE)))
+    try:
+        return Driver(
+            device=found["deviceName"], version=found["driverInfo"], half=found.get("shaderFloat16") == "true"
+        )
+    except KeyError:
+        raise ToolchainError(
+            got="no device from vulkaninfo", allowed="a Vulkan driver that it describes", do=HOW
+        ) from None
+
+
+def missing() -> str | None:
+    """None where the prepared driver can judge, else what to do."""
+    try:
+        driver = find_driver()
+    except ToolchainError as error:
+        return str(error)
+    if driver is None:
+        absent = f"no software GPU driver in {folder()}"
+        return f"{absent}: {HOW}"
+    fault = driver.fault()
+    return fault and f"{fault}: {HOW}"
+
+
+class GpuInterpreter(ChildInterpreter):
+    """An interpreter on the accelerator. Raises ArtefactError, ToolchainError as ChildInterpreter, and for a shader that is no program."""
+
+    def invoke(self) -> None:
+        super().invoke()
+        faults = [line for line in self.log() if SHADER_FAULT in line]
+        if faults:
+            raise ArtefactError(
+                got=f"{self._path.name}, of which LiteRT's GPU accelerator makes a shader that is no program: {faults[0]}",
+                allowed="a file that it computes",
+                do="convert the model again",
+            )
+
+    def left_to_cpu(self) -> list[str]:
+        """The operations that the accelerator does not take, in its own words."""
+        return operations_left(self.log())
+
+
+def operations_left(log: list[str]) -> list[str]:
+    starts = [number + 1 for number, line in enumerate(log) if line.endswith(LEFT)]
+    return [line for start in starts[:1] for line in log[start : sums_after(log, start)]]
+
+
+def sums_after(log: list[str], start: int) -> int:
+    """Where the list that starts there ends."""
+    return next((number for number in range(start, len(log)) if "will run on the" in log[number]), len(log))
+
+
+FAITHFUL_DB = {DataType.FLOAT32: 80.0, DataType.INT8: 20.0}
+"""What the accelerator in fp32 and the CPU owe each other, in files without int8 activations and with such: these are one code apart
+here and there, and floats in the last bits.
+"""
+
+
+def least_db(path: Path) -> float:
+    """The signal over the difference that outputs of the accelerator in fp32 need against the CPU's. Raises ArtefactError."""
+    _, model = read_model(path)
+    graph = model.subgraphs[0]
+    types = {int(graph.tensors[index].type) for operator in graph.operators for index in operator.outputs}
+    return FAITHFUL_DB[DataType.INT8 if DataType.INT8 in types else DataType.FLOAT32]
+
+
+def sqnr_db(actual: np.ndarray, expected: np.ndarray) -> float:
+    """Signal over difference; NaN where `actual` is not finite."""
+    import numpy as np
+
+    noise = float(np.square(actual.astype(np.float64) - expected).sum())
+    if not np.isfinite(noise):
+        return math.nan
+    return 10 * math.log10(float(np.square(expected, dtype=np.float64).sum()) / noise) if noise else math.inf
+
+
+def open_on_gpu(path: Path, host: Any, floats: FloatType) -> GpuInterpreter:
+    """The file at `path`, which `host` has open on this machine, on the accelerator computing in `floats`. Raises ToolchainError where
+    there is no driver.
+    """
+    lack = missing()
+    if lack is not None:
+        raise ToolchainError(got="no driver for LiteRT's GPU accelerator", allowed="a prepared one", do=lack)
+    child = Child(
+        command=[sys.executable, "-P", str(WORKER), str(floats)],
+        environment=environment(folder()),
+        words="by LiteRT's GPU accelerator",
+        do=HOW,
+    )
+    return GpuInterpreter(path, host, child)

@@ -1,0 +1,27 @@
+"""What a slow judge runs: fewer images, and its own floats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from converters.contract import Accelerator
+from evit_mobile.data import Images
+from evit_mobile.metrics import Logits
+from evit_mobile.validation.verdict import Terms
+
+Stages = Sequence[tuple[str, Logits]]
+
+
+def sample(
+    judge: object, images: Images, stages: Stages, terms: Terms
+) -> tuple[Images, list[tuple[str, Logits]], Terms]:
+    """The images that `judge` runs, what every stage before gave for them, and the terms of its verdict."""
+    if not isinstance(judge, Accelerator):
+        return images, list(stages), terms
+    count = judge.images
+    return (
+        images.limited(count),
+        [(name, logits[:count]) for name, logits in stages],
+        replace(terms, floats=judge.floats),
+    )

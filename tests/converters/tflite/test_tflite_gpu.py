@@ -1,0 +1,119 @@
+"""The GPU judge without a driver: what it reads, what it refuses, and how it says so. With one: tests/gpu."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lowering_helpers import export, quantize
+from tflite_helpers import content
+from torch import nn
+
+from converters.contract import Precision
+from converters.errors import ToolchainError
+from converters.tflite import gpu
+from converters.tflite.judges import GpuInSoftware
+
+MESA = """
+Device Properties and Extensions:
+VkPhysicalDeviceProperties:
+    apiVersion        = 1.4.305 (4210993)
+    deviceName        = llvmpipe (LLVM 15.0.6, 256 bits)
+VkPhysicalDeviceDriverProperties:
+    driverName      = llvmpipe
+    driverInfo      = Mesa {version} (LLVM 15.0.6)
+    shaderFloat16                       = {half}
+VkPhysicalDeviceProperties:
+    deviceName        = another
+    driverInfo        = 1.0
+    shaderFloat16     = false
+"""
+
+
+def described(version: str = "25.0.7-2", half: str = "true") -> gpu.Driver:
+    return gpu.read_driver(MESA.format(version=version, half=half))
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose vulkaninfo prints what is in the file `answer`."""
+    monkeypatch.setenv(gpu.VARIABLE, str(tmp_path))
+    tool = tmp_path / gpu.TOOL
+    tool.parent.mkdir(parents=True)
+    tool.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
+    tool.chmod(0o755)
+    return tmp_path
+
+
+def test_the_first_device_is_the_driver() -> None:
+    driver = described()
+    assert driver == gpu.Driver(
+        device="llvmpipe (LLVM 15.0.6, 256 bits)", version="Mesa 25.0.7-2 (LLVM 15.0.6)", half=True
+    )
+    assert driver.fault() is None
+    assert driver.words.endswith("with fp16 shaders")
+
+
+def test_old_mesa_and_drivers_without_fp16_are_refused_by_name() -> None:
+    assert "Mesa 22.3.6 (LLVM 15.0.6), with fp16 shaders: LiteRT's GPU accelerator needs Mesa 25" in str(
+        described("22.3.6").fault()
+    )
+    assert "computes in fp32" in str(described(half="false").fault())
+
+
+def test_what_the_judge_says_of_its_driver(prepared: Path) -> None:
+    (prepared / "answer").write_text(MESA.format(version="25.0.7-2", half="true"))
+    assert GpuInSoftware().missing() is None
+    assert GpuInSoftware().runtime == (
+        "LiteRT's GPU accelerator over a software driver; llvmpipe (LLVM 15.0.6, 256 bits), Mesa 25.0.7-2 (LLVM 15.0.6), "
+        "with fp16 shaders; floats are fp16"
+    )
+    (prepared / "answer").write_text(MESA.format(version="22.3.6", half="true"))
+    assert "needs Mesa 25: run scripts/gpu/prepare.sh" in str(GpuInSoftware().missing())
+    (prepared / "answer").write_text("ERROR: no drivers")
+    assert "no device from vulkaninfo" in str(GpuInSoftware().missing())
+
+
+def test_without_a_driver_it_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(gpu.VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    judge = GpuInSoftware()
+    assert f"no software GPU driver in {tmp_path}/.tools/gpu: run scripts/gpu/prepare.sh .tools/gpu" in str(
+        judge.missing()
+    )
+    assert judge.runtime == "LiteRT's GPU accelerator over a software driver"
+    with pytest.raises(ToolchainError, match=r"prepare\.sh"):
+        gpu.open_on_gpu(tmp_path / "m.tflite", None, judge.floats)
+
+
+def test_what_is_left_to_the_cpu_is_read_from_the_log() -> None:
+    log = [
+        "INFO: something",
+        "ERROR: Following operations are not supported by GPU delegate:",
+        "LOG_SOFTMAX: Operation is not supported.",
+        "CUMSUM: Operation is not supported.",
+        "1 operations will run on the GPU, and the remaining 2 operations will run on the CPU.",
+        "I0000 more",
+    ]
+    assert gpu.operations_left(log) == log[2:4]
+    assert gpu.operations_left(log[:1]) == []
+    assert gpu.operations_left([*log, *log]) == log[2:4]
+
+
+@pytest.mark.parametrize(("int8", "least"), [(False, 80.0), (True, 20.0)])
+def test_int8_files_may_be_codes_apart_and_floats_only_in_last_bits(int8: bool, least: float, tmp_path: Path) -> None:
+    x = torch.randn(1, 3, 8, 8)
+    program = export(nn.Conv2d(3, 4, 1), x)
+    path = tmp_path / "m.tflite"
+    path.write_bytes(content(quantize(program, x), Precision.INT8) if int8 else content(program))
+    assert gpu.least_db(path) == least
+
+
+def test_sqnr_of_what_is_not_finite_reaches_no_threshold() -> None:
+    values = np.array([1.0, 2.0], np.float32)
+    assert gpu.sqnr_db(values, values) == np.inf
+    assert gpu.sqnr_db(values * np.float32(1.1), values) == pytest.approx(20, abs=0.01)
+    for bad in (np.nan, np.inf):
+        assert not gpu.sqnr_db(np.array([1.0, bad], np.float32), values) >= 0

@@ -1,0 +1,35 @@
+"""A slow judge runs fewer images, and owes what its own floats can hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from converters.contract import FloatType, Precision
+from converters.registry import find_judge
+from evit_mobile.data import everything, preprocess_for
+from evit_mobile.spec import find_spec
+from evit_mobile.thresholds import THRESHOLDS, limits_for
+from evit_mobile.validation.sample import sample
+from evit_mobile.validation.verdict import Terms
+
+TERMS = Terms(precision=Precision.FP32)
+
+
+def test_an_accelerator_runs_its_first_images_only() -> None:
+    images = everything(None, preprocess_for(find_spec("efficientvit_m0", size=(32, 32)), bundled=True), 40)
+    stages = [("reference", np.arange(400.0).reshape(40, 10))]
+    assert sample(find_judge("xnnpack", "tflite"), images, stages, TERMS) == (images, stages, TERMS)
+    fewer, before, terms = sample(find_judge("gpu", "tflite"), images, stages, TERMS)
+    assert (len(fewer), terms.floats) == (32, FloatType.FP16)
+    np.testing.assert_array_equal(before[0][1], stages[0][1][:32])
+    np.testing.assert_array_equal(fewer.first(40), images.first(32))
+    assert fewer.labels(10) is not None
+    np.testing.assert_array_equal(fewer.labels(10), images.labels(10)[:32])  # type: ignore[index]  # it has labels
+
+
+@pytest.mark.parametrize("precision", [one for one in Precision if one in THRESHOLDS])
+def test_only_an_fp32_file_owes_less_where_floats_are_fp16(precision: Precision) -> None:
+    owed = THRESHOLDS[Precision.FP16] if precision is Precision.FP32 else THRESHOLDS[precision]
+    assert limits_for(precision, floats=FloatType.FP16) == owed
+    assert limits_for(precision, floats=FloatType.FP32) == limits_for(precision) == THRESHOLDS[precision]
