@@ -3,6 +3,7 @@
 ConverterError          (never raised itself)
 |- ArtefactError        exit 2: a written artefact is missing or damaged
 |- UnknownTargetError   exit 2: no such format (registry.py)
+|- UnknownSocError      exit 2: no such SoC (qualcomm/socs.py)
 |- OptionError          exit 2: an option of one format that it does not take (coreml/options.py)
 `- ToolchainError       exit 3: a converter or runtime is missing, or failed
    `- NoRuntimeError    the same: nothing here can run such a file; as a verdict, `not_run`
@@ -24,6 +25,10 @@ class ConverterError(Exception):
 
 
 class ArtefactError(ConverterError):
+    exit_code = 2
+
+
+class UnknownSocError(ConverterError):
     exit_code = 2
 
 

@@ -14,16 +14,18 @@ from typing import Any
 
 from converters.contract import Judge, Target
 from converters.errors import ArtefactError, ConverterError, ToolchainError
+from converters.qualcomm.socs import SOCS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
     """Files ending in `suffix`, written by the class that `target` spells, with the toolchain of the package's `extra`.
 
-    `name` is that of manifests. `judges` can run its files on this machine (`converters.contract.Judge`): names as `--on` takes them
-    and the classes, of which the first that is ready is the usual one. Where one format of the command line has several delegates,
-    `of` is its name there, and `delegate` tells them apart. Where a file is another format's, packed, that is `inside`: target and
-    judges are made with the target of that, and its judges of the same names.
+    A class is spelled "module:Class", or "module:Class:argument" where it takes one. `name` is that of manifests. `judges` can run
+    its files on this machine (`converters.contract.Judge`): names as `--on` takes them and the classes, of which the first that is
+    ready is the usual one. Where one format of the command line has several delegates, or files for one chip each, `of` is its name
+    there; `delegate` tells delegates apart. Where a file is another format's, packed, that is `inside`: target and judges are made
+    with the target of that, and its judges of the same names.
     """
 
     name: str
@@ -90,6 +92,17 @@ FORMATS = (
         of="executorch",
         delegate="vulkan",
     ),
+    *(
+        Format(
+            name=soc.format,
+            suffix=f".{name.lower()}.tflite",
+            target=f"converters.tflite.qualcomm:QualcommTarget:{name}",
+            judges={f"qualcomm:{name}": f"converters.tflite.qualcomm:QualcommTarget:{name}"},
+            extra="tflite,qualcomm",
+            of="tflite",
+        )
+        for name, soc in SOCS.items()
+    ),
 )
 
 ROWS = {row.name: row for row in FORMATS}
@@ -140,9 +153,9 @@ def find_judge(name: str, format: str) -> Judge:
 
 
 def _named(spelled: str, *given: Any) -> Any:
-    """A new object of the class that "module:Class" spells, made with what is `given`."""
-    module, _, attribute = spelled.partition(":")
-    return getattr(import_module(module), attribute)(*given)
+    """A new object of the class that "module:Class" spells, made with what is `given` and what stands behind it."""
+    module, attribute, *arguments = spelled.split(":")
+    return getattr(import_module(module), attribute)(*given, *arguments)
 
 
 def target_of(path: Path) -> str | None:

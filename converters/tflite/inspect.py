@@ -40,10 +40,10 @@ def inspect_file(path: Path) -> Inspection:
     kinds = operator_kinds(model)
     used = {int(index) for operator in subgraph.operators for index in (*operator.inputs, *operator.outputs)} - {-1}
     return Inspection(
-        inputs=_specs(model, subgraph, inputs=True),
-        outputs=_specs(model, subgraph, inputs=False),
+        inputs=tensor_specs(model, subgraph, inputs=True),
+        outputs=tensor_specs(model, subgraph, inputs=False),
         operations=dict(Counter(kinds).most_common()),
-        dtypes=dict(Counter(_dtype(subgraph.tensors[index]) for index in sorted(used)).most_common()),
+        dtypes=dict(Counter(tensor_dtype(subgraph.tensors[index]) for index in sorted(used)).most_common()),
         bytes=len(content),
         delegation=_delegation(model, open_interpreter(path, content)),
         notes=(*_runtime_notes(model), *_label_notes(content)),
@@ -71,7 +71,7 @@ def operator_kinds(model: Any) -> list[str]:
     return [names.get(numbers[operator.opcodeIndex], "unknown") for operator in model.subgraphs[0].operators]
 
 
-def _dtype(tensor: Any) -> str:
+def tensor_dtype(tensor: Any) -> str:
     from ai_edge_litert import schema_py_generated as schema
 
     names = {number: name for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
@@ -79,7 +79,7 @@ def _dtype(tensor: Any) -> str:
     return name.lower()
 
 
-def _specs(model: Any, subgraph: Any, *, inputs: bool) -> tuple[TensorSpec, ...]:
+def tensor_specs(model: Any, subgraph: Any, *, inputs: bool) -> tuple[TensorSpec, ...]:
     """The model's inputs or outputs, under the names of its signature where it has one. All images are laid out as its input."""
     indices = subgraph.inputs if inputs else subgraph.outputs
     named = {}
@@ -96,7 +96,7 @@ def _specs(model: Any, subgraph: Any, *, inputs: bool) -> tuple[TensorSpec, ...]
             TensorSpec(
                 name=name,
                 shape=shape,
-                dtype=_dtype(tensor),
+                dtype=tensor_dtype(tensor),
                 layout=images if len(shape) == IMAGE_RANK else None,
                 scale=scale,
                 zero_point=zero_point,
@@ -169,7 +169,7 @@ def _reason(model: Any, kind: str, operator: Any) -> str:
     tensors = model.subgraphs[0].tensors
     if kind not in FLOAT_ONLY | FLOAT_OR_INT8:
         return "XNNPACK has no such operation"
-    types = {_dtype(tensors[index]) for index in operator.inputs if index >= 0}
+    types = {tensor_dtype(tensors[index]) for index in operator.inputs if index >= 0}
     if kind in FLOAT_ONLY and "int8" in types:
         return "XNNPACK has no int8 form of it"
     if kind == "CONCATENATION" and len(operator.inputs) > MAX_CONCATENATED:

@@ -28,8 +28,15 @@ MALFORMED = (struct.error, ValueError, IndexError, TypeError, AttributeError, Ov
 """What the generated readers raise on bytes that are no such table."""
 
 
+def is_signed(content: bytes) -> bool:
+    """Whether a file has room for the digest: one that was written here, or compiled from such."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    return _digest_range(schema.Model.GetRootAsModel(content, 0)) is not None
+
+
 def signed(content: bytes) -> bytes:
-    """`content`, written with an `UNSIGNED` digest, with the digest of its structure in that place."""
+    """`content`, which has room for it, with the digest of its structure in that place."""
     from ai_edge_litert import schema_py_generated as schema
 
     span = _digest_range(schema.Model.GetRootAsModel(content, 0))

@@ -1,0 +1,194 @@
+"""Files for one of Qualcomm's SoCs: LiteRT's ahead-of-time compiler on a .tflite file, judged by the emulator of that SoC."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata as distribution
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
+from converters.errors import ArtefactError, ToolchainError
+from converters.qualcomm import libraries
+from converters.qualcomm.emulator import Binary, Emulator, End
+from converters.qualcomm.socs import Soc, find_soc
+from converters.tflite.compiled import Compiled
+from converters.tflite.runtime import LiteRTRunner
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch.export import ExportedProgram
+
+MAKER = "Qualcomm"
+LAST_WORDS = 500
+"""Characters of what the compiler printed that an error repeats."""
+PROCESSES = 2
+"""The most that emulate one file at once: the emulator computes on one core, and takes 0.1 GB."""
+
+
+class QualcommTarget:
+    """.tflite files that Hexagon runs as they are, and in no other SoC. They are made of the files that LiteRT's own target writes."""
+
+    precisions = MappingProxyType(dict.fromkeys((Precision.INT8, Precision.INT8_FULL), FloatType.FP32))
+    evaluated = True
+    several_sizes = False
+    takes_pixels = False
+    most_images = 32
+
+    def __init__(self, soc: str) -> None:
+        self.soc = find_soc(soc)
+        self.name = self.soc.format
+        self.suffix = f".{self.soc.name.lower()}.tflite"
+        self.runtime = f"Qualcomm's HTP emulator for {self.soc.name} on x86-64"
+
+    def missing(self) -> str | None:
+        from converters.tflite.target import TFLiteTarget
+
+        return TFLiteTarget().missing() or libraries.missing()
+
+    def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
+        from converters.tflite.target import TFLiteTarget
+
+        with TemporaryDirectory() as folder:
+            portable = Path(folder, "portable.tflite")
+            TFLiteTarget().lower(program, precision, portable, metadata)
+            return self.compile(portable, precision, path)
+
+    def compile(self, portable: Path, precision: Precision, path: Path) -> Artefact:
+        """The file at `portable`, compiled, as `path`. Raises ArtefactError for one that was not written here, ToolchainError where the
+        compiler does not take it.
+        """
+        from converters.files import sha256, size_bytes, write_bytes
+        from converters.tflite.structure import is_signed, read_model, signed
+
+        content, _ = read_model(portable)
+        if not is_signed(content):
+            raise ArtefactError(
+                got=f"{portable}, which carries no digest of its bytes",
+                allowed="a .tflite file that `evit-mobile convert` wrote",
+                do="convert the model",
+            )
+        write_bytes(path, signed(compiled_bytes(portable, self.soc)))
+        inspection = self.inspect(path)
+        return Artefact(
+            format=self.name,
+            precision=precision,
+            path=path,
+            bytes=size_bytes(path),
+            sha256=sha256(path),
+            inputs=inspection.inputs,
+            outputs=inspection.outputs,
+            toolchain={name: distribution.version(name) for name in ("ai-edge-litert", "onnxruntime-qnn", "torch")},
+        )
+
+    def load(self, path: Path) -> Runner:
+        compiled = self._opened(path)
+        return EmulatedRunner(compiled.binary(), self.soc, compiled.inspection(self.runtime))
+
+    def inspect(self, path: Path) -> Inspection:
+        return self._opened(path).inspection(f"Hexagon v{self.soc.architecture} of {self.soc.name}")
+
+    def _opened(self, path: Path) -> Compiled:
+        """Raises ArtefactError for a file that is compiled for another SoC, and as `Compiled`."""
+        compiled = Compiled(path)
+        if compiled.soc != self.soc.name:
+            raise ArtefactError(
+                got=f"{path}, which is compiled for {compiled.soc or 'no SoC that it names'}",
+                allowed=f"a file for {self.soc.name}",
+                do="rename it back, or compile the model for this SoC",
+            )
+        return compiled
+
+
+def compiled_bytes(portable: Path, soc: Soc) -> bytes:
+    """What LiteRT's compiler makes of the file. Raises ToolchainError."""
+    from ai_edge_litert.aot.core import common
+    from ai_edge_litert.aot.core.aot_types import Model
+    from ai_edge_litert.aot.core.apply_plugin import ApplyPlugin
+    from ai_edge_litert.aot.vendors.qualcomm.qualcomm_backend import COMPILER_PLUGIN_LIB_PATH
+
+    plugins = common.get_resource(COMPILER_PLUGIN_LIB_PATH).parent
+    with TemporaryDirectory() as folder, libraries.search_path() as search_path:
+        written = Path(folder, "compiled.tflite")
+        try:
+            ApplyPlugin()(
+                Model(path=portable),
+                Model(path=written),
+                MAKER,
+                soc.name,
+                sdk_libs_path=search_path,
+                libs=str(plugins),
+            )
+        except ValueError as error:
+            raise ToolchainError(
+                got=f"{portable.name}, which Qualcomm's compiler does not take for {soc.name}: {_told(str(error))}",
+                allowed="operations that the NPU of this SoC has",
+                do="try --int8-full or another SoC, or use the file without --soc",
+            ) from None
+        return written.read_bytes()
+
+
+def _told(message: str) -> str:
+    """The end of the log that LiteRT's error names, which is removed."""
+    named = next((Path(word) for word in message.split() if word.endswith(".error")), None)
+    if named is None or not named.exists():
+        return message
+    words = named.read_text("utf-8", "replace").strip()
+    named.unlink()
+    return words[-LAST_WORDS:]
+
+
+class EmulatedRunner:
+    """A binary in processes of its own, one per core: float32 images (B, 3, H, W) -> float32 outputs (B, ...)."""
+
+    def __init__(self, binary: Binary, soc: Soc, inspection: Inspection) -> None:
+        count = min(PROCESSES, os.cpu_count() or 1)
+        self._runners = [LiteRTRunner(EmulatedInterpreter(Emulator(binary, soc), inspection)) for _ in range(count)]
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        parts = [part for part in np.array_split(images, len(self._runners)) if len(part)]
+        with ThreadPoolExecutor(len(self._runners)) as pool:
+            return np.concatenate(list(pool.map(lambda runner, part: runner(part), self._runners, parts)))
+
+
+class EmulatedInterpreter:
+    """What `LiteRTRunner` calls of an interpreter, answered by the emulator."""
+
+    def __init__(self, emulator: Emulator, inspection: Inspection) -> None:
+        self._emulator = emulator
+        self._inputs, self._outputs = _details(inspection.inputs), _details(inspection.outputs)
+
+    def get_input_details(self) -> list[dict[str, Any]]:
+        return self._inputs
+
+    def get_output_details(self) -> list[dict[str, Any]]:
+        return self._outputs
+
+    def set_tensor(self, _index: int, values: np.ndarray) -> None:
+        self._values = values
+
+    def invoke(self) -> None:
+        self._output = self._emulator(self._values)
+
+    def get_tensor(self, _index: int) -> np.ndarray:
+        return self._output
+
+
+def _details(specs: Sequence[Any]) -> list[dict[str, Any]]:
+    import numpy as np
+
+    return [
+        {
+            "index": index,
+            "shape": spec.shape,
+            "dtype": getattr(np, spec.dtype),
+            "quantization": (spec.scale, spec.zero_point),
+        }
+        for index, spec in enumerate(specs)
+    ]
