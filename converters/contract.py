@@ -195,7 +195,8 @@ class Metadata:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artefact:
     """A written file (or package folder) and what it takes and gives. `oldest_runtime` is the name and version of the oldest one that it
-    is right on, as tried (Core ML: as the file itself asks for), None where nothing was tried.
+    is right on, as tried (Core ML: as the file itself asks for), None where nothing was tried. `soc` is the chip that a file is compiled
+    for; what a maker's compiler writes is not `reproducible`, as its bytes differ from one time to the next.
     """
 
     format: str
@@ -207,6 +208,8 @@ class Artefact:
     outputs: tuple[TensorSpec, ...]
     toolchain: dict[str, str]
     oldest_runtime: str | None = None
+    soc: str | None = None
+    reproducible: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,8 @@ def artefact_entry(record: ArtefactRecord, folder: Path) -> dict[str, Any]:
         "sha256": artefact.sha256,
         "toolchain": artefact.toolchain,
         "oldest_runtime": artefact.oldest_runtime,
+        "soc": artefact.soc,
+        "reproducible": artefact.reproducible,
         "inputs": [dataclasses.asdict(spec) for spec in artefact.inputs],
         "outputs": [dataclasses.asdict(spec) for spec in artefact.outputs],
         "delegation": None if record.delegation is None else dataclasses.asdict(record.delegation),

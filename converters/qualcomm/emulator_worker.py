@@ -67,7 +67,8 @@ def open_session(model: Path, soc: str) -> Any:
 def where(session: Any) -> dict[str, Any]:
     """Which provider has which nodes, and the SoC that the session really has."""
     nodes = {
-        part.ep_name: [node.op_type for node in part.get_nodes()] for part in session.get_provider_graph_assignment_info()
+        part.ep_name: [node.op_type for node in part.get_nodes()]
+        for part in session.get_provider_graph_assignment_info()
     }
     return {"nodes": nodes, "soc": session.get_provider_options().get(PROVIDER, {}).get("soc_model")}
 

@@ -42,7 +42,9 @@ class Compiled:
         """The SoC that it is compiled for, as the file says; empty where it does not."""
         for entry in self.model.metadata or []:
             if entry.name == STAMP:
-                return bytes(self.model.buffers[entry.buffer].data)[STAMP_FIELD].rstrip(b"\0").decode("ascii", "replace")
+                return (
+                    bytes(self.model.buffers[entry.buffer].data)[STAMP_FIELD].rstrip(b"\0").decode("ascii", "replace")
+                )
         return ""
 
     def binary(self) -> Binary:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
 from converters.errors import ArtefactError, ToolchainError
 from converters.qualcomm import libraries
-from converters.qualcomm.emulator import Binary, Emulator, End
+from converters.qualcomm.emulator import Binary, Emulator
 from converters.qualcomm.socs import Soc, find_soc
 from converters.tflite.compiled import Compiled
 from converters.tflite.runtime import LiteRTRunner
@@ -37,7 +37,8 @@ class QualcommTarget:
     evaluated = True
     several_sizes = False
     takes_pixels = False
-    most_images = 32
+    floats = FloatType.FP16
+    images = 32
 
     def __init__(self, soc: str) -> None:
         self.soc = find_soc(soc)
@@ -83,6 +84,8 @@ class QualcommTarget:
             inputs=inspection.inputs,
             outputs=inspection.outputs,
             toolchain={name: distribution.version(name) for name in ("ai-edge-litert", "onnxruntime-qnn", "torch")},
+            soc=self.soc.name,
+            reproducible=False,
         )
 
     def load(self, path: Path) -> Runner:

@@ -32,6 +32,7 @@ from evit_mobile.cli.options import (
     PreprocessOption,
     SeedOption,
     SizeOption,
+    SocOption,
     SquashOption,
     StdOption,
     WeightsOption,
@@ -189,6 +190,7 @@ class ConvertOptions:
             rich_help_panel=RECOVERY,
         ),
     ] = None
+    socs: SocOption = None
     on: OnOption = None
     allow_few: FewOption = False
     format: Annotated[

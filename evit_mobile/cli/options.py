@@ -31,6 +31,15 @@ OnOption = Annotated[
         rich_help_panel=JUDGES,
     ),
 ]
+SocOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--soc",
+        metavar="SOC",
+        help="A Qualcomm SoC that the LiteRT file is also compiled for, as SM8650; repeat for several.",
+        rich_help_panel=LITERT,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 ArtefactArgument = Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A .tflite, .pte or .mlpackage.")]
 ModelOption = Annotated[

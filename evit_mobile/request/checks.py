@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converters.contract import Precision, Target
+from converters.qualcomm.socs import find_socs
 from converters.registry import DELEGATES, TARGETS, find_installed_target, find_target, judges_of
 from evit_mobile.errors import UsageError
 from evit_mobile.spec import ModelSpec, Task, Variation, check_size
@@ -29,6 +30,7 @@ def check_values(request: ConvertRequest) -> None:
     check_max_drop(request.max_drop, request.precision)
     check_integers(request.variation, request.precision)
     check_sizes(request)
+    check_socs(request)
     if request.float_io and request.precision is not Precision.INT8_FULL:
         raise UsageError(
             got=f"--float-io with precision {request.precision}, whose input and output are float anyway",
@@ -110,6 +112,24 @@ def check_sizes(request: ConvertRequest) -> None:
             raise UsageError(got=got, allowed=allowed, do="leave one out, or convert once per size with --size")
 
 
+def check_socs(request: ConvertRequest) -> None:
+    """Raises UnknownSocError for a SoC that there is not, UsageError for what is not compiled for any."""
+    find_socs(request.socs)
+    asked = " ".join(f"--soc {name}" for name in request.socs)
+    if asked and request.formats is not None and "tflite" not in request.formats:
+        raise UsageError(
+            got=f"{asked} for {', '.join(request.formats)}",
+            allowed="--soc with --format tflite, of whose files the compiled ones are made",
+            do="add --format tflite, or leave --soc out",
+        )
+    if asked and request.precision not in (Precision.INT8, Precision.INT8_FULL):
+        raise UsageError(
+            got=f"{asked} with precision {request.precision}",
+            allowed="--soc with --int8 or --int8-full",
+            do="choose one of these, or leave --soc out",
+        )
+
+
 def usable_targets(request: ConvertRequest) -> tuple[Target, ...]:
     """The targets that the request names, if they are installed and have what is asked of them.
 
@@ -119,6 +139,7 @@ def usable_targets(request: ConvertRequest) -> tuple[Target, ...]:
     names = with_delegate(request.formats or formats_with(precision), request.delegate)
     targets = tuple(usable_target(name, precision) for name in dict.fromkeys(names))
     check_interface(request, targets)
+    targets += tuple(usable_target(soc.format, precision) for soc in find_socs(request.socs))
     check_size_targets(request, targets)
     check_cpu_only(request, targets)
     check_judges(request.on, [target.name for target in targets])

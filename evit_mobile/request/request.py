@@ -38,6 +38,8 @@ class ConvertRequest:
     `task` is "multilabel" for a classifier that decides on each class by itself, None for what the model is. With `allow_few`, fewer
     held-out images than a verdict rests on are enough to pass.
 
+    `socs` are Qualcomm's SoCs by name ("SM8650"): beside the LiteRT file there is then one that is compiled for each of them.
+
     `on` are the judges that run the written files, each of which has to pass them; a format that none of them judges has its usual one
     (`converters.registry`, `evit-mobile doctor`).
 
@@ -62,6 +64,7 @@ class ConvertRequest:
     delegate: str | None = None
     precision: Precision = Precision.INT8
     float_io: bool = False
+    socs: tuple[str, ...] = ()
     max_drop: float | None = None
 
     calib: str | None = None

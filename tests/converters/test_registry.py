@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import converters
+from converters.qualcomm.socs import SOCS
 from converters.registry import DELEGATED, DELEGATES, FORMATS, SUFFIXES, TARGETS, Format, find_target, target_of
 
 EXTRAS = tomllib.loads((Path(converters.__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"][
@@ -28,7 +29,7 @@ def test_a_row_is_its_target(row: Format) -> None:
 
 def test_the_tables_follow_from_the_rows() -> None:
     assert list(TARGETS) == ["coreml", "tflite", "executorch"]
-    assert list(DELEGATED) == ["executorch-coreml", "executorch-vulkan"]
+    assert list(DELEGATED) == ["executorch-coreml", "executorch-vulkan", *(soc.format for soc in SOCS.values())]
     assert DELEGATES == {
         "executorch": {"xnnpack": "executorch", "coreml": "executorch-coreml", "vulkan": "executorch-vulkan"}
     }

@@ -1,0 +1,191 @@
+"""Compiled files in Qualcomm's own emulator, and faults planted in them. Skipped without the wheel: `make test-qualcomm` brings it.
+
+m0 and b0 at 96x96 with their bundled weights; `test_the_bundled_models_are_right_on_every_usual_soc` is at 224x224.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import flatbuffers
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from converters.contract import Metadata, Precision
+from converters.errors import ArtefactError, ToolchainError
+from converters.qualcomm import emulator, libraries
+from converters.qualcomm.socs import USUAL
+from converters.registry import find_target
+from converters.tflite import qualcomm, structure
+from converters.tflite.compiled import Compiled
+from evit_mobile.data import Images
+from evit_mobile.metrics import sqnr_db
+from evit_mobile.preparation import Preparation, prepare
+from evit_mobile.quantization import plan as planning
+from evit_mobile.reference import load_reference
+from tests.qualcomm.planted import images_of, swapped_scales
+
+pytestmark = [pytest.mark.skipif(libraries.missing() is not None, reason=str(libraries.missing())), pytest.mark.slow]
+
+SMALL, NATIVE = (96, 96), (224, 224)
+REQUIRED_DB = {Precision.INT8: 27.0, Precision.INT8_FULL: 23.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A portable file, images (N, 3, H, W) to run it on, and what the reference gives for them."""
+
+    path: Path
+    images: np.ndarray
+    expected: np.ndarray
+
+    def compiled(self, soc: str, precision: Precision = Precision.INT8) -> Path:
+        target = find_target(f"tflite-{soc.lower()}")
+        assert isinstance(target, qualcomm.QualcommTarget)
+        path = self.path.with_suffix(target.suffix)
+        target.compile(self.path, precision, path)
+        return path
+
+    def measured_db(self, soc: str, path: Path) -> float:
+        return float(sqnr_db(find_target(f"tflite-{soc.lower()}").load(path)(self.images), self.expected))
+
+
+def written(
+    folder: Path, model: str, size: tuple[int, int], precision: Precision = Precision.INT8, count: int = 8
+) -> Written:
+    reference = load_reference(model, weights="bundled", size=size)
+    calibration, held_out = images_of(reference)
+    asked = Preparation(
+        reference=reference,
+        calibration=calibration,
+        held_out=held_out.limited(count),
+        precision=precision,
+        targets=[find_target("tflite")],
+    )
+    (lowerable,) = prepare(asked, lambda _: None).values()
+    path = folder / f"{model}.{precision}.tflite"
+    find_target("tflite").lower(lowerable.program, precision, path, Metadata(description="test"))
+    return Written(path=path, images=stacked(asked.held_out), expected=lowerable.stages[0][1])
+
+
+def stacked(images: Images) -> np.ndarray:
+    return np.concatenate(list(images.batches()))
+
+
+@pytest.fixture(scope="module")
+def m0(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    return written(tmp_path_factory.mktemp("m0"), "efficientvit_m0", SMALL)
+
+
+@pytest.fixture(scope="module")
+def sm8650(m0: Written) -> Path:
+    return m0.compiled("SM8650")
+
+
+def test_the_emulator_gives_what_the_portable_file_gives(m0: Written, sm8650: Path) -> None:
+    delegation = find_target("tflite-sm8650").inspect(sm8650).delegation
+    assert delegation is not None
+    assert (delegation.partitions, delegation.delegated_ops) == (1, delegation.total_ops)
+    original = schema.Model.GetRootAsModel(m0.path.read_bytes(), 0).Subgraphs(0).OperatorsLength()
+    assert delegation.total_ops == original
+    cpu = find_target("tflite").load(m0.path)(m0.images)
+    npu = find_target("tflite-sm8650").load(sm8650)(m0.images)
+    assert sqnr_db(npu, cpu) > 20
+    assert not np.array_equal(npu, cpu)  # it is not the CPU's arithmetic
+
+
+def test_a_swapped_scale_is_seen(m0: Written, sm8650: Path, tmp_path: Path) -> None:
+    wrong = Written(path=swapped_scales(m0.path, tmp_path / "wrong.tflite"), images=m0.images, expected=m0.expected)
+    assert m0.measured_db("SM8650", sm8650) > 20
+    assert wrong.measured_db("SM8650", wrong.compiled("SM8650")) < 15
+
+
+def test_the_binary_of_another_model_is_seen(m0: Written, sm8650: Path, tmp_path: Path) -> None:
+    other = written(tmp_path, "efficientvit_b0", SMALL, count=2)
+    m0_file, b0_file = Compiled(sm8650), Compiled(other.compiled("SM8650"))
+    tables = len(m0_file.content) - len(m0_file.binary().content)
+    room = len(m0_file.binary().content)
+    foreign = b0_file.binary().content
+    swapped = tmp_path / "swapped.sm8650.tflite"
+    swapped.write_bytes(structure.signed(m0_file.content[:tables] + foreign[:room].ljust(room, b"\0")))
+    try:
+        assert m0.measured_db("SM8650", swapped) < 5
+    except ToolchainError as error:
+        assert "does not take the binary" in str(error)  # noqa: PT017  # either is a fault that is seen
+
+
+def test_damage_is_refused_before_qualcomms_code_sees_it(
+    m0: Written, sm8650: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qualcomm, "Emulator", lambda *_: pytest.fail("the emulator was started"))
+    content = bytearray(sm8650.read_bytes())
+    content[-1000] ^= 1
+    path = tmp_path / sm8650.name
+    path.write_bytes(content)
+    with pytest.raises(ArtefactError, match="digest"):
+        m0.measured_db("SM8650", path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda code: code.replace(', "soc_model": soc}', "}"), "'soc': None"),
+        (lambda code: code.replace("options.add_provider_for_devices(", "len(").replace("devices[:1], {", "{"), ""),
+    ],
+    ids=["no SoC", "CPU"],
+)
+def test_a_session_that_is_not_the_socs_is_seen(
+    change: Callable[[str], str],
+    said: str,
+    m0: Written,
+    sm8650: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = emulator.WORKER.read_text()
+    assert change(code) != code
+    (tmp_path / "worker.py").write_text(change(code))
+    monkeypatch.setattr(emulator, "WORKER", tmp_path / "worker.py")
+    with pytest.raises(ToolchainError, match=said) as caught:
+        m0.measured_db("SM8650", sm8650)
+    assert "TypeError" not in str(caught.value)
+
+
+def test_nearly_dead_channels_without_room_for_their_bias_are_seen_on_v68(
+    m0: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "with_room_for_biases", lambda _module, plan: plan)
+    monkeypatch.setattr("evit_mobile.preparation.with_room_for_biases", lambda _module, plan: plan)
+    cramped = written(tmp_path, "efficientvit_m0", SMALL)
+    before = cramped.measured_db("SM8350", cramped.compiled("SM8350"))
+    assert m0.measured_db("SM8350", m0.compiled("SM8350")) > before + 6
+
+
+def test_what_the_compiler_does_not_take_is_said_with_its_words(tmp_path: Path) -> None:
+    file = written(tmp_path, "efficientvit_b0", SMALL, count=1)
+    with pytest.raises(
+        ToolchainError, match=r"int8\.tflite, which Qualcomm's compiler does not take for SM8350"
+    ):
+        file.compiled("SM8350")
+
+
+def test_a_file_of_another_writer_is_not_compiled(m0: Written, tmp_path: Path) -> None:
+    model = schema.ModelT.InitFromPackedBuf(m0.path.read_bytes(), 0)
+    model.metadata = []
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path = tmp_path / "foreign.tflite"
+    path.write_bytes(bytes(builder.Output()))
+    with pytest.raises(ArtefactError, match="no digest"):
+        Written(path=path, images=m0.images, expected=m0.expected).compiled("SM8650")
+
+
+@pytest.mark.parametrize("precision", REQUIRED_DB)
+@pytest.mark.parametrize("model", ["efficientvit_m0", "efficientvit_b0"])
+def test_the_bundled_models_are_right_on_every_usual_soc(model: str, precision: Precision, tmp_path: Path) -> None:
+    file = written(tmp_path, model, NATIVE, precision, count=32)
+    for soc in USUAL:
+        assert file.measured_db(soc, file.compiled(soc, precision)) >= REQUIRED_DB[precision], soc
