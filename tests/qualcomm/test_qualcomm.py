@@ -166,9 +166,7 @@ def test_nearly_dead_channels_without_room_for_their_bias_are_seen_on_v68(
 
 def test_what_the_compiler_does_not_take_is_said_with_its_words(tmp_path: Path) -> None:
     file = written(tmp_path, "efficientvit_b0", SMALL, count=1)
-    with pytest.raises(
-        ToolchainError, match=r"int8\.tflite, which Qualcomm's compiler does not take for SM8350"
-    ):
+    with pytest.raises(ToolchainError, match=r"int8\.tflite, which Qualcomm's compiler does not take for SM8350"):
         file.compiled("SM8350")
 
 
