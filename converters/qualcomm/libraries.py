@@ -56,48 +56,31 @@ def empty_library(name: str) -> bytes:
     """A shared library for x86-64 Linux without a symbol in it: the ELF header, two program headers, and the dynamic section with the
     tables that a loader reads (System V ABI, chapters 4 and 5).
     """
-    header_bytes, program_bytes, entry_bytes, entries = 64, 56, 16, 7
-    names = b"\0" + name.encode() + b"\0"
-    hashes, symbol = struct.pack("<4I", 1, 1, 0, 0), bytes(24)
-    dynamic = header_bytes + 2 * program_bytes
-    hashes_at = dynamic + entry_bytes * entries
+    header_bytes, segment_bytes, tag_bytes = 64, 56, 16
+    names, hashes, symbol = b"\0" + name.encode() + b"\0", struct.pack("<4I", 1, 1, 0, 0), bytes(24)
+    tags_at = header_bytes + 2 * segment_bytes
+    hashes_at = tags_at + 7 * tag_bytes
     symbols_at = hashes_at + len(hashes)
     names_at = symbols_at + len(symbol)
-    size = names_at + len(names)
-    soname, hash_table, string_table, symbol_table, string_bytes, symbol_bytes, end = 14, 4, 5, 6, 10, 11, 0
     tags = {
-        soname: 1,
-        hash_table: hashes_at,
-        string_table: names_at,
-        symbol_table: symbols_at,
-        string_bytes: len(names),
-        symbol_bytes: len(symbol),
-        end: 0,
+        "SONAME": (14, 1),
+        "HASH": (4, hashes_at),
+        "STRTAB": (5, names_at),
+        "SYMTAB": (6, symbols_at),
+        "STRSZ": (10, len(names)),
+        "SYMENT": (11, len(symbol)),
+        "NULL": (0, 0),
     }
-    load, dynamic_segment, read_write = 1, 2, 6
+    dynamic = b"".join(struct.pack("<qQ", *tag) for tag in tags.values())
+    body = dynamic + hashes + symbol + names
+    shared, x86_64, load, dynamic_segment = 3, 62, 1, 2
     identity = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
-    shared, x86_64 = 3, 62
-    return b"".join(
-        [
-            identity,
-            struct.pack(
-                "<HHIQQQIHHHHHH", shared, x86_64, 1, 0, header_bytes, 0, 0, header_bytes, program_bytes, 2, 0, 0, 0
-            ),
-            struct.pack("<IIQQQQQQ", load, read_write, 0, 0, 0, size, size, 0x1000),
-            struct.pack(
-                "<IIQQQQQQ",
-                dynamic_segment,
-                read_write,
-                dynamic,
-                dynamic,
-                dynamic,
-                entry_bytes * entries,
-                entry_bytes * entries,
-                8,
-            ),
-            *(struct.pack("<qQ", tag, value) for tag, value in tags.items()),
-            hashes,
-            symbol,
-            names,
-        ]
-    )
+    sizes = (header_bytes, segment_bytes, 2, 0, 0, 0)
+    header = identity + struct.pack("<HHIQQQIHHHHHH", shared, x86_64, 1, 0, header_bytes, 0, 0, *sizes)
+    segments = _segment(load, 0, tags_at + len(body), 0x1000) + _segment(dynamic_segment, tags_at, len(dynamic), 8)
+    return header + segments + body
+
+
+def _segment(kind: int, offset: int, size: int, alignment: int) -> bytes:
+    """A program header: bytes of the file that lie in memory as they lie there, to be read and written."""
+    return struct.pack("<IIQQQQQQ", kind, 6, offset, offset, offset, size, size, alignment)
