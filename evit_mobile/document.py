@@ -20,7 +20,7 @@ from evit_mobile.models.surroundings.describe import around, measured_cost
 from evit_mobile.quantization.protection import Protection
 from evit_mobile.reference import Reference
 from evit_mobile.request import ConvertRequest
-from evit_mobile.spec import ModelSpec
+from evit_mobile.spec import ModelSpec, is_published
 from evit_mobile.version import __version__
 
 
@@ -91,7 +91,7 @@ def model_entry(reference: Reference) -> dict[str, Any]:
         "source": reference.source,
         "origin": reference.origin,
         "keys": reference.keys,
-        "architecture": None if spec.published else asdict(spec.architecture),
+        "architecture": None if is_published(spec) else asdict(spec.architecture),
         "around": around(reference.module),
         "notes": list(reference.notes),
     }

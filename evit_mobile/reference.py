@@ -21,8 +21,9 @@ from evit_mobile.models import build_model
 from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoint
 from evit_mobile.models.surroundings.describe import gives_probabilities
 from evit_mobile.models.weights import LoadedModel, is_hub_reference, load_checkpoint, load_hub, load_module
-from evit_mobile.models.weights.assemble import resized_bias_table
-from evit_mobile.models.weights.template import BIAS_TABLE, Part, only
+from evit_mobile.models.weights.bias_tables import BIAS_TABLE, resized_bias_table
+from evit_mobile.models.weights.layouts import LAYOUTS
+from evit_mobile.models.weights.template import Part, only
 from evit_mobile.preprocessing import (
     AS_STATED,
     PreprocessOptions,
@@ -246,7 +247,7 @@ def at_size(reference: Reference, size: Size) -> Reference:
     spec = replace(reference.spec, size=size)
     with torch.device("meta"):
         module = only(build_model(spec), spec, part_of(reference))
-    antialias = reference.origin != "msra"
+    antialias = all(layout.antialias for layout in LAYOUTS if layout.origin == reference.origin)
     expected = module.state_dict()
     state = {
         name: resized_bias_table(values, expected[name].shape[1], antialias=antialias)

@@ -14,7 +14,8 @@ ROOT = Path(evit_mobile.__file__).resolve().parent
 
 FLOORS = (
     {"errors", "progress", "strict_json", "version"},
-    {"metrics", "spec", "statistics"},
+    {"families", "metrics", "statistics"},
+    {"spec"},
     {"contradiction", "findings", "published", "thresholds"},
     {"manifest", "models"},  # models know no images, a record knows no verb
     {"earlier", "preprocessing"},

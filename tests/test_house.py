@@ -81,11 +81,14 @@ def needs(root: Path) -> dict[str, set[str]]:
 
 
 def circles(needed: dict[str, set[str]]) -> list[str]:
-    """The modules that cannot be put into an order in which each needs only earlier ones."""
+    """The modules that cannot be put into an order in which each needs only earlier ones, without those that only look on."""
     left = dict(needed)
-    while ready := [name for name, others in left.items() if not others & left.keys()]:
+    while True:
+        wanted = set().union(*left.values())
+        ready = [name for name, others in left.items() if name not in wanted or not others & left.keys()]
+        if not ready:
+            return sorted(left)
         left = {name: others for name, others in left.items() if name not in ready}
-    return sorted(left)
 
 
 def test_no_two_files_need_each_other() -> None:
@@ -104,4 +107,4 @@ def test_a_planted_circle_is_found(tmp_path: Path) -> None:
     (tmp_path / "calib").mkdir()
     for name, source in sources.items():
         (tmp_path / "calib" / f"{name}.py").write_text(source)
-    assert circles(needs(tmp_path)) == ["calib.a", "calib.b", "calib.c", "calib.d"]
+    assert circles(needs(tmp_path)) == ["calib.a", "calib.b", "calib.c"]

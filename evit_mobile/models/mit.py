@@ -16,8 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from evit_mobile.families.architecture import ModelSpec, Task
+from evit_mobile.families.mit import MitArchitecture, SegmentationHead
 from evit_mobile.models.layers import ConvNormAct, GeluTanh
-from evit_mobile.spec import MitArchitecture, SegmentationHead
 
 AGGREGATION_KERNEL = 5
 
@@ -303,3 +304,10 @@ class EfficientViTSegmenter(EfficientViTMit):
         features = [x := stage(x) for stage in self.stages]
         out: Tensor = self.head(features[1:])
         return out
+
+
+def build(spec: ModelSpec) -> EfficientViTMit:
+    """The reference model of a spec of this family, freshly initialised."""
+    assert isinstance(spec.architecture, MitArchitecture)
+    kind = EfficientViTSegmenter if spec.architecture.task is Task.SEGMENTATION else EfficientViTMit
+    return kind(spec.architecture, num_classes=spec.num_classes)

@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from evit_mobile.families.architecture import ModelSpec
+from evit_mobile.families.msra import MsraArchitecture
 from evit_mobile.models.layers import ConvNorm, NormLinear, SqueezeExcite
-from evit_mobile.spec import MsraArchitecture
 
 PATCH_STRIDE = 16
 
@@ -239,3 +240,9 @@ class EfficientViTMsra(nn.Module):
         x = self.stages(self.patch_embed(x))
         out: Tensor = self.head(x.mean((2, 3)))
         return out
+
+
+def build(spec: ModelSpec) -> EfficientViTMsra:
+    """The reference model of a spec of this family, freshly initialised."""
+    assert isinstance(spec.architecture, MsraArchitecture)
+    return EfficientViTMsra(spec.architecture, size=spec.size, num_classes=spec.num_classes)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import nn
 
+from evit_mobile.families.architecture import Variation
 from evit_mobile.models.mit import ClassifierHead, FusedMBConv, MBConv
 from evit_mobile.models.msra import CascadedGroupAttention, LocalWindowAttention
 from evit_mobile.models.relu_attention import ReluCascadedAttention
-from evit_mobile.spec import Variation
 
 
 def vary(model: nn.Module, variation: Variation) -> None:

@@ -24,7 +24,7 @@ from evit_mobile.preparation import run_module
 from evit_mobile.progress import Report
 from evit_mobile.recovery.distil import BATCH, end_to_end, layer_wise, learn
 from evit_mobile.reference import Reference, load_reference
-from evit_mobile.spec import ModelSpec, Variation
+from evit_mobile.spec import ModelSpec, Variation, is_published
 
 IMAGES = 1024
 MIN_IMAGES = 32
@@ -122,7 +122,7 @@ def varied_spec(reference: Reference, variation: Variation) -> ModelSpec:
             allowed="weights of the original model",
             do=f"leave --{variation} out to convert these weights, or pass the original's",
         )
-    if not spec.published:
+    if not is_published(spec):
         raise UsageError(
             got=f"--{variation} for a {spec.name} of pruned widths",
             allowed="a model of the published widths",

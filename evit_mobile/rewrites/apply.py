@@ -3,58 +3,28 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from evit_mobile.errors import RewriteError
-from evit_mobile.rewrites.cascaded_attention import rewrite_cascaded_attention
+from evit_mobile.families import FAMILIES
+from evit_mobile.families.family import imported
 from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm
-from evit_mobile.rewrites.half_cascaded_attention import rewrite_half_cascaded_attention
-from evit_mobile.rewrites.half_linear_attention import rewrite_half_linear_attention
-from evit_mobile.rewrites.half_relu_attention import rewrite_half_relu_attention
-from evit_mobile.rewrites.integer_attention import rewrite_integer_attention
-from evit_mobile.rewrites.integer_layer_norm import rewrite_integer_layer_norm
-from evit_mobile.rewrites.layer_norm import rewrite_layer_norm
-from evit_mobile.rewrites.linear_attention import rewrite_linear_attention
-from evit_mobile.rewrites.relu_attention import rewrite_relu_attention
-from evit_mobile.rewrites.upsampling import rewrite_upsampling
-from evit_mobile.rewrites.windows import rewrite_windows
+from evit_mobile.rewrites.passes import FamilyPasses, Passes
 
-Pass = Callable[[nn.Module, Tensor], int]
-"""Changes a module in place, may look at a few images (B, 3, H, W), and returns how many places it changed."""
+ROWS: tuple[FamilyPasses, ...] = tuple(imported(family.passes) for family in FAMILIES)
 
-Passes = tuple[tuple[str, Pass], ...]
-
-SHARED_PASSES: Passes = (
-    ("fold_batch_norm", fold_batch_norm),
-    ("cascaded_attention", rewrite_cascaded_attention),
-    ("relu_attention", rewrite_relu_attention),
-    ("windows", rewrite_windows),
-    ("upsampling", rewrite_upsampling),
-)
-"""What every form begins with."""
-
-PASSES: Passes = (
-    *SHARED_PASSES,
-    ("linear_attention", rewrite_linear_attention),
-    ("layer_norm", rewrite_layer_norm),
-)
+PASSES: Passes = (("fold_batch_norm", fold_batch_norm), *(one for row in ROWS for one in (*row.always, *row.usual)))
 """From a reference to the form that runtimes execute best in fp32 and int8."""
 
-HALF_PASSES: Passes = (
-    ("half_cascaded_attention", rewrite_half_cascaded_attention),
-    ("half_relu_attention", rewrite_half_relu_attention),
-    ("half_linear_attention", rewrite_half_linear_attention),
-)
+HALF_PASSES: Passes = tuple(one for row in ROWS for one in row.half)
 """From there to a form whose intermediates fit fp16, for targets whose floats are fp16. Weights and what is int8 stay the same."""
 
 INTEGER_PASSES: Passes = (
-    *SHARED_PASSES,
-    ("integer_attention", rewrite_integer_attention),
-    ("integer_layer_norm", rewrite_integer_layer_norm),
+    ("fold_batch_norm", fold_batch_norm),
+    *(one for row in ROWS for one in (*row.always, *row.integer)),
 )
 """From a reference to a form of which every operation exists in int8."""
 

@@ -23,9 +23,9 @@ from evit_mobile.quantization.observe import observe
 from evit_mobile.quantization.plan import candidates, plan_from
 from evit_mobile.reference import randomise
 from evit_mobile.rewrites import rewrite
-from evit_mobile.spec import CLASSIFIERS, Family, find_spec
+from evit_mobile.spec import CLASSIFIERS, find_spec
 
-SIZES = {Family.MSRA: (224, 224), Family.MIT: (128, 128)}
+SIZES = {"msra": (224, 224), "mit": (128, 128)}
 """M's native size; MIT's models have no size of their own, and theirs is a small one, so that L3 takes seconds."""
 
 LEAST_DB = {Precision.FP32: 80.0, Precision.INT8: 15.0}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from evit_mobile.models.weights.layouts import Layout
+from evit_mobile.models.weights.layout import Layout
 
 TRAINING = re.compile(
     r"(?:.*\.)?(?:\w+_)?(?:criterion|loss|losses|loss_fn|metrics?|accuracy|acc|auroc|f1)(?:_\w+)?\..+"

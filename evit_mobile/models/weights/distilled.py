@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evit_mobile.models.weights.layouts import Layout
+from evit_mobile.models.weights.layout import Layout
 from evit_mobile.models.weights.unwrap import StateDict
 
 HEAD, DISTILLED = "head", "head_dist"

@@ -25,15 +25,17 @@ from evit_mobile.models.surroundings.outermost import outermost
 from evit_mobile.models.surroundings.outputs import OneOutput
 from evit_mobile.models.surroundings.trace import traced
 from evit_mobile.models.weights.adapt import GREY_NOTE, TRAINING, taking_rgb
-from evit_mobile.models.weights.assemble import TrainedSize, assemble, target_spec, trained_size
+from evit_mobile.models.weights.assemble import assemble, target_spec, trained_size
 from evit_mobile.models.weights.distilled import merge_distilled_head
-from evit_mobile.models.weights.layouts import Layout, find_layout
+from evit_mobile.models.weights.layout import Layout
+from evit_mobile.models.weights.layouts import find_layout
 from evit_mobile.models.weights.load import LoadedModel, width_notes
 from evit_mobile.models.weights.match import Match, match_any
 from evit_mobile.models.weights.stated import Stated, module_places, read_stated
 from evit_mobile.models.weights.template import Part
+from evit_mobile.models.weights.trained_size import TrainedSize
 from evit_mobile.models.weights.unwrap import StateDict, as_size
-from evit_mobile.spec import MitArchitecture, ModelSpec, Task
+from evit_mobile.spec import ModelSpec, Task
 
 MAX_RELATIVE_ERROR = 1e-4
 """Of the outputs on random input: the largest difference, relative to the largest magnitude."""
@@ -252,15 +254,10 @@ def _spec(origin: Origin, match: Match, trained: tuple[int, int], asked: tuple[i
     key = None if template.classifier is None else match.sources[f"{template.classifier}.weight"]
     classes = template.spec.num_classes if key is None else origin.state[key].shape[0]
     spec = target_spec(template.spec, origin.layout, trained=trained, asked=asked, classes=classes)
-    if not isinstance(spec.architecture, MitArchitecture):
-        return spec
-    architecture = replace(
-        spec.architecture,
-        attention_eps=_eps(origin, "stages.3.blocks.1.context_module.main", spec.architecture.attention_eps),
-        norm_eps=_eps(origin, "stem.in_conv.norm", spec.architecture.norm_eps),
-        head_norm_eps=_eps(origin, "head.in_conv.norm", spec.architecture.head_norm_eps),
-    )
-    return replace(spec, architecture=architecture)
+    eps = {
+        name: _eps(origin, path, getattr(spec.architecture, name)) for name, path in spec.architecture.eps_at.items()
+    }
+    return replace(spec, architecture=spec.architecture.with_eps(eps))
 
 
 def _eps(origin: Origin, path: str, default: float) -> float:

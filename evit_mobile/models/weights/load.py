@@ -17,13 +17,14 @@ from evit_mobile.models.weights.assemble import assemble, class_count, target_sp
 from evit_mobile.models.weights.bake import bake
 from evit_mobile.models.weights.distilled import merge_distilled_head
 from evit_mobile.models.weights.files import read_file
-from evit_mobile.models.weights.layouts import Layout, find_layout
+from evit_mobile.models.weights.layout import Layout
+from evit_mobile.models.weights.layouts import find_layout
 from evit_mobile.models.weights.match import Match, match_most
 from evit_mobile.models.weights.recovered import check_request, match_recovered, read_recovery
 from evit_mobile.models.weights.stated import NOTHING, Stated, file_places, read_stated
 from evit_mobile.models.weights.template import BATCH_COUNT, Part
 from evit_mobile.models.weights.unwrap import unwrap
-from evit_mobile.spec import MODELS, ModelSpec, Task
+from evit_mobile.spec import MODELS, ModelSpec, Task, is_published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ def recognise(state: Mapping[str, Tensor], *, model: str | None) -> Recognised:
 
 def width_notes(spec: ModelSpec) -> tuple[str, ...]:
     """A remark on widths that are none of the published ones."""
-    if spec.published:
+    if is_published(spec):
         return ()
     widths, usual = (", ".join(map(str, one.architecture.widths)) for one in (spec, MODELS[spec.name]))
     return (f"pruned widths, read off the tensors: {widths} in place of {usual}",)

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from evit_mobile.errors import CheckpointError
+from evit_mobile.models.weights.bias_tables import BIAS_INDEX, BIAS_TABLE
 from evit_mobile.models.weights.infer import inferred
-from evit_mobile.models.weights.layouts import Layout
+from evit_mobile.models.weights.layout import Layout
 from evit_mobile.models.weights.misfit import misfit
 from evit_mobile.models.weights.template import (
     BATCH_COUNT,
-    BIAS_INDEX,
-    BIAS_TABLE,
     Part,
     Shape,
     Template,

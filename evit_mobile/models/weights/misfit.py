@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evit_mobile.errors import CheckpointError
 from evit_mobile.models.weights.infer import inferred
-from evit_mobile.models.weights.layouts import Layout
+from evit_mobile.models.weights.layout import Layout
 from evit_mobile.models.weights.template import Shape, in_head
 
 if TYPE_CHECKING:
@@ -96,10 +96,6 @@ def of_more_than_a_network(case: Case) -> CheckpointError | None:
     )
 
 
-STAGES = ("stem", "stage 1", "stage 2", "stage 3", "stage 4")
-"""Whose widths an architecture lists: MIT's all, Microsoft's those of three stages."""
-
-
 def of_other_widths(case: Case) -> CheckpointError | None:
     """A variant's layers in widths that no architecture explains."""
     match = case.match
@@ -107,10 +103,9 @@ def of_other_widths(case: Case) -> CheckpointError | None:
         return None
     spec = match.template.spec
     found = inferred(spec, match.sources, case.state) or spec.architecture
-    stages = STAGES if len(found.widths) == len(STAGES) else STAGES[1:]
     differing = [
         f"{stage} has {width} channels ({case.variant} {usual})"
-        for stage, width, usual in zip(stages, found.widths, spec.architecture.widths, strict=False)
+        for stage, width, usual in zip(found.stages, found.widths, spec.architecture.widths, strict=True)
         if width != usual
     ]
     wrong = [f"{key!r} is {_shape(got)}" for key, got, _ in match.misshapen]

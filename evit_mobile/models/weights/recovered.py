@@ -1,7 +1,7 @@
 """Checkpoints that a recovery wrote: a variation's weights, and in the file's metadata what it is and how it came about.
 
-One safetensors file whose metadata has, under METADATA_KEY, a JSON object: `model`, `size`, `num_classes`, `eps` (of MIT's
-norms and attention) and `recovery`, a Recovery. Tensors have timm's names, those that the variation adds have ours.
+One safetensors file whose metadata has, under METADATA_KEY, a JSON object: `model`, `size`, `num_classes`, `eps` (of norms
+and attention) and `recovery`, a Recovery. Tensors have timm's names, those that the variation adds have ours.
 """
 
 from __future__ import annotations
@@ -20,25 +20,23 @@ from torch import Tensor, nn
 from converters.files import write_bytes
 from evit_mobile.errors import CheckpointError, UsageError
 from evit_mobile.findings import Likeness, Recovery
-from evit_mobile.models.weights.layouts import LAYOUTS, Layout
+from evit_mobile.models.weights.layout import Layout
+from evit_mobile.models.weights.layouts import own_layout
 from evit_mobile.models.weights.match import Match, match_variant
 from evit_mobile.models.weights.misfit import misfit
 from evit_mobile.models.weights.template import template
-from evit_mobile.spec import MitArchitecture, ModelSpec, Variation, find_spec
+from evit_mobile.spec import ModelSpec, Variation, find_spec
 
 METADATA_KEY = "evit-mobile"
-EPS_FIELDS = ("attention_eps", "norm_eps", "head_norm_eps")
 
 
 def recovered_bytes(spec: ModelSpec, module: nn.Module, recovery: Recovery) -> bytes:
     """The checkpoint of a recovered `module`, a reference model of `spec`."""
-    architecture = spec.architecture
-    eps = {name: getattr(architecture, name) for name in EPS_FIELDS if isinstance(architecture, MitArchitecture)}
     record = {
         "model": spec.name,
         "size": spec.size,
         "num_classes": spec.num_classes,
-        "eps": eps,
+        "eps": spec.architecture.eps,
         "recovery": dataclasses.asdict(recovery),
     }
     tensors = {name: tensor.detach().contiguous() for name, tensor in module.state_dict().items()}
@@ -76,18 +74,13 @@ def _parsed(record: dict[str, Any]) -> tuple[ModelSpec, Recovery]:
     recovery = Recovery(**{**fields, "variation": Variation(fields["variation"])})
     height, width = record["size"]
     spec = find_spec(record["model"], size=(height, width), num_classes=record["num_classes"])
-    architecture = spec.architecture
-    if isinstance(architecture, MitArchitecture):
-        attention_eps, norm_eps, head_norm_eps = (float(record["eps"][name]) for name in EPS_FIELDS)
-        architecture = replace(
-            architecture, attention_eps=attention_eps, norm_eps=norm_eps, head_norm_eps=head_norm_eps
-        )
+    architecture = spec.architecture.with_eps({name: record["eps"][name] for name in spec.architecture.eps_at})
     return replace(spec, architecture=architecture, variation=recovery.variation), recovery
 
 
 def match_recovered(spec: ModelSpec, state: Mapping[str, Tensor]) -> tuple[Layout, Match]:
     """Where the tensors of a recovered checkpoint of `spec` go. Raises CheckpointError when they are not its own."""
-    layout = next(layout for layout in LAYOUTS if layout.origin == "timm" and layout.family is spec.family)
+    layout = own_layout(spec.family)
     match = match_variant(template(spec.name, spec.variation), layout, state)
     if match.faults:
         raise misfit(match, layout, state)

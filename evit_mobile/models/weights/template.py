@@ -12,13 +12,12 @@ from torch import nn
 
 from evit_mobile.models.build import build_model
 from evit_mobile.models.layers import ConvNorm, NormLinear
-from evit_mobile.spec import MODELS, MitArchitecture, ModelSpec, MsraArchitecture, Task, Variation
+from evit_mobile.models.weights.bias_tables import BIAS_TABLE
+from evit_mobile.spec import MODELS, Architecture, ModelSpec, Task, Variation
 
 Shape = tuple[int | None, ...]
 """None stands for a dimension that the checkpoint decides: the class count, or the entries of a bias table."""
 
-BIAS_TABLE = "attention_biases"
-BIAS_INDEX = "attention_bias_idxs"
 BATCH_COUNT = "num_batches_tracked"
 
 
@@ -45,26 +44,23 @@ class Template:
     classifier: str | None
     part: Part = Part.WHOLE
 
-    def with_architecture(self, architecture: MsraArchitecture | MitArchitecture) -> Template:
+    def with_architecture(self, architecture: Architecture) -> Template:
         """The same template for other widths."""
         features = self.spec.task is Task.FEATURES
-        classes = architecture.widths[-1] if features else self.spec.num_classes
+        classes = architecture.channels if features else self.spec.num_classes
         return template_of(replace(self.spec, architecture=architecture, num_classes=classes)).only(self.part)
 
     @property
     def features(self) -> int:
         """Channels of what a part gives that has no layer for logits."""
         architecture = self.spec.architecture
-        if self.part is Part.EMBEDDING and isinstance(architecture, MitArchitecture):
-            assert isinstance(architecture.head, tuple)
-            return architecture.head[1]
-        return architecture.widths[-1]
+        return architecture.embedding if self.part is Part.EMBEDDING else architecture.channels
 
     def only(self, part: Part) -> Template:
         """The template of a part of the network."""
         if part is Part.WHOLE or self.classifier is None:
             return self
-        left = HEAD if part is Part.TRUNK else last_layer(self.spec)
+        left = HEAD if part is Part.TRUNK else self.spec.architecture.classifier
         shapes = {name: shape for name, shape in self.shapes.items() if not name.startswith(f"{left}.")}
         folded = {path: layer for path, layer in self.folded.items() if path != left}
         return replace(self, shapes=shapes, folded=folded, classifier=None, part=part)
@@ -78,17 +74,12 @@ def in_head(name: str) -> bool:
     return name.startswith(f"{HEAD}.")
 
 
-def last_layer(spec: ModelSpec) -> str:
-    """Path of what gives a classifier's logits, with the norm before it where the two are a pair."""
-    return HEAD if isinstance(spec.architecture, MsraArchitecture) else f"{HEAD}.classifier.4"
-
-
 def only(module: nn.Module, spec: ModelSpec, part: Part) -> nn.Module:
     """The part of a reference model of `spec`: (B, 3, H, W) -> its output, (B, features) or (B, C, h, w)."""
     if part is Part.TRUNK:
         return nn.Sequential(OrderedDict((name, child) for name, child in module.named_children() if name != HEAD))
     if part is Part.EMBEDDING:
-        module.set_submodule(last_layer(spec), nn.Identity())
+        module.set_submodule(spec.architecture.classifier, nn.Identity())
     return module
 
 

@@ -11,9 +11,10 @@ from oracles import randomise, relative_error, timm_model
 from torch import Tensor, nn
 
 from evit_mobile.errors import CheckpointError
+from evit_mobile.families.mit import MitArchitecture
 from evit_mobile.models import build_model
 from evit_mobile.models.weights import load_module
-from evit_mobile.spec import MitArchitecture, find_spec
+from evit_mobile.spec import find_spec
 
 
 def fresh(name: str = "efficientvit_b0", **options: Any) -> nn.Module:

@@ -14,10 +14,11 @@ from oracles import randomise, relative_error, timm_model
 from torch import Tensor, nn
 
 from evit_mobile.errors import CheckpointError, UsageError
+from evit_mobile.families.mit import MitArchitecture
 from evit_mobile.models import build_model
 from evit_mobile.models.weights import LoadedModel, load_checkpoint
-from evit_mobile.models.weights.assemble import resized_bias_table
-from evit_mobile.spec import CLASSIFIERS, MitArchitecture
+from evit_mobile.models.weights.bias_tables import resized_bias_table
+from evit_mobile.spec import CLASSIFIERS
 
 TOLERANCE = 1e-5  # relative; both sides are fp32 and add up in different orders
 CLASSES = 5

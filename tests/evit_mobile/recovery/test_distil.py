@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import nn
 
+from evit_mobile.families.msra import MsraArchitecture
 from evit_mobile.models.msra import EfficientViTMsra
 from evit_mobile.models.variations import replaced_blocks, vary
 from evit_mobile.recovery import distil
 from evit_mobile.recovery.distil import Phase, end_to_end, layer_wise, learn, training_batch, watched_loss
 from evit_mobile.reference import randomise
-from evit_mobile.spec import MsraArchitecture, Variation
+from evit_mobile.spec import Variation
 
 TINY = MsraArchitecture(widths=(16, 16, 16), depths=(1, 1, 1), heads=(2, 2, 2), kernels=(3, 3), key_dim=4)
 IMAGES = torch.randn(40, 3, 32, 32, generator=torch.Generator().manual_seed(1))

@@ -13,13 +13,14 @@ from torch import nn
 
 from evit_mobile.data import calibration_images, held_out_images, preprocess_for
 from evit_mobile.errors import CheckpointError, UsageError
+from evit_mobile.families.mit import MitArchitecture
 from evit_mobile.findings import Likeness, Recovery
 from evit_mobile.models import build_model
 from evit_mobile.models.weights import load_checkpoint
 from evit_mobile.models.weights.recovered import METADATA_KEY, recovered_bytes
 from evit_mobile.recovery.procedure import varied_spec
 from evit_mobile.reference import load_reference, randomise
-from evit_mobile.spec import MitArchitecture, ModelSpec, Variation, find_spec
+from evit_mobile.spec import ModelSpec, Variation, find_spec
 
 SIZE = (32, 64)
 

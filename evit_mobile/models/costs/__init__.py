@@ -1,0 +1,1 @@
+"""What each layer of a family's models costs, from the architecture alone. Imports no torch."""
