@@ -5,6 +5,7 @@
 # test-upstream: put MIT's own code, from a pinned wheel, into .tools/upstream and compare with it.
 # test-runtimes: put other releases of the runtimes, and MediaPipe, into .tools/runtimes and hand them files (docs/runtimes.md, executorch.md, app-libraries.md).
 # test-gpu: put Mesa's software Vulkan driver into .tools/gpu and run files on LiteRT's GPU accelerator over it (docs/gpu.md).
+# test-coreai: put Apple's Core AI wheels into .tools/coreai, and convert, run and damage .aimodel files (docs/coreai.md).
 # dist: build the source archive and the wheel into dist/ and check them.   test-install: put the wheel into empty environments, an extra at a time.
 # test-qualcomm: put Qualcomm's compiler and emulator (their licence: docs/qualcomm.md) into .tools/qualcomm and run compiled files (Linux, x86-64).
 # bench: measure ours against the stock routes and other runtimes; options in BENCH, e.g. BENCH='--model efficientvit_l1'.
@@ -15,7 +16,7 @@ SWIFT_ROOT ?= /opt/evit-mobile-swift
 WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast test-android test-ios test-web test-upstream test-runtimes test-gpu test-install test-qualcomm lint bench dist clean
+.PHONY: demo test test-fast test-android test-ios test-web test-upstream test-runtimes test-gpu test-coreai test-install test-qualcomm lint bench dist clean
 
 demo: .venv/demo.stamp
 	$(BIN)/evit-mobile convert --format all --int8 --out out/demo
@@ -68,6 +69,10 @@ dist: .tools/dist/stamp
 test-qualcomm: .venv/test.stamp
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .tools/qualcomm --requirement scripts/qualcomm/requirements.txt
 	PYTHONPATH=$(CURDIR)/.tools/qualcomm $(BIN)/python -m pytest -m "slow or not slow" -rs tests/qualcomm
+
+test-coreai: .venv/test.stamp
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .tools/coreai --requirement scripts/coreai/requirements.txt
+	PYTHONPATH=$(CURDIR)/.tools/coreai $(BIN)/python -m pytest -m "slow or not slow" -rs tests/converters/coreai
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

@@ -237,7 +237,7 @@ class Target(Protocol):
     runtime: str
     """What `load` runs the file on here, in words, for verdicts and tables."""
     evaluated: bool
-    """Whether that is an evaluator of ours, in place of a runtime: slow, and nothing about speed."""
+    """Whether its times say nothing about phones: an evaluator of ours in place of a runtime, or one that is made to check with."""
     several_sizes: bool
     """Whether one file can take images of several sizes."""
     takes_pixels: bool

@@ -51,6 +51,11 @@ TENSORS = Interface()
 """A tensor in, scores out."""
 
 
+def function_name(height: int, width: int) -> str:
+    """What the function for images of this size in pixels is called, in a file that has one for each of several sizes."""
+    return f"size_{height}x{width}"
+
+
 def pixels(images: np.ndarray, normalization: Normalization) -> np.ndarray:
     """The 8-bit values (B, 3, H, W), as float32, that `normalization` turns into `images`; uint8 images are these themselves.
 

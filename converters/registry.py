@@ -25,7 +25,8 @@ class Format:
     its files on this machine (`converters.contract.Judge`): names as `--on` takes them and the classes, of which the first that is
     ready is the usual one. Where one format of the command line has several delegates, or files for one chip each, `of` is its name
     there; `delegate` tells delegates apart. Where a file is another format's, packed, that is `inside`: target and judges are made
-    with the target of that, and its judges of the same names.
+    with the target of that, and its judges of the same names. What is `optional` is not part of all
+    formats unless it is installed.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Format:
     of: str | None = None
     delegate: str | None = None
     inside: str | None = None
+    optional: bool = False
 
 
 FORMATS = (
@@ -48,6 +50,14 @@ FORMATS = (
             "evaluator": "converters.coreml.judges:Evaluator",
         },
         extra="coreml",
+    ),
+    Format(
+        name="coreai",
+        suffix=".aimodel",
+        target="converters.coreai.target:CoreAITarget",
+        judges={"coreai": "converters.coreai.target:CoreAITarget"},
+        extra="coreai",
+        optional=True,
     ),
     Format(
         name="tflite",
@@ -132,6 +142,11 @@ def find_target(name: str) -> Target:
     row = ROWS[name]
     target: Target = _named(row.target, *([find_target(row.inside)] if row.inside else []))
     return target
+
+
+def all_formats() -> list[str]:
+    """The formats that "all" means here: every one that the command line names, of the optional ones those that are installed."""
+    return [name for name in TARGETS if not ROWS[name].optional or find_target(name).missing() is None]
 
 
 def judges_of(format: str) -> list[str]:

@@ -27,6 +27,8 @@ ALLOWED = {"evit_mobile": {"evit_mobile", "converters", "calib"}, "converters": 
 
 OWNERS = {
     "coremltools": "converters/coreml",
+    "coreai": "converters/coreai",
+    "coreai_torch": "converters/coreai",
     "ai_edge_litert": "converters/tflite",
     "executorch": "converters/executorch",
     "torchao": "converters/executorch",

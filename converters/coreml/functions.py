@@ -21,11 +21,6 @@ RELEASE = 18
 """The first iOS whose packages may have several functions."""
 
 
-def function_name(height: int, width: int) -> str:
-    """What the function for images of this size in pixels is called."""
-    return f"size_{height}x{width}"
-
-
 def join(packages: Mapping[str, Path], path: Path) -> None:
     """Writes the programs of several packages of one function to `path`, each under its name here; the first is the default.
 

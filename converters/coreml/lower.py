@@ -17,13 +17,14 @@ import numpy as np
 
 from converters.contract import Artefact, Metadata, Precision
 from converters.coreml import toolchain
-from converters.coreml.functions import RELEASE, function_name, join
+from converters.coreml.functions import RELEASE, join
 from converters.coreml.inspect import inspect
 from converters.coreml.names import CLASS, CLASS_PROBABILITIES, INPUT, OUTPUT, PROBABILITIES
 from converters.coreml.options import TENSORS, USUAL_RELEASE, OptionError, Options
 from converters.coreml.package import INLINE, make_reproducible
 from converters.errors import ConverterError, ToolchainError
 from converters.files import atomic_path, sha256
+from converters.interface import function_name
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

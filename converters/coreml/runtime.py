@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from converters.contract import Runner
 from converters.coreml import package, toolchain
-from converters.coreml.functions import function_name
 from converters.errors import ArtefactError, ToolchainError
-from converters.interface import Normalization, pixels
+from converters.interface import Normalization, function_name, pixels
 
 if TYPE_CHECKING:
     import numpy as np

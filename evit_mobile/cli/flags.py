@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from converters.contract import Precision
-from converters.registry import TARGETS
+from converters.registry import all_formats
 from evit_mobile.errors import UsageError
 
 ALL = "all"
@@ -48,7 +48,7 @@ def chosen_variation(*, relu_attention: bool, relu_activation: bool) -> str | No
 
 def chosen_formats(formats: list[str] | None) -> list[str] | None:
     """Names of the targets; None when none was named."""
-    return list(TARGETS) if formats and ALL in formats else formats or None
+    return all_formats() if formats and ALL in formats else formats or None
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

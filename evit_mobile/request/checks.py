@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from converters.contract import Precision, Target
 from converters.qualcomm.socs import find_socs
-from converters.registry import DELEGATES, TARGETS, find_installed_target, find_target, judges_of
+from converters.registry import DELEGATES, TARGETS, all_formats, find_installed_target, find_target, judges_of
 from evit_mobile.errors import UsageError
 from evit_mobile.spec import ModelSpec, Task, Variation, check_size
 
@@ -147,8 +147,8 @@ def usable_targets(request: ConvertRequest) -> tuple[Target, ...]:
 
 
 def formats_with(precision: Precision) -> list[str]:
-    """Every format that has the precision."""
-    return [name for name in TARGETS if precision in find_target(name).precisions]
+    """Every format that has the precision, as "all" means it."""
+    return [name for name in all_formats() if precision in find_target(name).precisions]
 
 
 def with_delegate(formats: Sequence[str], delegate: str | None) -> list[str]:

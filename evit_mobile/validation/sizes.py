@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from converters.coreml.functions import function_name
+from converters.interface import function_name
 from evit_mobile.findings import SizeValidation, Validation, Verdict
 
 

@@ -16,13 +16,13 @@ from torch.export import ExportedProgram
 
 from converters.contract import Precision
 from converters.coreml import package, runtime, toolchain
-from converters.coreml.functions import function_name
 from converters.coreml.inspect import inspect
 from converters.coreml.lower import lower
 from converters.coreml.options import TENSORS, OptionError, Options
 from converters.coreml.target import CoreMLTarget
 from converters.errors import ArtefactError
 from converters.files import sha256, size_bytes
+from converters.interface import function_name
 from converters.quantized_program import quantize_program
 
 SIZES = ((16, 16), (24, 16))

@@ -1,0 +1,53 @@
+"""What a written .aimodel contains. Which unit runs what is decided on the device, and nothing here can tell."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from converters.contract import Inspection, Layout, TensorSpec
+from converters.coreai import package
+from converters.coreai.child import Child, ChildError
+from converters.errors import ArtefactError
+from converters.files import size_bytes
+
+IMAGE_RANK = 4
+
+
+def inspect(path: Path) -> Inspection:
+    """Contents of the asset at `path`: of all its functions together, inputs and outputs of the first. Raises ArtefactError."""
+    package.read(path)
+    try:
+        functions = json.loads(Child("inspect_worker", str(path)).ask())
+    except ChildError as error:
+        raise ArtefactError(
+            got=f"{path}, which Core AI cannot read ({error})", allowed="a program", do="convert again"
+        ) from error
+    first = next(iter(functions.values()))
+    operations = sum((Counter(one["operations"]) for one in functions.values()), Counter[str]())
+    dtypes = sum((Counter(one["stored"]) + Counter(one["made"]) for one in functions.values()), Counter[str]())
+    return Inspection(
+        inputs=tuple(_spec(one) for one in first["inputs"]),
+        outputs=tuple(_spec(one) for one in first["outputs"]),
+        operations=dict(operations.most_common()),
+        dtypes=dict(dtypes.most_common()),
+        bytes=size_bytes(path),
+        delegation=None,
+        notes=(*_function_notes(functions), "Core AI places operations when it specialises the file on a device"),
+    )
+
+
+def _spec(end: dict[str, Any]) -> TensorSpec:
+    shape = tuple(end["shape"])
+    layout = Layout.NCHW if len(shape) == IMAGE_RANK else None
+    return TensorSpec(name=end["name"], shape=shape, dtype=end["dtype"], layout=layout)
+
+
+def _function_notes(functions: dict[str, Any]) -> Iterator[str]:
+    """One note per function and its input; none where there is only one."""
+    for name, one in functions.items() if len(functions) > 1 else ():
+        (image,) = one["inputs"]
+        yield f"function {name}: {image['name']} {tuple(image['shape'])}"

@@ -1,0 +1,100 @@
+"""ExportedProgram -> .aimodel; several, the same model for several input sizes -> one .aimodel with a function for each.
+
+The interface is float32 in every precision, as in Core ML packages: inside, that costs one cast at each end.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from converters.contract import NEEDS_FLOAT32, Artefact, FloatType, Metadata, Precision
+from converters.coreai import toolchain
+from converters.coreai.child import Child, ChildError
+from converters.coreai.inspect import inspect
+from converters.coreai.package import make_reproducible
+from converters.errors import ToolchainError
+from converters.files import atomic_path, sha256
+from converters.interface import function_name
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+MAIN = "main"
+"""The only function of an asset for one size."""
+
+PRECISIONS = {Precision.FP32: FloatType.FP32}
+OLDEST = "iOS 27"
+
+
+def lower(
+    program: ExportedProgram,
+    precision: Precision,
+    path: Path,
+    metadata: Metadata,
+    further: Sequence[ExportedProgram] = (),
+) -> Artefact:
+    """Writes `program` to `path`; with `further` ones, for images of other sizes, as a function each. Raises ToolchainError."""
+    names = [function_name(*_image_size(one)) for one in (program, *further)] if further else [MAIN]
+    with atomic_path(path) as temporary, tempfile.TemporaryDirectory() as folder:
+        job = Path(folder)
+        _write_job(job, dict(zip(names, (program, *further), strict=True)), precision, metadata)
+        try:
+            Child("write_worker", str(job), str(temporary)).ask()
+        except ChildError as error:
+            raise ToolchainError(
+                got=f"a failure of coreai-torch, {error}",
+                allowed="a program that it can write",
+                do="run `evit-mobile doctor`; if it finds nothing, report this with --debug",
+            ) from error
+        make_reproducible(temporary)
+    inspected = inspect(path)
+    return Artefact(
+        format="coreai",
+        precision=precision,
+        path=path,
+        bytes=inspected.bytes,
+        sha256=sha256(path),
+        inputs=inspected.inputs,
+        outputs=inspected.outputs,
+        toolchain=toolchain.versions(),
+        oldest_runtime=OLDEST,
+    )
+
+
+def _write_job(folder: Path, programs: dict[str, ExportedProgram], precision: Precision, metadata: Metadata) -> None:
+    """What write_worker.py reads."""
+    import torch
+
+    functions = []
+    for name, program in programs.items():
+        torch.export.save(program, folder / f"{name}.pt2")
+        wide = [node.name for node in program.graph.nodes if NEEDS_FLOAT32 in node.meta]
+        functions.append({"name": name, "file": f"{name}.pt2", "wide": wide})
+    job = {
+        "functions": functions,
+        "float": PRECISIONS[precision],
+        "metadata": _described(metadata, precision),
+    }
+    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+
+
+def _described(metadata: Metadata, precision: Precision) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "description": metadata.description,
+        "author": metadata.author,
+        "license": metadata.license,
+        "version": metadata.version,
+        "precision": precision.value,
+        **metadata.extra,
+    }
+    return described | ({"labels": list(metadata.labels)} if metadata.labels else {})
+
+
+def _image_size(program: ExportedProgram) -> tuple[int, int]:
+    """(height, width) in pixels of a program's example image."""
+    (image,), _ = program.example_inputs
+    return tuple(image.shape[2:])

@@ -1,0 +1,97 @@
+"""Writes an asset for a parent process (child.py): exported programs in, a folder out.
+
+    python -m converters.coreai.write_worker JOB ASSET
+
+JOB is a folder with `job.json` (lower.py) and the programs it names. Weights get names from where they lie in memory, so addresses
+must not be random, and the bodies of composite operations from a random generator, which a counter replaces.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from converters.coreai.child import Parent, serving
+from converters.interface import INPUT, LOGITS
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+NO_RANDOM_ADDRESSES = 0x0040000
+"""ADDR_NO_RANDOMIZE of linux/personality.h."""
+
+
+def fix_addresses() -> None:
+    """Starts this process again without random addresses, where the system allows that and has not yet done so."""
+    if sys.platform != "linux":
+        return
+    library = ctypes.CDLL(None)
+    now = library.personality(0xFFFFFFFF)
+    if now & NO_RANDOM_ADDRESSES or library.personality(now | NO_RANDOM_ADDRESSES) == -1:
+        return
+    os.execv(sys.executable, sys.orig_argv)
+
+
+def number_composites() -> None:
+    """Lets bodies of composite operations be called by a counter."""
+    from coreai.authoring import func, graph_builder
+
+    count = itertools.count()
+    for module in (func, graph_builder):
+        module._randomize_fn_name = lambda name: f"{name}_{next(count)}"
+
+
+def write(job: Path, path: Path, parent: Parent) -> None:
+    """The asset that `job` describes."""
+    import torch
+    import torch.ao.quantization.fx._decomposed  # registers the operators of quantized programs
+
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # a local version of torch, 2.13.0+cpu, counts as newer than the newest tried one
+        from coreai_torch import TorchConverter, get_decomp_table
+
+        number_composites()
+        description = json.loads((job / "job.json").read_bytes())
+        converter = TorchConverter(mode=TorchConverter.Mode.RELEASE)  # the other mode writes paths of source files
+        for function in description["functions"]:
+            program = prepared(torch.export.load(job / function["file"]))
+            converter.add_exported_program(
+                program.run_decompositions(get_decomp_table()),
+                input_names=[INPUT],
+                output_names=[LOGITS],
+                entrypoint_name=function["name"],
+            )
+        converter.to_coreai().save_asset(path, metadata=metadata(description["metadata"]))
+    parent.answer(b"")
+
+
+def prepared(program: ExportedProgram) -> ExportedProgram:
+    """The program as Core AI's converter takes it."""
+    return program
+
+
+def metadata(stated: dict[str, Any]) -> Any:
+    """What the asset says about itself."""
+    from coreai.runtime import AIModelAssetMetadata
+
+    written = AIModelAssetMetadata()
+    written.model_description, written.author, written.license = (
+        stated.pop(key) for key in ("description", "author", "license")
+    )
+    for key, value in stated.items():
+        written.set_custom(key, value)
+    return written
+
+
+if __name__ == "__main__":
+    fix_addresses()
+    with serving() as parent:
+        write(Path(sys.argv[1]), Path(sys.argv[2]), parent)
