@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch.export import ExportedProgram
 
+from converters.lifting import exported_again
 from converters.quantized_program import graph_module
 
 
@@ -22,10 +23,11 @@ def with_integer_io(program: ExportedProgram) -> ExportedProgram:
         raise ValueError("the input is not quantized first of all")
     if last.target is not operators.dequantize_per_tensor.default:
         raise ValueError("the output is not quantized")
+    image.meta["val"] = quantize[0].meta["val"]
     quantize[0].replace_all_uses_with(image)
     module.graph.erase_node(quantize[0])
     output.replace_input_with(last, last.all_input_nodes[0])
     module.graph.eliminate_dead_code()
     module.recompile()
     (example,), _ = program.example_inputs
-    return torch.export.export(module, (torch.zeros_like(example, dtype=torch.int8),), strict=False)
+    return exported_again(module, program, (torch.zeros_like(example, dtype=torch.int8),))

@@ -13,6 +13,7 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 
 from converters.contract import ActivationQuantization, BiasCorrection, QuantPlan, WeightQuantization
+from converters.lifting import exported_again
 
 INT8_MIN, INT8_MAX = -128, 127
 WEIGHT_MIN, WEIGHT_MAX = -127, 127
@@ -46,12 +47,6 @@ def quantize_program(program: ExportedProgram, plan: QuantPlan) -> ExportedProgr
     module.graph.lint()
     module.recompile()
     return exported_again(module, program)
-
-
-def exported_again(module: GraphModule, program: ExportedProgram) -> ExportedProgram:
-    """`module`, made from `program`, as a program."""
-    example, _ = program.example_inputs
-    return torch.export.export(module, example, strict=False)
 
 
 def _quantize_activation(module: GraphModule, node: Node, quantization: ActivationQuantization) -> None:

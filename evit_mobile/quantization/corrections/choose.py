@@ -9,7 +9,8 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
 from converters.contract import QuantPlan
-from converters.quantized_program import exported_again, graph_module
+from converters.lifting import exported_again
+from converters.quantized_program import graph_module
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.quantization.automatic import logits_of
 from evit_mobile.quantization.corrections.bias import with_corrected_biases

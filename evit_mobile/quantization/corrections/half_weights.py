@@ -24,7 +24,8 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 from torch.nn import functional as F
 
-from converters.quantized_program import BIAS, WEIGHT, exported_again, graph_module, parameter_of, set_parameter
+from converters.lifting import exported_again
+from converters.quantized_program import BIAS, WEIGHT, graph_module, parameter_of, set_parameter
 from evit_mobile.quantization.corrections.bias import in_lockstep
 from evit_mobile.quantization.placement import ATEN
 
