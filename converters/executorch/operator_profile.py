@@ -27,7 +27,6 @@ class ProfiledModel:
             )
         import torch
         from executorch.extension.pybindings import _portable_lib
-        from executorch.runtime import Runtime, Verification
 
         if clock.fine_clock_attach(_portable_lib.__file__.encode()):
             raise RuntimeError("this executorch package does not let its XNNPACK be seen")
@@ -35,9 +34,10 @@ class ProfiledModel:
         self._clock, self._library = clock, ctypes.CDLL(_portable_lib.__file__)
         clock.fine_clock_profile(int(profiled))
         # The method does not keep its program alive.
-        self._program: Any = Runtime.get().load_program(artefact, verification=Verification.InternalConsistency)
+        checked = {"program_verification": _portable_lib.Verification.InternalConsistency}
+        self._program: Any = _portable_lib._load_program(artefact, enable_etdump=False, debug_buffer_size=0, **checked)
         self._method: Any = self._program.load_method("forward")
-        meta, generator = self._method.metadata, torch.Generator().manual_seed(0)
+        meta, generator = self._method.method_meta(), torch.Generator().manual_seed(0)
         inputs = [meta.input_tensor_meta(index) for index in range(meta.num_inputs())]
         self._inputs = [
             torch.zeros(tuple(one.sizes()), dtype=torch.uint8)
@@ -49,7 +49,7 @@ class ProfiledModel:
 
     def run(self) -> None:
         """One inference."""
-        self._method.execute(self._inputs)
+        self._method(self._inputs)
 
     def start(self) -> None:
         """What follows is profiled, until `operators` is called."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
+import sys
 from typing import Any
 
 import torch
 import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
-from torch._dynamo import OptimizedModule
 from torch.nn.utils import prune, remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
@@ -56,7 +56,10 @@ def unwrapped(module: nn.Module) -> nn.Module:
 def wrapped_by(module: nn.Module) -> nn.Module | None:
     """What torch.compile or a parallel wrapper runs; None for any other module."""
     inner: nn.Module
-    if isinstance(module, OptimizedModule):
+    dynamo = sys.modules.get(
+        "torch._dynamo"
+    )  # what compiles a module has imported it; here alone that would take a second
+    if dynamo is not None and isinstance(module, dynamo.OptimizedModule):
         inner = module._orig_mod
         return inner
     if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):

@@ -15,7 +15,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from converters.contract import ActivationQuantization, Precision, QuantPlan
-from converters.coreml import package, passes
+from converters.coreml import package
 from converters.coreml.evaluator import Evaluator
 from converters.coreml.lower import COMPUTE
 from converters.coreml.options import OptionError
@@ -48,6 +48,8 @@ def every_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the pass that takes codes away where only floats read them (test_coreml_passes.py), so that PyTorch's graph is followed
     rounding by rounding.
     """
+    from converters.coreml import passes
+
     monkeypatch.setattr(passes, "PASSES", tuple(each for each in passes.PASSES if not each.endswith("float_readers")))
 
 
@@ -145,7 +147,7 @@ def test_scale_normalisation_of_a_sum_does_not_overflow(
     if not safe:
         from coremltools import PassPipeline
 
-        monkeypatch.setattr(passes, "pipeline", PassPipeline)
+        monkeypatch.setattr("converters.coreml.passes.pipeline", PassPipeline)
     program = unequal()
     write(program, tmp_path / "p.mlpackage", Precision.INT8)
     expected = program.module(check_guards=False)(X).numpy()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from converters.contract import Precision
-from converters.coreml import package, passes, toolchain
+from converters.coreml import package, toolchain
 from converters.coreml.evaluator import Evaluator
 from converters.coreml.evaluator.constants import lut_to_dense
 from converters.coreml.inspect import inspect
@@ -23,7 +23,6 @@ from converters.coreml.lower import COMPUTE
 from converters.coreml.names import module_path
 from converters.coreml.package import INLINE
 from converters.coreml.palettes import repeated_values
-from converters.coreml.passes.short_names import written
 from converters.quantized_program import quantize_program
 
 X = torch.randn(1, 6, 5, 5, generator=torch.Generator().manual_seed(0))
@@ -36,6 +35,8 @@ TAKEN: set[object] = {getattr(packet, overload) for packet in OPERATORS for over
 
 def lowered(module: nn.Module, path: Path, without: str | None = None, operators: set[object] | None = None) -> Any:
     """Operations of the int8 package of `module`, written to `path`; `without` one of our passes."""
+    from converters.coreml import passes
+
     program = export(module, X)
     choices = plan(program, X, *([] if operators is None else [operators]))
     with pytest.MonkeyPatch.context() as patch:
@@ -243,6 +244,8 @@ class TestSmallTensors:
 
 class TestNames:
     def test_numbers_in_base_36(self) -> None:
+        from converters.coreml.passes.short_names import written
+
         assert [written(number) for number in (0, 9, 10, 35, 36, 36 * 36)] == ["0", "9", "a", "z", "10", "100"]
 
     def test_a_division_by_a_number_keeps_its_module(self, tmp_path: Path) -> None:
