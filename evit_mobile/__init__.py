@@ -12,6 +12,7 @@ from evit_mobile.version import __version__
 
 if TYPE_CHECKING:
     from converters.contract import Inspection, Precision
+    from evit_mobile.commands.compile import Compilation, compile
     from evit_mobile.commands.convert import Conversion, convert
     from evit_mobile.commands.evaluate import Evaluation, evaluate
     from evit_mobile.commands.inspect import inspect
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _EXPORTS: dict[str, tuple[str, ...]] = {
     "converters.contract": ("Inspection", "Precision"),
+    "evit_mobile.commands.compile": ("Compilation", "compile"),
     "evit_mobile.commands.convert": ("Conversion", "convert"),
     "evit_mobile.commands.evaluate": ("Evaluation", "evaluate"),
     "evit_mobile.commands.inspect": ("inspect",),
@@ -45,6 +47,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
 _HOMES = {name: module for module, names in _EXPORTS.items() for name in names}
 
 __all__ = [
+    "Compilation",
     "Conversion",
     "ConvertRequest",
     "Evaluation",
@@ -60,6 +63,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "compare",
+    "compile",
     "convert",
     "evaluate",
     "inspect",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from evit_mobile.cli.compare import compare
+from evit_mobile.cli.compile import compile
 from evit_mobile.cli.convert import convert
 from evit_mobile.cli.doctor import doctor
 from evit_mobile.cli.evaluate import evaluate
@@ -25,6 +26,7 @@ from evit_mobile.version import __version__
 COMMANDS = (
     models,
     convert,
+    compile,
     validate,
     inspect,
     evaluate,

@@ -5,6 +5,7 @@ m0 and b0 at 96x96 with their bundled weights; `test_the_bundled_models_are_righ
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from evit_mobile.metrics import sqnr_db
 from evit_mobile.preparation import Preparation, prepare
 from evit_mobile.quantization import plan as planning
 from evit_mobile.reference import load_reference
+from tests.evit_mobile.test_cli import run
 from tests.qualcomm.planted import images_of, swapped_scales
 
 pytestmark = [pytest.mark.skipif(libraries.missing() is not None, reason=str(libraries.missing())), pytest.mark.slow]
@@ -179,6 +181,22 @@ def test_a_file_of_another_writer_is_not_compiled(m0: Written, tmp_path: Path) -
     path.write_bytes(bytes(builder.Output()))
     with pytest.raises(ArtefactError, match="no digest"):
         Written(path=path, images=m0.images, expected=m0.expected).compiled("SM8650")
+
+
+def test_written_files_are_compiled_judged_and_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--format", "tflite", "--int8", "--size", "64", "--golden", "0", "--out", str(tmp_path), "--json")
+    assert run(monkeypatch, "convert", *options, "--soc", "sm8750") == 0
+    first, second = json.loads(capfd.readouterr().out)["artefacts"]
+    assert (first["soc"], first["reproducible"], second["soc"], second["reproducible"]) == (None, True, "SM8750", False)
+    assert run(monkeypatch, "compile", str(tmp_path / first["path"]), "--soc", "SM8650", "--json") == 0
+    entries = json.loads(capfd.readouterr().out)["artefacts"]
+    assert [entry["format"] for entry in entries] == ["tflite", "tflite-sm8750", "tflite-sm8650"]
+    (validation,) = entries[2]["validations"]
+    assert (validation["on"], validation["images"], validation["verdict"]) == ("qualcomm:SM8650", 32, "passed")
+    assert run(monkeypatch, "validate", str(tmp_path / entries[2]["path"]), "--on", "qualcomm:SM8650") == 0
+    assert "HTP emulator" in " ".join(capfd.readouterr().out.split())
 
 
 @pytest.mark.parametrize("precision", REQUIRED_DB)
