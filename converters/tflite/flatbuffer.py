@@ -70,7 +70,8 @@ def _model(graph: Graph, metadata: Metadata, output: str, further: Mapping[str, 
 
     tensors = graph.tensors()
     index = {id(tensor): number for number, tensor in enumerate(tensors)}
-    codes = sorted({(operation.code, version(operation)) for operation in graph.operations})
+    needed = {(operation.code, version(operation)) for operation in graph.operations}
+    codes = sorted({_declared(operation) for operation in graph.operations})
     buffers = _Buffers()
     model = schema.ModelT()
     model.version = SCHEMA_VERSION
@@ -84,13 +85,13 @@ def _model(graph: Graph, metadata: Metadata, output: str, further: Mapping[str, 
     subgraph.inputs = [index[id(tensor)] for tensor in graph.inputs]
     subgraph.outputs = [index[id(tensor)] for tensor in graph.outputs]
     subgraph.operators = [
-        _operator(operation, codes.index((operation.code, version(operation))), index) for operation in graph.operations
+        _operator(operation, codes.index(_declared(operation)), index) for operation in graph.operations
     ]
     model.subgraphs = [subgraph]
     model.signatureDefs = [_signature(subgraph, output)]
     model.metadata = [
         _metadata(DESCRIPTION_NAME, buffers.add(_metadata_json(metadata))),
-        _metadata(OLDEST_NAME, buffers.add(oldest_release(codes).encode().ljust(OLDEST_BYTES, b"\0"))),
+        _metadata(OLDEST_NAME, buffers.add(oldest_release(needed).encode().ljust(OLDEST_BYTES, b"\0"))),
         _metadata(structure.DIGEST_NAME, buffers.add(structure.UNSIGNED)),
         *(_metadata(name, buffers.add(content)) for name, content in further.items()),
     ]
@@ -161,6 +162,11 @@ def _buffer(content: bytes) -> Any:
             return schema.BufferEnd(builder)
 
     return AlignedBuffer()
+
+
+def _declared(operation: Operation) -> tuple[str, int]:
+    """An operation's code and the version that the file says it is."""
+    return operation.code, version(operation) if operation.declared is None else operation.declared
 
 
 def _operator_code(code: str, number: int) -> Any:

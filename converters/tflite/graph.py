@@ -63,12 +63,15 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation; an absent optional input is None. Options left out keep the schema's defaults."""
+    """One operation; an absent optional input is None. Options left out keep the schema's defaults. `declared` is the version that the
+    file says it is, None for the lowest that has the form (versions.py).
+    """
 
     code: str
     inputs: tuple[Tensor | None, ...]
     output: Tensor
     options: dict[str, Any]
+    declared: int | None = None
 
 
 @dataclass(slots=True)

@@ -10,8 +10,14 @@ from converters.tflite.graph import Graph
 from converters.tflite.passes.dense_convolutions import dense_convolutions
 from converters.tflite.passes.equal_ranks import equal_ranks
 from converters.tflite.passes.layers_as_convolutions import layers_as_convolutions
+from converters.tflite.passes.older_dequantize import older_dequantize
 
-PASSES: tuple[Callable[[Graph], Graph], ...] = (dense_convolutions, layers_as_convolutions, equal_ranks)
+PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    dense_convolutions,
+    layers_as_convolutions,
+    equal_ranks,
+    older_dequantize,
+)
 
 
 def for_gpus(graph: Graph) -> Graph:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from lowering_helpers import METADATA, Apply, export
 from torch import Tensor, nn
@@ -17,10 +18,10 @@ from calib.observers import Method
 from converters.contract import Precision
 from converters.integer_io import with_integer_io
 from converters.quantized_program import graph_module, quantize_program
+from converters.tflite.flatbuffer import read_oldest_release
 from converters.tflite.graph import DataType
 from converters.tflite.lower import to_bytes, to_graph
 from converters.tflite.runtime import LiteRTRunner
-from converters.tflite.versions import version
 from evit_mobile.quantization import make_plan
 
 IMAGE = (1, 12, 8, 8)
@@ -161,10 +162,15 @@ def test_int8_weights_stay_one_partition_of_floats() -> None:
 
 
 def test_weights_of_a_scale_each_channel_are_refused_by_runtimes_that_have_one_scale() -> None:
-    """DEQUANTIZE has had scales per channel since version 5; an older kernel would take the first for all."""
+    """DEQUANTIZE has had scales per channel since version 5; an older kernel would take the first for all. LiteRT's GPU accelerator
+    takes no version above 3, so that only files for CPUs have this guard; `min_runtime_version` is in all.
+    """
     x = torch.randn(IMAGE)
     program = export(nn.Conv2d(12, 8, 1), x)
     program = quantize_program(program, make_plan(program, [], profile=Precision.INT8_WEIGHTS))
-    graph = to_graph(program, Precision.INT8_WEIGHTS)
-    (dequantize,) = (operation for operation in graph.operations if operation.code == "DEQUANTIZE")
-    assert version(dequantize) == 5
+    for cpu_only, declared in ((True, 5), (False, 2)):
+        content = to_bytes(program, Precision.INT8_WEIGHTS, METADATA, cpu_only=cpu_only)
+        model = schema.ModelT.InitFromPackedBuf(content, 0)
+        codes = {code.builtinCode: code.version for code in model.operatorCodes}
+        assert codes[schema.BuiltinOperator.DEQUANTIZE] == declared
+        assert read_oldest_release(model) == "2.7.0"
