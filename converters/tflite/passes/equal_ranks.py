@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from converters.tflite.graph import DataType, Graph, Operation, Tensor
-from converters.tflite.passes.reshape import reshape
+from converters.tflite.passes.movement import reshape
 
 BINARY = ("ADD", "SUB", "MUL")
 

@@ -11,7 +11,7 @@ import math
 from dataclasses import replace
 
 from converters.tflite.graph import DataType, Graph, Operation, Padding, Tensor
-from converters.tflite.passes.reshape import reshape
+from converters.tflite.passes.movement import reshape
 
 MATRIX_RANK = 2
 UNIT = {"strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}

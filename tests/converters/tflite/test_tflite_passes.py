@@ -14,7 +14,7 @@ from converters.contract import Precision
 from converters.quantized_program import quantize_program
 from converters.tflite.graph import DataType, Graph, Operation
 from converters.tflite.lower import to_bytes, to_graph
-from converters.tflite.passes.dense_convolutions import block_diagonal, grouped_int8
+from converters.tflite.passes.dense_convolutions import block_diagonal, grouped_int8, slices
 from evit_mobile.quantization import make_plan
 from evit_mobile.rewrites.integer_layer_norm import CentredNorm
 
@@ -59,6 +59,8 @@ def matrices_unpacked(graph: Graph) -> list[Operation]:
 GROUPED = {
     "one pixel": nn.Conv2d(12, 24, 1, groups=3),
     "several pixels": nn.Conv2d(12, 8, 3, padding=1, groups=4),
+    "slices": nn.Sequential(nn.Conv2d(12, 288, 1), nn.ReLU(), nn.Conv2d(288, 144, 3, groups=9)),
+    "slices of one group": nn.Sequential(nn.Conv2d(12, 240, 1), nn.ReLU(), nn.Conv2d(240, 480, 1, groups=3)),
     "strides": nn.Conv2d(12, 24, (3, 5), stride=2, groups=6, bias=False),
 }
 
@@ -90,6 +92,13 @@ def test_a_block_diagonal_weight_reads_its_own_group() -> None:
     wide = block_diagonal(weight, 8)[:, 0, 0]
     np.testing.assert_array_equal(wide[:2], np.pad(weight[:2, 0, 0], ((0, 0), (0, 4))))
     np.testing.assert_array_equal(wide[2:], np.pad(weight[2:, 0, 0], ((0, 0), (4, 0))))
+
+
+def test_slices_are_whole_groups_and_cover_all_channels() -> None:
+    assert list(slices(64, 16)) == [(0, 64)]
+    assert list(slices(288, 32)) == [(0, 64), (64, 64), (128, 64), (192, 64), (256, 32)]
+    assert list(slices(240, 80)) == [(0, 80), (80, 80), (160, 80)]
+    assert list(slices(96, 24)) == [(0, 48), (48, 48)]
 
 
 @pytest.mark.parametrize("shape", [(1, 12), (1, 5, 12)])
