@@ -5,6 +5,7 @@ rounded to float16 after each operation and overflows to infinity there, sums ru
 What no specification says (the order of sums, fused kernels of the Neural Engine) can differ on a device.
 """
 
+from converters.coreml.evaluator.half_sums import HalfSums
 from converters.coreml.evaluator.program import Evaluator
 
-__all__ = ["Evaluator"]
+__all__ = ["Evaluator", "HalfSums"]

@@ -1,18 +1,28 @@
 """The operators that sum, with every partial sum rounded to fp16: what hardware gives that has no wider accumulator.
 
 No specification says in what order or how wide a device sums. The usual operators sum in float32; these are the other extreme, one term
-after the other, each product and each sum rounded to fp16, infinite from 65520 on. A device lies between the two.
+after the other, each product and each sum rounded to fp16, infinite from 65520 on. A device lies between the two. Core AI's runtime on
+Linux does: linear layers and products of matrices add up in fp16 there, convolutions and sums do not (docs/coreai.md).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from enum import StrEnum
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from converters.coreml.evaluator.operators import OPERATORS, Kernel, reduced_axes
+
+
+class HalfSums(StrEnum):
+    """Which operations add up in fp16."""
+
+    NONE = "none"
+    PRODUCTS = "products"
+    ALL = "all"
 
 
 def conv(
@@ -86,11 +96,10 @@ def summed(terms: Iterable[Tensor]) -> Tensor:
     return total
 
 
-HALF_SUMS: dict[str, Kernel] = {
-    **OPERATORS,
-    "conv": conv,
-    "linear": linear,
-    "matmul": matmul,
-    "reduce_mean": reduce_mean,
-    "reduce_sum": reduce_sum,
+PRODUCTS: dict[str, Kernel] = {"linear": linear, "matmul": matmul}
+
+KERNELS: dict[HalfSums, dict[str, Kernel]] = {
+    HalfSums.NONE: OPERATORS,
+    HalfSums.PRODUCTS: OPERATORS | PRODUCTS,
+    HalfSums.ALL: OPERATORS | PRODUCTS | {"conv": conv, "reduce_mean": reduce_mean, "reduce_sum": reduce_sum},
 }

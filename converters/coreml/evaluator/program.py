@@ -13,7 +13,7 @@ from torch import Tensor
 
 from converters.coreml import toolchain
 from converters.coreml.evaluator.constants import DECOMPRESSORS
-from converters.coreml.evaluator.half_sums import HALF_SUMS
+from converters.coreml.evaluator.half_sums import KERNELS, HalfSums
 from converters.coreml.evaluator.operators import ARITHMETIC, OPERATORS, Kernel
 from converters.coreml.names import module_path
 from converters.coreml.package import load_function
@@ -62,9 +62,9 @@ class Evaluator:
     the order of sums in float32.
     """
 
-    def __init__(self, path: Path, function: Any = None, *, half_sums: bool = False) -> None:
+    def __init__(self, path: Path, function: Any = None, *, half_sums: HalfSums = HalfSums.NONE) -> None:
         """`function` is one of `load_functions(path)`, the default one where none is given. Sums are float32's; with `half_sums` those
-        of float operations are fp16's (half_sums.py), as on hardware without a wider accumulator, and take many times as long.
+        of some or all float operations are fp16's, as on hardware without a wider accumulator, and take many times as long.
 
         Raises ArtefactError for a damaged package, ToolchainError for an operation that it cannot run.
         """
@@ -84,7 +84,7 @@ class Evaluator:
         (self.scores,) = scores
         self.outputs = tuple(var.name for var in function.outputs)
         constants = _constants(function)
-        steps = tuple(_steps(function, constants, HALF_SUMS if half_sums else OPERATORS))
+        steps = tuple(_steps(function, constants, KERNELS[half_sums]))
         self.naming = next((step for step in steps if step.operation == CLASSIFY), None)
         self.steps = tuple(step for step in steps if step is not self.naming)
         listed = {name for step in self.steps for name in step.listed()}
