@@ -300,6 +300,13 @@ class Accelerator(Protocol):
 
 
 @runtime_checkable
+class HalfAdder(Protocol):
+    """A judge whose runtime adds up products in fp16 where a file's floats are fp16: less exact than the sums of most processors."""
+
+    half_sums: bool
+
+
+@runtime_checkable
 class NpuCompiler(Protocol):
     """A target whose files NPU compilers take."""
 

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 MAIN = "main"
 """The only function of an asset for one size."""
 
-PRECISIONS = {Precision.FP32: FloatType.FP32}
+PRECISIONS = {
+    precision: FloatType.FP32 if precision is Precision.FP32 else FloatType.FP16
+    for precision in (Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS)
+}
 OLDEST = "iOS 27"
 
 
@@ -76,7 +79,7 @@ def _write_job(folder: Path, programs: dict[str, ExportedProgram], precision: Pr
         functions.append({"name": name, "file": f"{name}.pt2", "wide": wide})
     job = {
         "functions": functions,
-        "float": PRECISIONS[precision],
+        "floats": PRECISIONS[precision],
         "metadata": _described(metadata, precision),
     }
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")

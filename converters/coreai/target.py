@@ -23,6 +23,8 @@ class CoreAITarget:
     evaluated = not runtime.ON_MAC
     several_sizes = False
     takes_pixels = False
+    half_sums = not runtime.ON_MAC
+    """Of linear layers and products of matrices; those of convolutions are float32's."""
     runtime = runtime.RUNTIME
 
     def __init__(self, further: Sequence[ExportedProgram] = ()) -> None:

@@ -15,13 +15,11 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from converters.contract import FloatType
 from converters.coreai.child import Parent, serving
 from converters.interface import INPUT, LOGITS
-
-if TYPE_CHECKING:
-    from torch.export import ExportedProgram
 
 NO_RANDOM_ADDRESSES = 0x0040000
 """ADDR_NO_RANDOMIZE of linux/personality.h."""
@@ -58,11 +56,14 @@ def write(job: Path, path: Path, parent: Parent) -> None:
         )  # a local version of torch, 2.13.0+cpu, counts as newer than the newest tried one
         from coreai_torch import TorchConverter, get_decomp_table
 
+        from converters.coreai.prepared import prepared
+
         number_composites()
         description = json.loads((job / "job.json").read_bytes())
         converter = TorchConverter(mode=TorchConverter.Mode.RELEASE)  # the other mode writes paths of source files
         for function in description["functions"]:
-            program = prepared(torch.export.load(job / function["file"]))
+            program = torch.export.load(job / function["file"])
+            program = prepared(program, FloatType(description["floats"]), function["wide"])
             converter.add_exported_program(
                 program.run_decompositions(get_decomp_table()),
                 input_names=[INPUT],
@@ -71,11 +72,6 @@ def write(job: Path, path: Path, parent: Parent) -> None:
             )
         converter.to_coreai().save_asset(path, metadata=metadata(description["metadata"]))
     parent.answer(b"")
-
-
-def prepared(program: ExportedProgram) -> ExportedProgram:
-    """The program as Core AI's converter takes it."""
-    return program
 
 
 def metadata(stated: dict[str, Any]) -> Any:

@@ -1,11 +1,11 @@
-"""What a slow judge runs: fewer images, and its own floats."""
+"""What a judge runs, and by which terms: a slow one fewer images, in floats and with sums of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from converters.contract import Accelerator
+from converters.contract import Accelerator, HalfAdder
 from evit_mobile.data import Images
 from evit_mobile.metrics import Logits
 from evit_mobile.validation.verdict import Terms
@@ -17,6 +17,8 @@ def sample(
     judge: object, images: Images, stages: Stages, terms: Terms
 ) -> tuple[Images, list[tuple[str, Logits]], Terms]:
     """The images that `judge` runs, what every stage before gave for them, and the terms of its verdict."""
+    if isinstance(judge, HalfAdder):
+        terms = replace(terms, half_sums=judge.half_sums)
     if not isinstance(judge, Accelerator):
         return images, list(stages), terms
     count = judge.images

@@ -39,6 +39,7 @@ class Terms:
     it came close enough to the original. `max_drop` is a limit of the user's own, in points. With `allow_few` few images are enough.
     `floats` are those that the judge computes every file in, None where it computes a file in its own.
     With `probabilities` the artefact gives these, and every stage before it is compared by the softmax of its logits.
+    `half_sums` says that the judge's runtime adds up in fp16.
     """
 
     precision: Precision
@@ -48,6 +49,7 @@ class Terms:
     allow_few: bool = False
     probabilities: bool = False
     floats: FloatType | None = None
+    half_sums: bool = False
 
 
 def judge(stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, runtime: str, terms: Terms) -> Validation:
@@ -73,7 +75,7 @@ def judge(stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, ru
     top1_reference = None if labels is None else top_k_accuracy(reference, labels, 1)
     top1_artefact = None if labels is None else top_k_accuracy(artefact, labels, 1)
     few = too_few(len(reference), terms)
-    limits = limits_for(terms.precision, terms.max_drop, terms.floats)
+    limits = limits_for(terms.precision, terms.max_drop, terms.floats, half_sums=terms.half_sums)
     detail = "" if agreement is None else shortfall(reference, artefact, terms.task)
     faults = find_faults(hops, uncounted(limits) if few else limits, top1_reference, top1_artefact, detail)
     faults += recovery_faults(terms.recovery)
