@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from calib.preprocess import Preprocess
 from converters.contract import Target
+from converters.coreai.target import CoreAITarget
 from converters.coreml.options import Options
 from converters.coreml.target import CoreMLTarget
 from converters.executorch.target import ExecuTorchTarget
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
 def with_interface(
     target: Target, request: ConvertRequest, preprocess: Preprocess, further: Sequence[ExportedProgram] = ()
 ) -> Target:
-    """`target` writing files with the interface that is asked for, for images preprocessed like that, and where it is Core ML with the
-    programs of `further` sizes.
+    """`target` writing files with the interface that is asked for, for images preprocessed like that, and where its files
+    take several sizes with the programs of `further` ones.
     """
     normalization = Normalization(mean=preprocess.mean, std=preprocess.std) if request.image_input else None
     if isinstance(target, CoreMLTarget):
         return CoreMLTarget(Options(pixels=normalization, classes=request.class_output, release=request.ios), further)
+    if isinstance(target, CoreAITarget):
+        return CoreAITarget(further)
     interface = Interface(pixels=normalization, classes=request.class_output)
     if isinstance(target, TFLiteTarget):
         return TFLiteTarget(interface, cpu_only=request.cpu_only)

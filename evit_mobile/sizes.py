@@ -1,4 +1,4 @@
-"""Several input sizes of one model in one Core ML package: each is prepared, judged and reported by itself."""
+"""Several input sizes of one model in one Core ML package or Core AI asset: each is prepared, judged and reported by itself."""
 
 from __future__ import annotations
 

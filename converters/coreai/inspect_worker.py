@@ -14,7 +14,10 @@ from typing import Any
 from converters.coreai.child import Parent, serving, to_json
 
 TENSOR = re.compile(r"tensor<(?P<shape>(?:\d+x)*)(?P<dtype>[a-z]+\d+)>")
-DTYPES = {"f32": "float32", "f16": "float16", "i8": "int8", "si8": "int8", "ui8": "uint8"}
+BODY = re.compile(r".*@([a-z_]+?)_\d+.*")
+"""The symbol of a composite operation's body, as write_worker.py numbers it."""
+
+DTYPES = {"f32": "float32", "f16": "float16", "i8": "int8", "si8": "int8", "si32": "int32", "ui32": "uint32"}
 """MLIR's names of types that matter to an app."""
 
 CONSTANT, INVOKE, RESULT, OUTPUT = "coreai.constant", "coreai.invoke", "coreai.name", "coreai.output"
@@ -38,7 +41,7 @@ def kind(operation: Any) -> str:
     """What an operation is called: without the dialect, an invoked body by its own name without the number of its copy."""
     name: str = operation.name
     if name == INVOKE:
-        return str(operation.attributes["callee"]).strip('@"').rpartition("_")[0]
+        return BODY.sub(r"\1", str(operation.attributes["callee"]))
     return name.removeprefix("coreai.").removeprefix("decomposable.")
 
 

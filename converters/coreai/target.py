@@ -21,7 +21,7 @@ class CoreAITarget:
     suffix = ".aimodel"
     precisions = MappingProxyType(lower.PRECISIONS)
     evaluated = not runtime.ON_MAC
-    several_sizes = False
+    several_sizes = True
     takes_pixels = False
     half_sums = not runtime.ON_MAC
     """Of linear layers and products of matrices; those of convolutions are float32's."""

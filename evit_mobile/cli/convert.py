@@ -67,7 +67,7 @@ class ConvertOptions:
         str | None,
         typer.Option(
             "--sizes",
-            help="Core ML, in place of --size: several, as 224,256,192x288; the first is the usual one.",
+            help="Core ML and Core AI, in place of --size: several, as 224,256,192x288; the first is the usual one.",
             rich_help_panel=MODEL,
         ),
     ] = None

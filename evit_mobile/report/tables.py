@@ -40,6 +40,8 @@ PACKAGES = (
     "torch",
     "numpy",
     "coremltools",
+    "coreai-core",
+    "coreai-torch",
     "ai-edge-litert",
     "executorch",
     "torchao",

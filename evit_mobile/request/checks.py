@@ -210,10 +210,12 @@ def check_size_targets(request: ConvertRequest, targets: Sequence[Target]) -> No
     if not any(target.several_sizes for target in targets):
         raise UsageError(
             got=f"--sizes for {', '.join(target.name for target in targets)}",
-            allowed="--sizes with --format coreml, other formats beside it get the first size",
+            allowed=f"--sizes with --format {' or '.join(name for name in TARGETS if find_target(name).several_sizes)}, "
+            "other formats beside it get the first size",
             do="leave one out, or convert once per size with --size",
         )
-    check_functions(Options(classes=request.class_output, release=request.ios))
+    if any(target.name == "coreml" for target in targets):
+        check_functions(Options(classes=request.class_output, release=request.ios))
 
 
 def check_cpu_only(request: ConvertRequest, targets: Sequence[Target]) -> None:

@@ -1,4 +1,4 @@
-"""Verdicts on a Core ML package for several input sizes: one per size, and what follows for the file."""
+"""Verdicts on a file for several input sizes: one per size, and what follows for the file."""
 
 from __future__ import annotations
 

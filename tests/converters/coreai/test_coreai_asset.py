@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 
-from converters.contract import Metadata, Precision
+from converters.contract import NEEDS_FLOAT32, Metadata, Precision, QuantPlan, WeightQuantization
 from converters.coreai import package, toolchain
-from converters.errors import ArtefactError
+from converters.errors import ArtefactError, ToolchainError
+from converters.quantized_program import quantize_program
 from converters.registry import find_target
+from tests.lowering_helpers import quantize
 
 pytestmark = [
     pytest.mark.slow,
@@ -44,9 +48,46 @@ def sqnr_db(expected: np.ndarray, found: np.ndarray) -> float:
     return float(10 * np.log10((expected**2).sum() / ((expected - found) ** 2).sum()))
 
 
-def written(path: Path) -> Path:
-    program = torch.export.export(NET, (IMAGES[:1],))
-    return find_target("coreai").lower(program, Precision.FP32, path, METADATA).path
+def exported(module: nn.Module = NET) -> ExportedProgram:
+    return torch.export.export(module, (IMAGES[:1],))
+
+
+def int8() -> ExportedProgram:
+    return quantize(exported(), IMAGES[:1])
+
+
+def int8_weights(module: nn.Module = NET) -> ExportedProgram:
+    """The program with int8 weights, a scale a channel, and float activations."""
+    program, weights = exported(module), []
+    for node in program.graph.nodes:
+        if node.target in (torch.ops.aten.conv2d.default, torch.ops.aten.linear.default):
+            name = program.graph_signature.inputs_to_parameters[node.args[1].name]
+            scales = program.state_dict[name].detach().abs().flatten(1).amax(1) / 127
+            weights.append(WeightQuantization(tensor=name, module="", scales=tuple(scales.tolist())))
+    return quantize_program(program, QuantPlan(activations=(), weights=tuple(weights), floats=()))
+
+
+PROGRAMS = {
+    Precision.FP32: exported,
+    Precision.FP16: exported,
+    Precision.INT8: int8,
+    Precision.INT8_WEIGHTS: int8_weights,
+}
+
+
+def written(path: Path, program: ExportedProgram | None = None, precision: Precision = Precision.FP32) -> Path:
+    return find_target("coreai").lower(program or exported(), precision, path, METADATA).path
+
+
+@torch.no_grad()
+def computed(program: ExportedProgram, images: torch.Tensor = IMAGES) -> np.ndarray:
+    """What PyTorch gives for a program."""
+    module = program.module(check_guards=False)
+    return np.concatenate([module(image[None]).numpy() for image in images])
+
+
+def run(path: Path, images: torch.Tensor = IMAGES) -> np.ndarray:
+    return find_target("coreai").load(path)(images.numpy())
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +95,57 @@ def asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tmp_path_factory.mktemp("asset") / "net.aimodel")
 
 
-@torch.no_grad()
-def test_it_computes_what_the_program_does(asset: Path) -> None:
-    found = find_target("coreai").load(asset)(IMAGES.numpy())
-    assert sqnr_db(NET(IMAGES).numpy(), found) > 100
+@pytest.mark.parametrize(
+    ("precision", "faithful_db"),
+    [(Precision.FP32, 100), (Precision.FP16, 55), (Precision.INT8, 40), (Precision.INT8_WEIGHTS, 55)],
+)
+def test_it_computes_what_the_program_does(precision: Precision, faithful_db: float, tmp_path: Path) -> None:
+    program = PROGRAMS[precision]()
+    path = written(tmp_path / "net.aimodel", program, precision)
+    assert sqnr_db(computed(program), run(path)) > faithful_db
+    dtypes = find_target("coreai").inspect(path).dtypes
+    assert ("float16" in dtypes, "int8" in dtypes) == (precision is not Precision.FP32, precision.quantized)
+
+
+class Scaled(nn.Module):
+    """The net on multiplied images: of all weights those of its first layer are divided instead, or what comes of it is."""
+
+    def __init__(self, factor: float, *, weights: bool) -> None:
+        super().__init__()
+        self.net, self.factor, self.weights = deepcopy(NET), factor, weights
+        if weights:
+            self.net.layers[0].weight.data /= factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        large = torch.relu(x * self.factor)
+        return self.net(large if self.weights else large / self.factor)
+
+
+def test_scales_that_fp16_holds_as_subnormal_numbers(tmp_path: Path) -> None:
+    """Core AI's compiler on Linux would take them for zero."""
+    program = int8_weights(Scaled(32, weights=True))
+    assert program.state_dict["net_layers_0_weight_scales"].max() < torch.finfo(torch.float16).tiny
+    path = written(tmp_path / "net.aimodel", program, Precision.INT8_WEIGHTS)
+    assert sqnr_db(computed(program), run(path)) > 40
+
+
+def test_what_fp16_cannot_hold_is_computed_in_fp32(tmp_path: Path) -> None:
+    program = exported(Scaled(1e6, weights=False))
+    plain = written(tmp_path / "plain.aimodel", program, Precision.FP16)
+    assert not np.isfinite(run(plain)).all()
+    for node in program.graph.nodes:
+        if node.name in ("mul", "relu"):
+            node.meta[NEEDS_FLOAT32] = True
+    path = written(tmp_path / "net.aimodel", program, Precision.FP16)
+    assert sqnr_db(computed(program), run(path)) > 50
+
+
+def test_a_constant_that_fp16_cannot_hold_is_refused(tmp_path: Path) -> None:
+    layer = nn.Conv2d(3, 2, 1)
+    nn.init.constant_(layer.weight, 1e5)
+    with pytest.raises(ToolchainError, match="a constant of magnitude 100000"):
+        written(tmp_path / "net.aimodel", exported(layer), Precision.FP16)
+    assert not any(tmp_path.iterdir())
 
 
 def test_what_it_contains(asset: Path) -> None:
@@ -65,16 +153,16 @@ def test_what_it_contains(asset: Path) -> None:
     ((image,), (logits,)) = inspection.inputs, inspection.outputs
     assert (image.name, image.shape, image.dtype) == ("image", (1, 3, 12, 16), "float32")
     assert (logits.name, logits.shape, logits.dtype) == ("logits", (1, 7), "float32")
-    assert inspection.operations["conv2d"] == 2
+    assert (inspection.operations["conv2d"], inspection.operations["hard_sigmoid"]) == (2, 1)
     assert package.read(asset).own == {"labels": list("abcdefg"), "precision": "fp32", "version": "1"}
     assert b"/home/" not in (asset / package.PROGRAM).read_bytes()
     assert str(Path(__file__).parent).encode() not in (asset / package.PROGRAM).read_bytes()
 
 
-def test_the_same_program_gives_the_same_bytes(asset: Path, tmp_path: Path) -> None:
-    again = written(tmp_path / "net.aimodel")
+def test_the_same_program_gives_the_same_bytes(tmp_path: Path) -> None:
+    first, second = (written(tmp_path / f"{name}.aimodel", int8(), Precision.INT8) for name in "ab")
     for name in (package.PROGRAM, package.HASH, package.METADATA):
-        assert (again / name).read_bytes() == (asset / name).read_bytes()
+        assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
 def test_images_of_another_size_are_refused(asset: Path) -> None:
