@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.contract import FloatType, Precision
+from converters.errors import ArtefactError
 from evit_mobile.findings import Hop, Recovery, Validation, Verdict
 from evit_mobile.metrics import (
     Agreement,
@@ -56,12 +57,18 @@ def judge(stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, ru
     """Verdict over `stages`, the outputs of the reference first and of the artefact last, as (name, output) each.
 
     An output is (images, classes), or (images, C, H, W) for segmentation and features. `labels` (images,) are the true
-    classes, or None.
+    classes, or None. Raises ArtefactError for an artefact whose outputs have another shape than the reference's.
     """
     agreement = AGREEMENTS[terms.task]
     if terms.probabilities:
         stages = [*((name, softmax(logits)) for name, logits in stages[:-1]), stages[-1]]
     reference, artefact = stages[0][1], stages[-1][1]
+    if artefact.shape != reference.shape:
+        raise ArtefactError(
+            got=f"outputs of shape {artefact.shape[1:]}",
+            allowed=f"{reference.shape[1:]}, as the reference gives",
+            do="convert again: the file is of another model",
+        )
     hops = tuple(
         Hop(
             start=before,
