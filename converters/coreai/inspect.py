@@ -15,6 +15,7 @@ from converters.errors import ArtefactError
 from converters.files import size_bytes
 
 IMAGE_RANK = 4
+PRODUCT, LAYOUT_KINDS = "broadcasting_batch_matmul", ("transpose", "reshape")
 
 
 def inspect(path: Path) -> Inspection:
@@ -36,7 +37,11 @@ def inspect(path: Path) -> Inspection:
         dtypes=dict(dtypes.most_common()),
         bytes=size_bytes(path),
         delegation=None,
-        notes=(*_function_notes(functions), "Core AI places operations when it specialises the file on a device"),
+        notes=(
+            "Core AI places operations when it specialises the file on a device",
+            *_function_notes(functions),
+            *_attention_notes(first["modules"]),
+        ),
     )
 
 
@@ -51,3 +56,11 @@ def _function_notes(functions: dict[str, Any]) -> Iterator[str]:
     for name, one in functions.items() if len(functions) > 1 else ():
         (image,) = one["inputs"]
         yield f"function {name}: {image['name']} {tuple(image['shape'])}"
+
+
+def _attention_notes(modules: dict[str, dict[str, int]]) -> Iterator[str]:
+    """One note per module with several products of matrices: how many layout changes surround them."""
+    for path, counts in modules.items():
+        if counts.get(PRODUCT, 0) > 1:
+            layout = ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in LAYOUT_KINDS)
+            yield f"attention in {path or '(top)'}: {counts[PRODUCT]} products, {layout}"

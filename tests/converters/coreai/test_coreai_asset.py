@@ -159,6 +159,18 @@ def test_what_it_contains(asset: Path) -> None:
     assert str(Path(__file__).parent).encode() not in (asset / package.PROGRAM).read_bytes()
 
 
+class Attention(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = x.flatten(2)
+        return (tokens.transpose(1, 2) @ tokens).softmax(-1) @ tokens.transpose(1, 2)
+
+
+def test_operations_know_their_module(tmp_path: Path) -> None:
+    path = written(tmp_path / "net.aimodel", exported(nn.Sequential(nn.Conv2d(3, 4, 1), Attention())))
+    notes = find_target("coreai").inspect(path).notes
+    assert [note for note in notes if "attention in 1: 2 products" in note]
+
+
 def test_the_same_program_gives_the_same_bytes(tmp_path: Path) -> None:
     first, second = (written(tmp_path / f"{name}.aimodel", int8(), Precision.INT8) for name in "ab")
     for name in (package.PROGRAM, package.HASH, package.METADATA):
