@@ -33,3 +33,14 @@ def test_only_an_fp32_file_owes_less_where_floats_are_fp16(precision: Precision)
     owed = THRESHOLDS[Precision.FP16] if precision is Precision.FP32 else THRESHOLDS[precision]
     assert limits_for(precision, floats=FloatType.FP16) == owed
     assert limits_for(precision, floats=FloatType.FP32) == limits_for(precision) == THRESHOLDS[precision]
+
+
+def test_sums_in_fp16_are_owed_less_by_floats_of_fp16() -> None:
+    judge = find_judge("coreai", "coreai")
+    images = everything(None, preprocess_for(find_spec("efficientvit_m0", size=(32, 32)), bundled=True), 4)
+    assert sample(judge, images, [], TERMS)[2].half_sums
+    assert limits_for(Precision.FP32, half_sums=True) == THRESHOLDS[Precision.FP32]
+    assert limits_for(Precision.INT8, half_sums=True) == THRESHOLDS[Precision.INT8]
+    half, weights = (limits_for(one, half_sums=True) for one in (Precision.FP16, Precision.INT8_WEIGHTS))
+    assert (half.min_sqnr_db, half.min_faithful_db, weights.min_sqnr_db, weights.min_faithful_db) == (30, 30, 25, 30)
+    assert half.min_top1_agreement == THRESHOLDS[Precision.FP16].min_top1_agreement

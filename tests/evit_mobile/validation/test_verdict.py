@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converters.contract import Precision
+from converters.errors import ArtefactError
 from evit_mobile.findings import Likeness, Recovery, Verdict, not_run
 from evit_mobile.metrics import SILENT_DB, compare, cosine, sqnr_db, top1_agreement, top_k_accuracy
 from evit_mobile.spec import Task, Variation
@@ -84,6 +85,11 @@ def test_one_value_that_is_not_finite_fails(value: float) -> None:
     assert result.verdict is Verdict.FAILED
     assert result.top1_agreement is not None
     assert result.top1_agreement < 1
+
+
+def test_outputs_of_another_shape_are_refused() -> None:
+    with pytest.raises(ArtefactError, match=r"outputs of shape \(5,\)"):
+        judge([("reference", LOGITS), ("tflite", LOGITS[:, :5])], None, "r", Terms(precision=Precision.INT8))
 
 
 def test_disagreement_alone_fails() -> None:
