@@ -46,11 +46,14 @@ class Halving:
                 self._convert(node)
             elif self._is_float(node):
                 self._computed[node] = SINGLE
+        for node in self._computed:
+            if node.op == "call_function":
+                del node.meta["val"]  # of fp32
 
     def _convert(self, node: Node) -> None:
         """Gives `node` operands of what it computes in."""
         if node.target is operator.getitem:
-            self._computed[node] = self._computed[node.args[0]]
+            self._computed[node] = self._computed[node.all_input_nodes[0]]
             return
         dtype = self._computes_in(node)
         with self._module.graph.inserting_before(node):
