@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from evit_mobile.profiling.comparison import compare
     from evit_mobile.profiling.protocol import Settings
     from evit_mobile.profiling.run import profile
+    from evit_mobile.publishing.publish import Publication, publish
     from evit_mobile.request import ConvertRequest
 
 _EXPORTS: dict[str, tuple[str, ...]] = {
@@ -42,6 +43,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "evit_mobile.profiling.comparison": ("compare",),
     "evit_mobile.profiling.protocol": ("Settings",),
     "evit_mobile.profiling.run": ("profile",),
+    "evit_mobile.publishing.publish": ("Publication", "publish"),
     "evit_mobile.request": ("ConvertRequest",),
 }
 _HOMES = {name: module for module, names in _EXPORTS.items() for name in names}
@@ -56,6 +58,7 @@ __all__ = [
     "Inspection",
     "LoadedArtefact",
     "Precision",
+    "Publication",
     "Sensitivity",
     "Settings",
     "UsageError",
@@ -69,6 +72,7 @@ __all__ = [
     "inspect",
     "load",
     "profile",
+    "publish",
     "read_manifest",
     "sensitivity",
     "validate",

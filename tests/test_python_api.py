@@ -37,6 +37,7 @@ FUNCTIONS = {
     "compare",
     "load",
     "read_manifest",
+    "publish",
 }
 
 
@@ -54,7 +55,7 @@ def test_the_api_has_these_functions_and_their_types() -> None:
             "Inspection",
             "Sensitivity",
         ),
-        "LoadedArtefact",
+        *("LoadedArtefact", "Publication"),
     }
     assert all(f"`{name}(" in PAGE for name in FUNCTIONS)
     assert all(getattr(evit_mobile, name).__name__ == name for name in evit_mobile.__all__ if name != "__version__")

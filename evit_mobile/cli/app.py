@@ -16,6 +16,7 @@ from evit_mobile.cli.export_app import export_app
 from evit_mobile.cli.inspect import inspect
 from evit_mobile.cli.models import models
 from evit_mobile.cli.profile import profile
+from evit_mobile.cli.publish import publish
 from evit_mobile.cli.report import report
 from evit_mobile.cli.sensitivity import sensitivity
 from evit_mobile.cli.serve import serve
@@ -35,6 +36,7 @@ COMMANDS = (
     report,
     export_app,
     serve,
+    publish,
     sensitivity,
     doctor,
 )

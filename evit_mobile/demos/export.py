@@ -43,17 +43,12 @@ def export_app(name: str, source: Path, out: Path | None = None, *, force: bool 
     place = app_folder(app, out) / app.model
     manifest = read_manifest(source)
     entries = fitting_entries(manifest, app, name, source, force=force)
-    golden = read_golden(manifest, source)
     check_replaceable(place)
     with atomic_path(place) as folder:
         folder.mkdir()
         for entry in entries:
             copy_artefact(source, folder, entry)
-        if golden is not None:
-            (folder / GOLDEN_FOLDER).mkdir()
-            for file in golden.files:
-                shutil.copyfile(golden.folder / file, folder / GOLDEN_FOLDER / file)
-            read_golden(manifest, folder)
+        golden = copy_golden(manifest, source, folder)
         (folder / FILE_NAME).write_text(to_json({**manifest, "artefacts": entries}))
     return {
         "app": name,
@@ -61,7 +56,7 @@ def export_app(name: str, source: Path, out: Path | None = None, *, force: bool 
         "model": manifest["model"]["name"],
         "artefacts": [entry["path"] for entry in entries],
         "left_out": [entry["path"] for entry in manifest["artefacts"] if entry["format"] not in app.formats],
-        "golden": 0 if golden is None else len(golden.tensors),
+        "golden": golden,
         "bytes": size_bytes(place),
     }
 
@@ -151,3 +146,15 @@ def copy_artefact(source: Path, folder: Path, entry: dict[str, Any]) -> None:
             allowed="the file that was written",
             do="convert again",
         )
+
+
+def copy_golden(manifest: dict[str, Any], source: Path, folder: Path) -> int:
+    """Copies the golden vectors of `source` and checks every byte on arrival; returns how many images they have. Raises ArtefactError."""
+    golden = read_golden(manifest, source)
+    if golden is None:
+        return 0
+    (folder / GOLDEN_FOLDER).mkdir()
+    for file in golden.files:
+        shutil.copyfile(golden.folder / file, folder / GOLDEN_FOLDER / file)
+    read_golden(manifest, folder)
+    return len(golden.tensors)

@@ -220,6 +220,15 @@ def export_table(document: dict[str, Any]) -> RenderableType:
     return facts
 
 
+def publication_table(document: dict[str, Any]) -> RenderableType:
+    """What went to the hub, or would."""
+    facts = Table(show_header=False, title=document["repository"])
+    facts.add_row("at" if document["url"] else "written, not sent", document["url"] or document["folder"])
+    facts.add_row("files", "\n".join(document["files"]))
+    facts.add_row("bytes", f"{document['bytes']:,}")
+    return facts
+
+
 def address_table(document: dict[str, Any]) -> RenderableType:
     """Where the browser demo is."""
     return Text(f"{document['folder']} at {document['url']}, until Ctrl-C")
