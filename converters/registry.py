@@ -14,6 +14,7 @@ from typing import Any
 
 from converters.contract import Judge, Target
 from converters.errors import ArtefactError, ConverterError, ToolchainError
+from converters.misspelt import did_you_mean
 from converters.qualcomm.socs import SOCS
 
 
@@ -138,7 +139,7 @@ class UnknownTargetError(ConverterError):
 def find_target(name: str) -> Target:
     """The target called `name`. Raises UnknownTargetError."""
     if name not in ROWS:
-        raise UnknownTargetError(got=f"format {name!r}", allowed=", ".join(TARGETS), do="name one of these")
+        raise UnknownTargetError(got=f"format {name!r}", allowed=", ".join(TARGETS), do=did_you_mean(name, TARGETS))
     row = ROWS[name]
     target: Target = _named(row.target, *([find_target(row.inside)] if row.inside else []))
     return target
@@ -161,7 +162,7 @@ def find_judge(name: str, format: str) -> Judge:
         raise UnknownTargetError(
             got=f"judge {name!r} for {format}",
             allowed=", ".join(row.judges) or f"none: nothing runs files of {format} here",
-            do="name one of these",
+            do=did_you_mean(name, row.judges),
         )
     judge: Judge = _named(row.judges[name], *([find_judge(name, row.inside)] if row.inside else []))
     return judge

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from converters.misspelt import did_you_mean
 from evit_mobile.errors import UsageError
 from evit_mobile.families import FAMILIES
 from evit_mobile.families.architecture import Architecture as Architecture
@@ -26,7 +27,8 @@ def find_spec(name: str, *, size: tuple[int, int] | None = None, num_classes: in
     Raises UsageError for a name that is not in the table or a size that is not a multiple of 32.
     """
     if name not in MODELS:
-        raise UsageError(got=f"model {name!r}", allowed=", ".join(MODELS), do="run `evit-mobile models` for the table")
+        do = did_you_mean(name, MODELS, "run `evit-mobile models` for the table")
+        raise UsageError(got=f"model {name!r}", allowed=", ".join(MODELS), do=do)
     spec = MODELS[name]
     return replace(
         spec,

@@ -11,13 +11,20 @@ from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from converters.misspelt import did_you_mean
+
 
 class FieldError(ValueError):
     """A value that is not what its field takes; `path` leads to it, as "artefacts[0].bytes"."""
 
-    def __init__(self, path: str, got: str, allowed: str) -> None:
+    def __init__(self, path: str, got: str, allowed: str, do: str | None = None) -> None:
         super().__init__(f"{path}: got {got}; allowed: {allowed}")
         self.path, self.got, self.allowed = path, got, allowed
+        self.do = do or correct(path)
+
+
+def correct(path: str) -> str:
+    return f"correct {path}"
 
 
 def read(kind: Any, value: Any, path: str = "") -> Any:
@@ -49,7 +56,8 @@ def _read_dataclass(kind: Any, value: Mapping[str, Any], path: str) -> Any:
     prefix = f"{path}." if path else ""
     for name in value:
         if name not in known:
-            raise FieldError(f"{prefix}{name}", "a field that there is not", ", ".join(known))
+            do = did_you_mean(str(name), known, correct(f"{prefix}{name}"))
+            raise FieldError(f"{prefix}{name}", "a field that there is not", ", ".join(known), do)
     for name, field in known.items():
         if name not in value and field.default is MISSING and field.default_factory is MISSING:
             raise FieldError(f"{prefix}{name}", "nothing", "a value: it has no default")
@@ -70,7 +78,8 @@ def _read_enum(kind: type[Enum], value: Any, path: str) -> Enum:
     try:
         return kind(value)
     except ValueError:
-        raise FieldError(path, repr(value), ", ".join(str(member.value) for member in kind)) from None
+        known = [str(member.value) for member in kind]
+        raise FieldError(path, repr(value), ", ".join(known), did_you_mean(str(value), known, correct(path))) from None
 
 
 def _read_plain(kind: type, value: Any, path: str) -> Any:

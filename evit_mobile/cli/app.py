@@ -45,7 +45,6 @@ app = typer.Typer(
     name="evit-mobile",
     help="Turns a trained EfficientViT into proven Core ML, LiteRT and ExecuTorch artefacts.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

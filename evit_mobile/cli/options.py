@@ -85,8 +85,8 @@ PreprocessOption = Annotated[
     str | None,
     typer.Option(
         "--preprocess",
-        metavar="FILE|timm:NAME|torchvision",
-        help="How images become the input: a JSON of timm, Hugging Face or a manifest, or usual settings.",
+        metavar="FILE|NAME",
+        help="How images become the input: a JSON of timm, Hugging Face or a manifest; or timm:NAME, or torchvision.",
         show_default="as stated with the weights",
         rich_help_panel=IMAGES,
     ),

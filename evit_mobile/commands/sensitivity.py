@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from converters.contract import Precision
+from converters.misspelt import did_you_mean
 from evit_mobile.commands.convert import choose_images, requested_reference
 from evit_mobile.errors import UsageError
 from evit_mobile.labels import open_images
@@ -59,7 +60,8 @@ def sensitivity(
     `options` are those FIELDS of `ConvertRequest`.
     """
     if unknown := sorted(options.keys() - set(FIELDS)):
-        raise UsageError(got=f"sensitivity with {', '.join(unknown)}", allowed=", ".join(FIELDS), do="leave it out")
+        do = did_you_mean(unknown[0], FIELDS, "leave it out")
+        raise UsageError(got=f"sensitivity with {', '.join(unknown)}", allowed=", ".join(FIELDS), do=do)
     request = ConvertRequest.of(model, **options)
     reference = requested_reference(request)
     check_images(reference, request.calib, Precision.INT8)

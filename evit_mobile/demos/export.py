@@ -9,6 +9,7 @@ from typing import Any
 
 from converters.errors import ArtefactError
 from converters.files import atomic_path, sha256, size_bytes
+from converters.misspelt import did_you_mean
 from evit_mobile.errors import UsageError
 from evit_mobile.manifest import FILE_NAME, read_manifest
 from evit_mobile.strict_json import to_json
@@ -63,7 +64,7 @@ def export_app(name: str, source: Path, out: Path | None = None, *, force: bool 
 
 def find_app(name: str) -> App:
     if name not in APPS:
-        raise UsageError(got=f"app {name!r}", allowed=", ".join(APPS), do="name one of these")
+        raise UsageError(got=f"app {name!r}", allowed=", ".join(APPS), do=did_you_mean(name, APPS))
     return APPS[name]
 
 

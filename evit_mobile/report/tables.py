@@ -160,13 +160,14 @@ def revalidation_rows(result: FolderValidation) -> dict[str, Any]:
 
 def revalidation_table(document: dict[str, Any]) -> RenderableType:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("artefact", no_wrap=True)
+    table.add_column("artefact")
     for heading in ("SQNR dB", "agreement", "top-1 (fp32)"):
-        table.add_column(heading, justify="right")
-    table.add_column("verdict")
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     for entry in document["artefacts"]:
         validation = entry["validation"]
-        table.add_row(Path(entry["path"]).name, *accuracy_cells(validation), verdict_text(validation["verdict"]))
+        name = f"{entry['format']} {entry['precision']}"
+        table.add_row(name, *accuracy_cells(validation), verdict_text(validation["verdict"]))
     lines = note_lines(document) + image_lines(document["image_notes"]) + validation_lines(document["artefacts"])
     golden = document["golden"]
     if golden is not None:
@@ -174,12 +175,20 @@ def revalidation_table(document: dict[str, Any]) -> RenderableType:
     return Group(table, *lines)
 
 
+def facts_table(title: str) -> Table:
+    """Names and what they are: long paths go over several lines, whole."""
+    table = Table(show_header=False, title=title)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
 def inspection_entry(path: Path, inspection: Inspection) -> dict[str, Any]:
     return {"path": str(path), **dataclasses.asdict(inspection)}
 
 
 def inspection_table(document: dict[str, Any]) -> RenderableType:
-    facts = Table(show_header=False, title=Path(document["path"]).name)
+    facts = facts_table(Path(document["path"]).name)
     for name in ("inputs", "outputs"):
         facts.add_row(name, "\n".join(f"{s['name']} {s['shape']} {s['dtype']}" for s in document[name]))
     facts.add_row("bytes", f"{document['bytes']:,}")
@@ -202,7 +211,9 @@ def inspection_table(document: dict[str, Any]) -> RenderableType:
 
 def fallback_table(delegation: dict[str, Any]) -> Table:
     """The operations that a delegate or NPU did not take."""
-    table = Table(f"outside {delegation['delegate']}", "count", "reason", "modules")
+    table = Table()
+    for heading in (f"outside {delegation['delegate']}", "count", "reason", "modules"):
+        table.add_column(heading, overflow="fold")
     for item in delegation["fallback"]:
         table.add_row(item["op"], str(item["count"]), item["reason"], "\n".join(item["modules"][:5]))
     return table
@@ -210,7 +221,7 @@ def fallback_table(delegation: dict[str, Any]) -> Table:
 
 def export_table(document: dict[str, Any]) -> RenderableType:
     """Where a model went, and what of it."""
-    facts = Table(show_header=False, title=f"{document['model']} for {document['app']}")
+    facts = facts_table(f"{document['model']} for {document['app']}")
     facts.add_row("folder", document["folder"])
     facts.add_row("artefacts", "\n".join(document["artefacts"]))
     if document["left_out"]:
@@ -222,7 +233,7 @@ def export_table(document: dict[str, Any]) -> RenderableType:
 
 def publication_table(document: dict[str, Any]) -> RenderableType:
     """What went to the hub, or would."""
-    facts = Table(show_header=False, title=document["repository"])
+    facts = facts_table(document["repository"])
     facts.add_row("at" if document["url"] else "written, not sent", document["url"] or document["folder"])
     facts.add_row("files", "\n".join(document["files"]))
     facts.add_row("bytes", f"{document['bytes']:,}")
@@ -239,7 +250,7 @@ def evaluation_entry(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def evaluation_table(document: dict[str, Any]) -> RenderableType:
-    table = Table(show_header=False, title=Path(document["path"]).name)
+    table = facts_table(Path(document["path"]).name)
     table.add_row("top-1", f"{document['top1']:.2f} %")
     table.add_row("top-5", f"{document['top5']:.2f} %")
     if document["reference_top1"] is not None:
@@ -294,9 +305,11 @@ def doctor_table(document: dict[str, Any]) -> RenderableType:
     judges = Table("judge", "of", "what it is", "ready")
     for row in document["judges"]:
         judges.add_row(row["judge"], row["format"], row["runtime"], ready_cell(row["missing"]))
-    return Group(packages, targets, judges)
+    named = [(row["format"], row["missing"]) for row in document["targets"]]
+    named += [(f"{row['judge']} of {row['format']}", row["missing"]) for row in document["judges"]]
+    return Group(packages, targets, judges, *(Text(f"{name}: {missing}") for name, missing in named if missing))
 
 
 def ready_cell(missing: str | None) -> Text:
-    """Whether something can be used, or what would make it so."""
-    return Text("yes", style="green") if missing is None else Text(missing, style="yellow")
+    """Whether something can be used; what would make it so is told below the tables."""
+    return Text("yes", style="green") if missing is None else Text("no", style="yellow")

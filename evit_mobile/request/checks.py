@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converters.contract import Precision, Target
+from converters.misspelt import did_you_mean
 from converters.qualcomm.socs import find_socs
 from converters.registry import DELEGATES, TARGETS, all_formats, find_installed_target, find_target, judges_of
 from evit_mobile.errors import UsageError
@@ -160,7 +161,11 @@ def with_delegate(formats: Sequence[str], delegate: str | None) -> list[str]:
         raise UsageError(
             got=f"--delegate {delegate} for {', '.join(formats)}",
             allowed="; ".join(f"{', '.join(known)} for {name}" for name, known in DELEGATES.items()),
-            do="choose one of these, and add its --format",
+            do=did_you_mean(
+                delegate,
+                [name for known in DELEGATES.values() for name in known],
+                "choose one of these, and add its --format",
+            ),
         )
     return chosen
 
@@ -236,7 +241,11 @@ def check_judges(asked: Sequence[str], formats: Sequence[str]) -> None:
         raise UsageError(
             got=f"{' '.join(f'--on {name}' for name in strange)} for {', '.join(formats)}",
             allowed="; ".join(f"{', '.join(names) or 'no judge here'} for {format}" for format, names in known.items()),
-            do="name one of these, or leave --on out for the usual one of each format",
+            do=did_you_mean(
+                strange[0],
+                [name for names in known.values() for name in names],
+                "name one of these, or leave --on out for the usual one of each format",
+            ),
         )
 
 

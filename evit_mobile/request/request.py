@@ -111,7 +111,7 @@ class ConvertRequest:
             request: ConvertRequest = read(cls, document)
         except FieldError as error:
             raise UsageError(
-                got=f"{error.got} as {error.path} of a request", allowed=error.allowed, do=f"correct {error.path}"
+                got=f"{error.got} as {error.path} of a request", allowed=error.allowed, do=error.do
             ) from None
         return request
 

@@ -1,0 +1,165 @@
+"""Words for people: what a misspelt name may have meant, tables and help of 80 columns, colours only on a terminal, completion."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from rich.console import Console
+
+from converters.misspelt import did_you_mean
+from converters.registry import UnknownTargetError, find_judge, find_target
+from evit_mobile import ConvertRequest, UsageError
+from evit_mobile.cli.app import app
+from evit_mobile.demos.export import find_app
+from evit_mobile.report import tables
+from evit_mobile.spec import find_spec
+from tests.evit_mobile.test_cli import run
+
+GROUP: Any = typer.main.get_command(app)
+
+
+@pytest.mark.parametrize(
+    ("ask", "meant"),
+    [
+        (lambda: find_target("tflit"), "tflite"),
+        (lambda: find_target("Core ML"), "coreml"),
+        (lambda: find_judge("xnpack", "tflite"), "xnnpack"),
+        (lambda: find_spec("b1"), "efficientvit_b1"),
+        (lambda: find_spec("EfficientViT-M3"), "efficientvit_m3"),
+        (lambda: find_spec("efficientvit_b1.r224_in1k"), "efficientvit_b1"),
+        (lambda: find_app("andriod"), "android"),
+        (lambda: ConvertRequest.of("efficientvit_m0", precision="int8_full"), "int8-full"),
+        (lambda: ConvertRequest.of("efficientvit_m0", fromats=["tflite"]), "formats"),
+    ],
+)
+def test_a_misspelt_name_is_understood(ask: Any, meant: str) -> None:
+    with pytest.raises((UsageError, UnknownTargetError), match=rf"did you mean {meant}\?$"):
+        ask()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("--format", "tflit"), "tflite"),
+        (("--format", "tflite", "--on", "xnnpak"), "xnnpack"),
+        (("--format", "executorch", "--delegate", "vulcan"), "vulkan"),
+        (("--model", "efficientvitb0"), "efficientvit_b0"),
+    ],
+)
+def test_on_the_command_line_too(
+    arguments: tuple[str, ...], meant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "convert", *arguments) == 2
+    assert f"did you mean {meant}?" in capsys.readouterr().err
+
+
+def test_what_is_like_nothing_gets_no_suggestion() -> None:
+    assert did_you_mean("zebra", ["tflite", "coreml"]) == "name one of these"
+
+
+def rendered(table: Any) -> str:
+    console = Console(width=80, file=io.StringIO())
+    console.print(table)
+    return console.file.getvalue()  # type: ignore[attr-defined]  # as above
+
+
+LONG = "a/very/long/path/to/a/folder/that/somebody/has/efficientvit_seg_b0_cityscapes.relu-activation.int8-palette4.coreml.pte"
+FALLBACK = {
+    "op": "aten._native_batch_norm_legit_no_training",
+    "count": 3,
+    "reason": "no kernel for it",
+    "modules": [LONG],
+}
+DELEGATION = {"delegate": "XNNPACK", "partitions": 44, "delegated_ops": 1, "total_ops": 1, "fallback": [FALLBACK]}
+VALIDATION = {
+    **{"verdict": "not_run", "reason": "", "runtime": "LiteRT", "images": 256, "sqnr_db": 128.25, "cosine": 1.0},
+    **{"top1_agreement": 0.9961, "top1_reference": 100.0, "top1_artefact": 100.0, "max_abs_error": 0.0, "hops": []},
+    **{"on": "xnnpack", "probabilities": False, "top_ties": None},
+}
+ARTEFACT = {"path": LONG, "format": "executorch-coreml", "precision": "int8-palette4", "validation": VALIDATION}
+DOCUMENTS = {
+    tables.doctor_table: tables.doctor_rows,
+    tables.models_table: tables.model_rows,
+    tables.inspection_table: lambda: {
+        **{"path": LONG, "bytes": 1, "dtypes": {"int8": 4}, "operations": {"CONV_2D": 3}, "npu": [], "notes": []},
+        **{"inputs": [], "outputs": [], "delegation": DELEGATION},
+    },
+    tables.revalidation_table: lambda: {
+        "artefacts": [{**ARTEFACT, "validations": [], "sizes": []}],
+        **{"notes": [], "image_notes": [], "golden": None},
+    },
+    tables.export_table: lambda: {
+        **{"model": "efficientvit_m0", "app": "ios", "folder": LONG, "artefacts": [LONG], "left_out": [LONG]},
+        **{"golden": 8, "bytes": 1},
+    },
+    tables.publication_table: lambda: {
+        "repository": "me/tiny",
+        "url": None,
+        "folder": LONG,
+        "files": [LONG],
+        "bytes": 1,
+    },
+    tables.evaluation_table: lambda: {
+        **{"path": LONG, "top1": 1.0, "top5": 1.0, "reference_top1": 1.0, "images": 1, "source": LONG},
+        **{"runtime": "LiteRT", "notes": []},
+    },
+}
+
+
+@pytest.mark.parametrize("table", DOCUMENTS, ids=lambda table: table.__name__)
+def test_tables_fit_80_columns_and_lose_nothing(table: Any) -> None:
+    document = DOCUMENTS[table]()
+    text = rendered(table(document))
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    if "folder" in document:
+        assert LONG in re.sub(r"[\s│┃]", "", text)
+
+
+@pytest.mark.parametrize("name", GROUP.commands)
+def test_help_fits_80_columns_without_cutting_words(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(monkeypatch, name, "--help") == 0
+    shown = capsys.readouterr().out
+    words = set(re.sub("[│╭╰─╮╯]", " ", shown).split())
+    said = [text for one in GROUP.commands[name].params for text in (getattr(one, "help", ""), one.metavar) if text]
+    assert [word for text in said for word in text.split() if word not in words] == []
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def piped(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`evit-mobile` with its output in pipes, as a script sees it."""
+    code = "import sys; from evit_mobile.cli.app import app, main; sys.argv[0] = 'evit-mobile'; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("arguments", [("models",), ("doctor",), ("convert", "--format", "tflit"), ("convrt",)])
+def test_no_colours_and_no_spinner_without_a_terminal(arguments: tuple[str, ...]) -> None:
+    done = piped(*arguments, TERM="xterm-256color")
+    assert "\x1b" not in done.stdout + done.stderr
+    assert done.stdout or done.stderr
+
+
+def test_shells_complete_commands_and_options() -> None:
+    def completed(words: str, count: int) -> list[str]:
+        return piped(_EVIT_MOBILE_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(count)).stdout.split()
+
+    assert completed("evit-mobile con", 1) == ["convert"]
+    assert "--int8-weights" in completed("evit-mobile convert --int8", 2)
