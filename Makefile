@@ -8,6 +8,7 @@
 # test-coreai: put Apple's Core AI wheels into .tools/coreai, and convert, run and damage .aimodel files (docs/coreai.md).
 # dist: build the source archive and the wheel into dist/ and check them.   test-install: put the wheel into empty environments, an extra at a time.
 # test-qualcomm: put Qualcomm's compiler and emulator (their licence: docs/qualcomm.md) into .tools/qualcomm and run compiled files (Linux, x86-64).
+# docs: build the documentation site into site/, with warnings as errors.
 # bench: measure ours against the stock routes and other runtimes; options in BENCH, e.g. BENCH='--model efficientvit_l1'.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -16,7 +17,7 @@ SWIFT_ROOT ?= /opt/evit-mobile-swift
 WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast test-android test-ios test-web test-upstream test-runtimes test-gpu test-coreai test-install test-qualcomm lint bench dist clean
+.PHONY: demo test test-fast test-android test-ios test-web test-upstream test-runtimes test-gpu test-coreai test-install test-qualcomm lint bench dist docs clean
 
 demo: .venv/demo.stamp
 	$(BIN)/evit-mobile convert --format all --int8 --out out/demo
@@ -74,6 +75,14 @@ test-coreai: .venv/test.stamp
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .tools/coreai --requirement scripts/coreai/requirements.txt
 	PYTHONPATH=$(CURDIR)/.tools/coreai $(BIN)/python -m pytest -m "slow or not slow" -rs tests/converters/coreai
 
+docs: .tools/docs/stamp
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=$(CURDIR) .tools/docs/bin/mkdocs build --strict --quiet
+
+.tools/docs/stamp: scripts/site_requirements.txt
+	$(PYTHON) -m venv .tools/docs
+	.tools/docs/bin/python -m pip install --quiet --requirement scripts/site_requirements.txt
+	touch $@
+
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -96,4 +105,4 @@ bench: .venv/bench.stamp
 	touch $@
 
 clean:
-	rm -rf .venv .tools web_demo/node_modules build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .tools web_demo/node_modules build dist site out *.egg-info .pytest_cache .mypy_cache .ruff_cache

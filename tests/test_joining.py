@@ -36,10 +36,12 @@ def test_a_workflow_that_never_ran_says_so(path: Path) -> None:
     assert yaml.safe_load(path.read_text("utf-8"))["jobs"]
 
 
-def test_the_page_for_contributors_names_every_suite() -> None:
+def test_the_suites_on_the_page_for_contributors_are_ones_that_there_are() -> None:
     suites = set(re.findall(r"^(test[\w-]*|lint|bench):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    assert suites == set(re.findall(r"`make (test[\w-]*|lint|bench)` \|", page))
+    named = set(re.findall(r"`make (test[\w-]*|lint|bench)` \|", page))
+    assert named
+    assert named <= suites
 
 
 def test_the_packages_hold_no_links() -> None:

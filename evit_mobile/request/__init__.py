@@ -8,7 +8,7 @@ An option of `convert` is three entries, each in one place:
 3. a refusal in `checks.py`, where it does not go with something else: `check_values` sees the request alone, `usable_targets` the
    targets too, `check_model` the loaded model. All of them come before any work.
 Steps of `commands/convert.py` read the field from the request that they are given; nothing is handed down beside it.
-docs/cli.md and docs/manifest.md name it.
+docs/manifest.md names it, and the site's page about the command line is made from the option.
 """
 
 from evit_mobile.request.request import ConvertRequest
