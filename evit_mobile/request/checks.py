@@ -7,6 +7,7 @@ the output folder; `check_model` knows the loaded model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,11 +162,7 @@ def with_delegate(formats: Sequence[str], delegate: str | None) -> list[str]:
         raise UsageError(
             got=f"--delegate {delegate} for {', '.join(formats)}",
             allowed="; ".join(f"{', '.join(known)} for {name}" for name, known in DELEGATES.items()),
-            do=did_you_mean(
-                delegate,
-                [name for known in DELEGATES.values() for name in known],
-                "choose one of these, and add its --format",
-            ),
+            do=did_you_mean(delegate, chain(*DELEGATES.values()), "choose one of these, and add its --format"),
         )
     return chosen
 
@@ -242,9 +239,7 @@ def check_judges(asked: Sequence[str], formats: Sequence[str]) -> None:
             got=f"{' '.join(f'--on {name}' for name in strange)} for {', '.join(formats)}",
             allowed="; ".join(f"{', '.join(names) or 'no judge here'} for {format}" for format, names in known.items()),
             do=did_you_mean(
-                strange[0],
-                [name for names in known.values() for name in names],
-                "name one of these, or leave --on out for the usual one of each format",
+                strange[0], chain(*known.values()), "name one of these, or leave --on out for the usual ones"
             ),
         )
 
