@@ -197,8 +197,8 @@ class ConvertOptions:
         list[str] | None,
         typer.Option(
             "--format",
-            metavar="|".join([*TARGETS, flags.ALL]),
-            help="Target format; repeat for several.",
+            metavar="FORMAT",
+            help=f"{', '.join(TARGETS)} or {flags.ALL}; repeat for several.",
             show_default="those with the precision",
             rich_help_panel=OUTPUT,
         ),
