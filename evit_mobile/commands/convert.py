@@ -11,19 +11,17 @@ from typing import Any
 from torch import nn
 
 from calib.datasets import ImageDataset
-from converters.contract import Artefact, FloatType, Judge, Metadata, Precision, Target, compiled_for_npu
-from converters.errors import ArtefactError, NoRuntimeError
+from converters.contract import FloatType, Metadata, Precision, Target, compiled_for_npu
 from converters.files import atomic_path
+from evit_mobile.commands.proving import Standard, Written, proved
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images
 from evit_mobile.document import asked_model, compose, described
 from evit_mobile.earlier import check_input, check_recovery, check_weights
-from evit_mobile.findings import ArtefactRecord, SizeValidation, Validation, Verdict, failed, not_run
+from evit_mobile.findings import ArtefactRecord, Verdict
 from evit_mobile.interface import fed, with_interface
 from evit_mobile.labels import known_labels, manifest_labels, open_images, with_labels
 from evit_mobile.manifest import write_manifest
 from evit_mobile.max_drop import IMAGES as MAX_DROP_IMAGES
-from evit_mobile.max_drop import run_artefact
-from evit_mobile.metrics import Logits
 from evit_mobile.preparation import Lowerable, Preparation, prepare, run_module
 from evit_mobile.preprocessing import options_of
 from evit_mobile.progress import Report, silent
@@ -39,11 +37,7 @@ from evit_mobile.thresholds import MIN_IMAGES
 from evit_mobile.validation import golden as golden_vectors
 from evit_mobile.validation.judges import judges_for, verdict_of_all
 from evit_mobile.validation.probabilities import gives_probabilities
-from evit_mobile.validation.sample import sample
-from evit_mobile.validation.settings import with_settings
-from evit_mobile.validation.sizes import overall, size_validation
 from evit_mobile.validation.verdict import Terms
-from evit_mobile.validation.verdict import judge as verdict_on
 from evit_mobile.version import __version__
 
 
@@ -246,12 +240,15 @@ def made(target: Target, forms: Sequence[Form], request: ConvertRequest, path: P
         recovery=reference.recovery,
         max_drop=request.max_drop,
         allow_few=request.allow_few,
+        probabilities=gives_probabilities(spec.name for spec in artefact.outputs),
     )
-    judged = {
-        name: judged_sizes(judge, artefact, forms, terms) for name, judge in judges_for(target, request.on).items()
-    }
-    validations = tuple(replace(overall(sizes), on=name) for name, sizes in judged.items())
-    sizes = next(iter(judged.values()))
+    standards = [
+        Standard(reference=form.reference, held_out=form.held_out, stages=form.lowerable.stages) for form in forms
+    ]
+    written = Written(path=path, format=artefact.format)
+    judged = {name: proved(judge, written, standards, terms) for name, judge in judges_for(target, request.on).items()}
+    validations = tuple(replace(validation, on=name) for name, (validation, _) in judged.items())
+    _, sizes = next(iter(judged.values()))
     speed = None
     if precision in (Precision.INT8, Precision.INT8_WEIGHTS) and not target.evaluated:
         report(f"timing {path.name} against fp32")
@@ -262,7 +259,7 @@ def made(target: Target, forms: Sequence[Form], request: ConvertRequest, path: P
         npu=compiled_for_npu(target, path) if precision is Precision.INT8_FULL else (),
         validation=verdict_of_all(validations),
         validations=validations,
-        sizes=tuple(sizes) if len(sizes) > 1 else (),
+        sizes=sizes,
         speed=speed,
         convert_s=seconds,
     )
@@ -287,40 +284,3 @@ def describe(reference: Reference, precision: Precision) -> Metadata:
         version=__version__,
         labels=tuple(manifest_labels(reference)["labels"]),
     )
-
-
-def judged_sizes(judge: Judge, artefact: Artefact, forms: Sequence[Form], terms: Terms) -> list[SizeValidation]:
-    """What a judge finds of the file at each of its sizes."""
-    return [
-        size_validation(
-            form.reference.spec.size,
-            prove(judge, artefact, form.lowerable.stages, form.held_out, form.reference, terms),
-        )
-        for form in forms
-    ]
-
-
-def prove(
-    judge: Judge,
-    artefact: Artefact,
-    stages: Sequence[tuple[str, Logits]],
-    held_out: Images,
-    reference: Reference,
-    terms: Terms,
-) -> Validation:
-    """Runs the written file on the held-out images and holds it against every stage before it."""
-    lack = judge.missing()
-    if lack is not None:
-        return not_run(judge.runtime, lack)
-    held_out, before, terms = sample(judge, held_out, stages, terms)
-    try:
-        logits = run_artefact(judge, artefact.path, held_out)
-    except NoRuntimeError as error:
-        return not_run(judge.runtime, str(error))
-    except ArtefactError as error:
-        return failed(judge.runtime, str(error))
-    compared = [*before, (artefact.format, logits)]
-    labels = known_labels(reference, held_out)
-    probabilities = gives_probabilities(spec.name for spec in artefact.outputs)
-    validation = verdict_on(compared, labels, judge.runtime, replace(terms, probabilities=probabilities))
-    return with_settings(validation, judge, artefact.path, held_out)

@@ -9,10 +9,11 @@ from typing import Any
 
 from torch import nn
 
-from converters.contract import Judge, Precision
-from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
+from converters.contract import Precision
+from converters.errors import ArtefactError, ToolchainError
 from converters.files import sha256
-from converters.registry import find_target, target_of
+from converters.registry import find_target
+from evit_mobile.commands.proving import Standard, Written, proved
 from evit_mobile.commands.recorded import (
     given_path,
     judging_images,
@@ -20,15 +21,12 @@ from evit_mobile.commands.recorded import (
     manifest_reference,
 )
 from evit_mobile.data import Images
-from evit_mobile.findings import SizeValidation, Validation, Verdict, failed, not_run
+from evit_mobile.findings import SizeValidation, Validation, Verdict, failed
 from evit_mobile.labels import (
     image_notes,
-    known_labels,
     manifest_classes,
     renamed,
 )
-from evit_mobile.max_drop import run_artefact
-from evit_mobile.metrics import Logits
 from evit_mobile.preparation import run_module
 from evit_mobile.progress import Report, silent
 from evit_mobile.reference import Reference, Size, at_size
@@ -38,11 +36,7 @@ from evit_mobile.validation.golden import find_faults, read_golden
 from evit_mobile.validation.judges import judges_for, verdict_of_all
 from evit_mobile.validation.oldest import require_runtimes
 from evit_mobile.validation.probabilities import gives_probabilities
-from evit_mobile.validation.sample import sample
-from evit_mobile.validation.settings import with_settings
-from evit_mobile.validation.sizes import overall, size_validation
 from evit_mobile.validation.verdict import Terms
-from evit_mobile.validation.verdict import judge as verdict_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,30 +76,6 @@ class FolderValidation:
         return passed and (self.golden is None or self.golden.verdict is Verdict.PASSED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standard:
-    """What artefacts are held against at one size: images, and the outputs `expected` of the reference."""
-
-    reference: Reference
-    held_out: Images
-    expected: Logits
-    allow_few: bool = False
-
-    def validation(self, judge: Judge, path: Path, entry: dict[str, Any]) -> Validation:
-        """The verdict on the file at `path`, listed as `entry`, as `judge` runs it. Raises ArtefactError, ToolchainError."""
-        terms = Terms(
-            precision=Precision(entry["precision"]),
-            task=self.reference.spec.task,
-            recovery=self.reference.recovery,
-            allow_few=self.allow_few,
-            probabilities=gives_probabilities(output["name"] for output in entry["outputs"]),
-        )
-        held_out, stages, terms = sample(judge, self.held_out, [("reference", self.expected)], terms)
-        stages.append((str(target_of(path)), run_artefact(judge, path, held_out)))
-        validation = verdict_on(stages, known_labels(self.reference, held_out), judge.runtime, terms)
-        return with_settings(validation, judge, path, held_out)
-
-
 def validate(
     path: Path | str,
     *,
@@ -139,17 +109,17 @@ def validate(
         for size in sizes:
             if size not in forms:
                 report(f"running the reference at {size[0]}x{size[1]}")
-                forms[size] = standard_at(reference, held_out, size, allow_few=allow_few)
+                forms[size] = standard_at(reference, held_out, size)
         return [forms[size] for size in sizes]
 
     for entry in entries:
         sizes = [tuple(one["size"]) for one in entry.get("sizes", ())] or [reference.spec.size]
         chosen = standards(sizes)
         report(f"validating {entry['path']}")
-        results.append(judge_again(folder, entry, chosen, on))
+        results.append(judge_again(folder, entry, chosen, on, allow_few=allow_few))
     usable = [result.path.name for result in results if result.validation.images]
     golden = check_golden(folder, manifest, usable, reference)
-    notes = image_notes(reference, held_out, next(iter(forms.values())).expected)
+    notes = image_notes(reference, held_out, next(iter(forms.values())).stages[0][1])
     return FolderValidation(artefacts=tuple(results), golden=golden, notes=reference.notes, image_notes=notes)
 
 
@@ -171,25 +141,35 @@ def check_golden(
     return GoldenCheck(verdict=Verdict.PASSED, reason=f"{count} images, {len(names)} artefacts")
 
 
-def standard_at(reference: Reference, held_out: Images, size: Size, *, allow_few: bool) -> Standard:
+def standard_at(reference: Reference, held_out: Images, size: Size) -> Standard:
     """What the files' outputs for images of `size` are held against."""
     resized, images = at_size(reference, size), images_at(held_out, size)
     expected = run_module(resized.module, images.batches())
-    return Standard(reference=resized, held_out=images, expected=expected, allow_few=allow_few)
+    return Standard(reference=resized, held_out=images, stages=[("reference", expected)])
 
 
 def judge_again(
-    folder: Path, entry: dict[str, Any], standards: Sequence[Standard], on: Sequence[str] = ()
+    folder: Path, entry: dict[str, Any], standards: Sequence[Standard], on: Sequence[str], *, allow_few: bool
 ) -> Revalidation:
-    """Has one listed artefact run by its judges at every size that it has."""
+    """Has one listed artefact run by its judges at every size that it has. One that is not what was written fails unseen."""
     path = folder / entry["path"]
     fault = None
     if not path.exists():
         fault = "the file is missing"
     elif sha256(path) != entry["sha256"]:
         fault = "the file is not the one that was written: its sha256 differs"
-    judges = judges_for(find_target(entry["format"]), on)
-    judged = {name: judged_by(judge, path, entry, standards, fault) for name, judge in judges.items()}
+    written = Written(path=path, format=entry["format"])
+    terms = Terms(
+        precision=Precision(entry["precision"]),
+        task=standards[0].reference.spec.task,
+        recovery=standards[0].reference.recovery,
+        allow_few=allow_few,
+        probabilities=gives_probabilities(output["name"] for output in entry["outputs"]),
+    )
+    judged = {
+        name: proved(judge, written, standards, terms) if fault is None else (failed(judge.runtime, fault), ())
+        for name, judge in judges_for(find_target(entry["format"]), on).items()
+    }
     validations = tuple(replace(validation, on=name) for name, (validation, _) in judged.items())
     _, sizes = next(iter(judged.values()))
     return Revalidation(
@@ -200,23 +180,3 @@ def judge_again(
         validations=validations,
         sizes=sizes,
     )
-
-
-def judged_by(
-    judge: Judge, path: Path, entry: dict[str, Any], standards: Sequence[Standard], fault: str | None
-) -> tuple[Validation, tuple[SizeValidation, ...]]:
-    """What a judge finds of a file, in all and at each size where there are several. A file that has a `fault` or is unreadable fails;
-    an absent runtime does not run it.
-    """
-    if fault is not None:
-        return failed(judge.runtime, fault), ()
-    missing = judge.missing()
-    if missing is not None:
-        return not_run(judge.runtime, missing), ()
-    try:
-        sizes = tuple(size_validation(one.reference.spec.size, one.validation(judge, path, entry)) for one in standards)
-    except NoRuntimeError as error:
-        return not_run(judge.runtime, str(error)), ()
-    except (ArtefactError, ToolchainError) as error:
-        return failed(judge.runtime, str(error)), ()
-    return overall(sizes), sizes if len(sizes) > 1 else ()

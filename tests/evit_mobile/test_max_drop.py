@@ -32,7 +32,7 @@ def test_a_limit_that_cannot_be_kept_is_exit_code_1_with_the_best(
     """Planted: every trial is said to lose a point more than the limit allows; float cannot help."""
     monkeypatch.setattr(max_drop, "lost_points", lambda *_: 1.1)
     monkeypatch.setattr("evit_mobile.commands.convert.MAX_DROP_IMAGES", 256)
-    monkeypatch.setattr("evit_mobile.commands.convert.prove", lowered_by(2.0))
+    monkeypatch.setattr("evit_mobile.commands.proving.prove", lowered_by(2.0))
     options = ("--format", "tflite", "--size", "96", "--max-drop", "0.1", "--out", str(tmp_path), "--json")
     assert run(monkeypatch, "convert", *options) == 1
     captured = capfd.readouterr()
@@ -45,17 +45,15 @@ def test_a_limit_that_cannot_be_kept_is_exit_code_1_with_the_best(
 
 def lowered_by(points: float) -> Any:
     """`prove`, with the artefact's top-1 that many points lower."""
-    from evit_mobile.commands import convert as pipeline
+    from evit_mobile.commands import proving
 
-    original = pipeline.verdict_on
-
-    def prove(target: Any, artefact: Any, stages: Any, held_out: Any, reference: Any, terms: Any) -> Any:
-        expected, labels = stages[0][1], pipeline.known_labels(reference, held_out)
+    def prove(judge: Any, written: Any, standard: Any, terms: Any) -> Any:
+        expected, labels = standard.stages[0][1], proving.known_labels(standard.reference, standard.held_out)
         logits = expected.copy()
         right = np.flatnonzero(expected.argmax(1) == labels)[: round(points / 100 * len(labels)) + 1]
         logits[right] = -logits[right]
-        compared = [*stages, (artefact.format, logits)]
-        return original(compared, labels, target.runtime, terms)
+        compared = [*standard.stages, (written.format, logits)]
+        return proving.verdict_on(compared, labels, judge.runtime, terms)
 
     return prove
 

@@ -20,6 +20,7 @@ from converters.errors import ToolchainError
 from converters.files import sha256
 from converters.registry import find_target
 from evit_mobile.commands import convert as pipeline
+from evit_mobile.commands import proving
 from evit_mobile.commands import validate as reading
 from evit_mobile.commands.convert import convert
 from evit_mobile.commands.evaluate import evaluate
@@ -266,7 +267,7 @@ def exit_code_of_converting(monkeypatch: pytest.MonkeyPatch, folder: Path, *form
 def test_a_file_that_was_not_judged_is_not_left(
     failure: BaseException, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "prove", failing(failure))
+    monkeypatch.setattr(proving, "prove", failing(failure))
     assert exit_code_of_converting(monkeypatch, tmp_path, "tflite") == code
     assert not list(tmp_path.iterdir())
 

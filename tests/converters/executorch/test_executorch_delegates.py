@@ -20,6 +20,7 @@ from converters.executorch.target import ExecuTorchTarget
 from converters.files import sha256
 from converters.registry import DELEGATED, find_target, target_of
 from evit_mobile.commands import convert as pipeline
+from evit_mobile.commands.proving import Standard, Written, prove
 from evit_mobile.data import held_out_images
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Verdict
@@ -151,7 +152,8 @@ def test_vulkan_is_lowered_reported_and_not_run(precision: Precision, tmp_path: 
         target.load(path)
     held_out = held_out_images(None, None, Preprocess(size=(8, 8)), 0, 4)
     terms = Terms(precision=precision)
-    validation = pipeline.prove(target, artefact, [], held_out, load_reference("efficientvit_m0"), terms)
+    standard = Standard(reference=load_reference("efficientvit_m0"), held_out=held_out, stages=[])
+    validation = prove(target, Written(path=path, format=artefact.format), standard, terms)
     assert (validation.verdict, validation.images) == (Verdict.NOT_RUN, 0)
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(ArtefactError):

@@ -1,0 +1,66 @@
+"""What convert and validate share: a written file held against every stage before it, as a judge runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from converters.contract import Judge
+from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
+from evit_mobile.data import Images
+from evit_mobile.findings import SizeValidation, Validation, failed, not_run
+from evit_mobile.labels import known_labels
+from evit_mobile.max_drop import run_artefact
+from evit_mobile.metrics import Logits
+from evit_mobile.reference import Reference
+from evit_mobile.validation.sample import sample
+from evit_mobile.validation.settings import with_settings
+from evit_mobile.validation.sizes import overall, size_validation
+from evit_mobile.validation.verdict import Terms
+from evit_mobile.validation.verdict import judge as verdict_on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standard:
+    """What a file is held against at one size: held-out images, and the outputs for them of every stage before it, the reference first."""
+
+    reference: Reference
+    held_out: Images
+    stages: Sequence[tuple[str, Logits]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A file to judge, and the name of the format that it is of."""
+
+    path: Path
+    format: str
+
+
+def proved(
+    judge: Judge, written: Written, standards: Sequence[Standard], terms: Terms
+) -> tuple[Validation, tuple[SizeValidation, ...]]:
+    """What a judge finds of a file in all, and at each size where it has several."""
+    sizes = tuple(
+        size_validation(standard.reference.spec.size, prove(judge, written, standard, terms)) for standard in standards
+    )
+    return overall(sizes), sizes if len(sizes) > 1 else ()
+
+
+def prove(judge: Judge, written: Written, standard: Standard, terms: Terms) -> Validation:
+    """Runs the file on the held-out images and holds it against every stage before it. One that is unreadable, or that its runtime
+    fails on, has failed; an absent runtime does not run it.
+    """
+    missing = judge.missing()
+    if missing is not None:
+        return not_run(judge.runtime, missing)
+    held_out, stages, terms = sample(judge, standard.held_out, standard.stages, terms)
+    try:
+        stages.append((written.format, run_artefact(judge, written.path, held_out)))
+        validation = verdict_on(stages, known_labels(standard.reference, held_out), judge.runtime, terms)
+        return with_settings(validation, judge, written.path, held_out)
+    except NoRuntimeError as error:
+        return not_run(judge.runtime, str(error))
+    except (ArtefactError, ToolchainError) as error:
+        return failed(judge.runtime, str(error))
