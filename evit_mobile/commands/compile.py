@@ -16,8 +16,8 @@ from converters.files import atomic_path, sha256
 from converters.qualcomm.socs import USUAL, Soc, find_socs
 from converters.registry import judges_of
 from converters.tflite.qualcomm import QualcommTarget
+from evit_mobile.commands.proving import Standard, Written, listed_terms, prove, standard_at
 from evit_mobile.commands.recorded import judging_images, listed_artefacts, manifest_reference
-from evit_mobile.commands.validate import Standard, judged_by, standard_at
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import ArtefactRecord, Verdict
 from evit_mobile.labels import manifest_classes, renamed
@@ -69,11 +69,11 @@ def compile(
     reference = renamed(manifest_reference(folder, manifest, weights, model), manifest_classes(manifest, None))
     reference, held_out = judging_images(reference, manifest, images)
     report("running the reference")
-    standard = standard_at(reference, held_out, reference.spec.size, allow_few=allow_few)
+    standard = standard_at(reference, held_out, reference.spec.size)
     written = []
     for entry in portable:
         for soc in chosen:
-            record = compiled_for(soc, folder, entry, standard, report)
+            record = compiled_for(soc, folder, entry, standard, report, allow_few=allow_few)
             written.append(artefact_entry(record, folder))
             manifest = with_entry(manifest, written[-1])
             write_manifest(manifest, folder)  # at once: what comes after may fail
@@ -98,7 +98,9 @@ def check_compiled(folder: Path, entries: Sequence[dict[str, Any]]) -> None:
             )
 
 
-def compiled_for(soc: Soc, folder: Path, entry: dict[str, Any], standard: Standard, report: Report) -> ArtefactRecord:
+def compiled_for(
+    soc: Soc, folder: Path, entry: dict[str, Any], standard: Standard, report: Report, *, allow_few: bool
+) -> ArtefactRecord:
     """Writes the file of one SoC, and what its emulator showed."""
     target = QualcommTarget(soc.name)
     path = (folder / entry["path"]).with_suffix(target.suffix)
@@ -108,7 +110,8 @@ def compiled_for(soc: Soc, folder: Path, entry: dict[str, Any], standard: Standa
         artefact = target.compile(folder / entry["path"], Precision(entry["precision"]), temporary)
         seconds = time.perf_counter() - started
         report(f"validating {path.name}")
-        validation, _ = judged_by(target, temporary, entry, [standard], None)
+        terms = listed_terms(entry, standard.reference, allow_few=allow_few)
+        validation = prove(target, Written(path=temporary, format=target.name), standard, terms)
         delegation = target.inspect(temporary).delegation
     (judge,) = judges_of(target.name)
     validation = replace(validation, on=judge)

@@ -1,19 +1,23 @@
-"""What convert and validate share: a written file held against every stage before it, as a judge runs it."""
+"""What convert, validate and compile share: a written file held against every stage before it, as a judge runs it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from converters.contract import Judge
+from converters.contract import Judge, Precision
 from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
 from evit_mobile.data import Images
 from evit_mobile.findings import SizeValidation, Validation, failed, not_run
 from evit_mobile.labels import known_labels
 from evit_mobile.max_drop import run_artefact
 from evit_mobile.metrics import Logits
-from evit_mobile.reference import Reference
+from evit_mobile.preparation import run_module
+from evit_mobile.reference import Reference, Size, at_size
+from evit_mobile.sizes import images_at
+from evit_mobile.validation.probabilities import gives_probabilities
 from evit_mobile.validation.sample import sample
 from evit_mobile.validation.settings import with_settings
 from evit_mobile.validation.sizes import overall, size_validation
@@ -36,6 +40,24 @@ class Written:
 
     path: Path
     format: str
+
+
+def standard_at(reference: Reference, held_out: Images, size: Size) -> Standard:
+    """What the files' outputs for images of `size` are held against."""
+    resized, images = at_size(reference, size), images_at(held_out, size)
+    expected = run_module(resized.module, images.batches())
+    return Standard(reference=resized, held_out=images, stages=[("reference", expected)])
+
+
+def listed_terms(entry: dict[str, Any], reference: Reference, *, allow_few: bool) -> Terms:
+    """On what terms a listed artefact is judged."""
+    return Terms(
+        precision=Precision(entry["precision"]),
+        task=reference.spec.task,
+        recovery=reference.recovery,
+        allow_few=allow_few,
+        probabilities=gives_probabilities(output["name"] for output in entry["outputs"]),
+    )
 
 
 def proved(

@@ -13,14 +13,13 @@ from converters.contract import Precision
 from converters.errors import ArtefactError, ToolchainError
 from converters.files import sha256
 from converters.registry import find_target
-from evit_mobile.commands.proving import Standard, Written, proved
+from evit_mobile.commands.proving import Standard, Written, listed_terms, proved, standard_at
 from evit_mobile.commands.recorded import (
     given_path,
     judging_images,
     listed_artefacts,
     manifest_reference,
 )
-from evit_mobile.data import Images
 from evit_mobile.findings import SizeValidation, Validation, Verdict, failed
 from evit_mobile.labels import (
     image_notes,
@@ -29,14 +28,11 @@ from evit_mobile.labels import (
 )
 from evit_mobile.preparation import run_module
 from evit_mobile.progress import Report, silent
-from evit_mobile.reference import Reference, Size, at_size
+from evit_mobile.reference import Reference, Size
 from evit_mobile.request.checks import check_judges
-from evit_mobile.sizes import images_at
 from evit_mobile.validation.golden import find_faults, read_golden
 from evit_mobile.validation.judges import judges_for, verdict_of_all
 from evit_mobile.validation.oldest import require_runtimes
-from evit_mobile.validation.probabilities import gives_probabilities
-from evit_mobile.validation.verdict import Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,13 +137,6 @@ def check_golden(
     return GoldenCheck(verdict=Verdict.PASSED, reason=f"{count} images, {len(names)} artefacts")
 
 
-def standard_at(reference: Reference, held_out: Images, size: Size) -> Standard:
-    """What the files' outputs for images of `size` are held against."""
-    resized, images = at_size(reference, size), images_at(held_out, size)
-    expected = run_module(resized.module, images.batches())
-    return Standard(reference=resized, held_out=images, stages=[("reference", expected)])
-
-
 def judge_again(
     folder: Path, entry: dict[str, Any], standards: Sequence[Standard], on: Sequence[str], *, allow_few: bool
 ) -> Revalidation:
@@ -159,13 +148,7 @@ def judge_again(
     elif sha256(path) != entry["sha256"]:
         fault = "the file is not the one that was written: its sha256 differs"
     written = Written(path=path, format=entry["format"])
-    terms = Terms(
-        precision=Precision(entry["precision"]),
-        task=standards[0].reference.spec.task,
-        recovery=standards[0].reference.recovery,
-        allow_few=allow_few,
-        probabilities=gives_probabilities(output["name"] for output in entry["outputs"]),
-    )
+    terms = listed_terms(entry, standards[0].reference, allow_few=allow_few)
     judged = {
         name: proved(judge, written, standards, terms) if fault is None else (failed(judge.runtime, fault), ())
         for name, judge in judges_for(find_target(entry["format"]), on).items()

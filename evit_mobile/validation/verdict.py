@@ -63,12 +63,7 @@ def judge(stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, ru
     if terms.probabilities:
         stages = [*((name, softmax(logits)) for name, logits in stages[:-1]), stages[-1]]
     reference, artefact = stages[0][1], stages[-1][1]
-    if artefact.shape != reference.shape:
-        raise ArtefactError(
-            got=f"outputs of shape {artefact.shape[1:]}",
-            allowed=f"{reference.shape[1:]}, as the reference gives",
-            do="convert again: the file is of another model",
-        )
+    check_shape(artefact, reference)
     hops = tuple(
         Hop(
             start=before,
@@ -102,6 +97,16 @@ def judge(stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, ru
         hops=hops,
         probabilities=terms.probabilities,
     )
+
+
+def check_shape(artefact: Logits, reference: Logits) -> None:
+    """Raises ArtefactError for outputs of another shape than the reference's."""
+    if artefact.shape != reference.shape:
+        raise ArtefactError(
+            got=f"outputs of shape {artefact.shape[1:]}",
+            allowed=f"{reference.shape[1:]}, as the reference gives",
+            do="convert again: the file is of another model",
+        )
 
 
 def shortfall(reference: Logits, artefact: Logits, task: Task) -> str:
