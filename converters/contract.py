@@ -282,6 +282,25 @@ class Judge(Protocol):
 
 
 @runtime_checkable
+class ForGpus(Protocol):
+    """A target whose files GPUs run as well, in fp16 whatever their own floats are, unless they are for CPUs only."""
+
+    cpu_only: bool
+
+    def for_cpus(self) -> Target:
+        """The target of files for CPUs only."""
+        ...
+
+
+def floats_to_fit(target: Target, precision: Precision) -> FloatType:
+    """What has to hold the results of a file's float operations, wherever it is run. Those of int8 files read codes, which cannot leave the
+    calibrated ranges: they keep the faster form.
+    """
+    on_gpus = isinstance(target, ForGpus) and not target.cpu_only
+    return FloatType.FP16 if on_gpus and not precision.calibrated else target.precisions[precision]
+
+
+@runtime_checkable
 class SettingsRunner(Protocol):
     """A judge whose runtime has other settings that phones may use."""
 

@@ -1,7 +1,8 @@
 """Whether fp16 can hold what a model computes: the largest magnitude of every result, measured on calibration images.
 
 The reference is audited before anything is converted, so that a user reads of an overflow in the paths of the model as it is. The
-program that is lowered is audited too: what its fp16 form still cannot hold is marked to be computed in float32.
+program that is lowered is audited too: what its fp16 form still cannot hold is marked to be computed in float32, which Core ML can. A
+GPU that runs a LiteRT file cannot: there it overflows.
 """
 
 from __future__ import annotations
@@ -86,9 +87,14 @@ def describe(found: ActivationAudit) -> str:
     if not found.overflowing:
         return f"activations reach {found.largest.peak:.0f} on {found.images} images: fp16 holds them"
     places = ", ".join(f"{one.peak:.3g} in {one.module}" for one in found.overflowing)
+    left = "no result needs float32"
+    if found.islands:
+        modules = ", ".join(dict.fromkeys(one.module for one in found.islands))
+        count = len(found.islands)
+        left = f"{count} results need float32, in {modules}: Core ML computes them so, a GPU that runs a LiteRT file does not"
     return (
         f"fp16 cannot hold this model's activations as it stands ({places}; {FP16_MAX:.0f} is the limit, with a margin of "
-        f"{MARGIN:.0f}); rewritten, {len(found.islands) or 'no'} results need float32"
+        f"{MARGIN:.0f}); rewritten, {left}"
     )
 
 

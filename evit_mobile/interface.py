@@ -36,9 +36,11 @@ def with_interface(
     if isinstance(target, CoreAITarget):
         return CoreAITarget(further)
     interface = Interface(pixels=normalization, classes=request.class_output)
+    if not target.takes_pixels or interface == TENSORS:
+        return target
     if isinstance(target, TFLiteTarget):
-        return TFLiteTarget(interface, cpu_only=request.cpu_only)
-    return ExecuTorchTarget(interface) if target.takes_pixels and interface != TENSORS else target
+        return TFLiteTarget(interface, cpu_only=target.cpu_only)
+    return ExecuTorchTarget(interface)
 
 
 def fed(target: Target, images: NDArray[np.float32]) -> NDArray[Any]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from converters.contract import FloatType, Precision, QuantPlan, Target
+from converters.contract import FloatType, Precision, QuantPlan, Target, floats_to_fit
 from converters.integer_io import with_integer_io
 from converters.quantized_program import graph_module, quantize_program
 from evit_mobile.audit import IMAGES as AUDIT_IMAGES
@@ -86,8 +86,8 @@ class Preparation:
 
     @property
     def floats(self) -> tuple[FloatType, ...]:
-        """What the targets' float operations compute in."""
-        return tuple(dict.fromkeys(target.precisions[self.precision] for target in self.targets))
+        """What the results of the targets' float operations have to fit."""
+        return tuple(dict.fromkeys(floats_to_fit(target, self.precision) for target in self.targets))
 
 
 Forms = Mapping[FloatType, nn.Module]
@@ -155,7 +155,7 @@ def planned(
     def loss(trial: Protection) -> float:
         plans = plans_with(trial)
         quantized = {form: quantize_program(program, plans[form]) for form, program in programs.items()}
-        pairs = [(target, quantized[forms[target.precisions[asked.precision]]]) for target in asked.targets]
+        pairs = [(target, quantized[forms[floats_to_fit(target, asked.precision)]]) for target in asked.targets]
         labels = credible_labels(asked.reference, asked.held_out, expected)
         return trial_loss(pairs, expected, asked.held_out, labels)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.subjects import Subject
 from calib.splits import Selection
-from converters.contract import Precision
+from converters.contract import Precision, floats_to_fit
 from converters.registry import find_target
 from evit_mobile.commands.convert import describe
 from evit_mobile.data import Images
@@ -27,7 +27,7 @@ def convert(subject: Subject, precision: Precision, folder: Path, target_name: s
     """Prepares on all calibration images and lowers. Raises the errors of evit_mobile and converters."""
     reference, target = subject.deployable, find_target(target_name)
     path = folder / f"{precision}{target.suffix}"
-    floats = target.precisions[precision]
+    floats = floats_to_fit(target, precision)
     held_out = first_image(subject.held_out)
     asked = Preparation(
         reference=reference,

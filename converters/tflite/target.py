@@ -38,6 +38,9 @@ class TFLiteTarget:
         """With `cpu_only` files are in the form that is best for CPUs, which GPUs may refuse or compute wrongly."""
         self.interface, self.cpu_only = interface, cpu_only
 
+    def for_cpus(self) -> TFLiteTarget:
+        return TFLiteTarget(self.interface, cpu_only=True)
+
     def missing(self) -> str | None:
         if find_spec("ai_edge_litert") is None:
             return "ai-edge-litert is not installed: pip install 'evit-mobile[tflite]'"

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from calib.datasets import ImageDataset
-from converters.contract import FloatType, Metadata, Precision, Target, compiled_for_npu
+from converters.contract import FloatType, Metadata, Precision, Target, compiled_for_npu, floats_to_fit
 from converters.files import atomic_path
 from evit_mobile.commands.proving import Standard, Written, proved
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images
@@ -171,7 +171,7 @@ def produce_all(job: Job, prepared: Prepared, report: Report) -> tuple[list[Arte
     failures: list[BaseException] = []
     request = job.request
     for target in job.targets:
-        lowerable = prepared.usual[target.precisions[request.precision]]
+        lowerable = prepared.usual[floats_to_fit(target, request.precision)]
         forms = [Form(lowerable=lowerable, reference=job.reference, held_out=job.held_out)]
         forms += prepared.further if target.several_sizes else ()
         programs = [form.lowerable.program for form in forms[1:]]

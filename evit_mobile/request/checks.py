@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converters.contract import Precision, Target
+from converters.contract import ForGpus, Precision, Target
 from converters.misspelt import did_you_mean
 from converters.qualcomm.socs import find_socs
 from converters.registry import DELEGATES, TARGETS, all_formats, find_installed_target, find_target, judges_of
@@ -143,9 +143,8 @@ def usable_targets(request: ConvertRequest) -> tuple[Target, ...]:
     check_interface(request, targets)
     targets += tuple(usable_target(soc.format, precision) for soc in find_socs(request.socs))
     check_size_targets(request, targets)
-    check_cpu_only(request, targets)
     check_judges(request.on, [target.name for target in targets])
-    return targets
+    return for_cpus(targets) if request.cpu_only else targets
 
 
 def formats_with(precision: Precision) -> list[str]:
@@ -220,14 +219,15 @@ def check_size_targets(request: ConvertRequest, targets: Sequence[Target]) -> No
         check_functions(Options(classes=request.class_output, release=request.ios))
 
 
-def check_cpu_only(request: ConvertRequest, targets: Sequence[Target]) -> None:
-    """Raises UsageError where no target has a form of its own for CPUs."""
-    if request.cpu_only and not any(target.name == "tflite" for target in targets):
+def for_cpus(targets: Sequence[Target]) -> tuple[Target, ...]:
+    """The targets, those of files for GPUs in the form for CPUs only. Raises UsageError where there is none."""
+    if not any(isinstance(target, ForGpus) for target in targets):
         raise UsageError(
             got=f"--cpu-only for {', '.join(target.name for target in targets)}",
             allowed="it with LiteRT, whose files GPUs run as well",
             do="add --format tflite, or leave it out",
         )
+    return tuple(target.for_cpus() if isinstance(target, ForGpus) else target for target in targets)
 
 
 def check_judges(asked: Sequence[str], formats: Sequence[str]) -> None:

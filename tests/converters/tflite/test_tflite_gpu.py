@@ -11,10 +11,12 @@ from lowering_helpers import export, quantize
 from tflite_helpers import content
 from torch import nn
 
-from converters.contract import Precision
+from converters.contract import FloatType, Precision, floats_to_fit
 from converters.errors import ToolchainError
+from converters.registry import find_target
 from converters.tflite import gpu
 from converters.tflite.judges import GpuInSoftware
+from converters.tflite.target import TFLiteTarget
 
 MESA = """
 Device Properties and Extensions:
@@ -117,3 +119,15 @@ def test_sqnr_of_what_is_not_finite_reaches_no_threshold() -> None:
     assert gpu.sqnr_db(values * np.float32(1.1), values) == pytest.approx(20, abs=0.01)
     for bad in (np.nan, np.inf):
         assert not gpu.sqnr_db(np.array([1.0, bad], np.float32), values) >= 0
+
+
+def test_float_files_that_gpus_run_have_to_fit_fp16() -> None:
+    """Floats of int8 files read codes, which calibration has limited."""
+    everywhere, cpu = find_target("tflite"), TFLiteTarget().for_cpus()
+    halved = {
+        precision for precision in everywhere.precisions if floats_to_fit(everywhere, precision) is FloatType.FP16
+    }
+    assert halved == {Precision.FP32, Precision.FP16, Precision.INT8_WEIGHTS}
+    for target in (cpu, find_target("executorch"), find_target("coreml")):
+        for precision, floats in target.precisions.items():
+            assert floats_to_fit(target, precision) is floats
