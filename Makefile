@@ -7,7 +7,7 @@
 # test-gpu: put Mesa's software Vulkan driver into .tools/gpu and run files on LiteRT's GPU accelerator over it (docs/gpu.md).
 # test-coreai: put Apple's Core AI wheels into .tools/coreai, and convert, run and damage .aimodel files (docs/coreai.md).
 # dist: build the source archive and the wheel into dist/ and check them.   test-install: put the wheel into empty environments, an extra at a time.
-# test-qualcomm: put Qualcomm's compiler and emulator (their licence: docs/qualcomm.md) into .tools/qualcomm and run compiled files (Linux, x86-64).
+# test-qualcomm: put Qualcomm's compiler and emulator (their licence: docs/qualcomm.md), and ONNX Runtime, into .tools/qualcomm and run files (Linux, x86-64).
 # docs: build the documentation site into site/, with warnings as errors.
 # bench: measure ours against the stock routes and other runtimes; options in BENCH, e.g. BENCH='--model efficientvit_l1'.
 PYTHON ?= python3

@@ -103,6 +103,14 @@ FORMATS = (
         of="executorch",
         delegate="vulkan",
     ),
+    Format(
+        name="onnx",
+        suffix=".onnx",
+        target="converters.onnx.target:OnnxTarget",
+        judges={"onnxruntime": "converters.onnx.target:OnnxTarget"},
+        extra="onnx",
+        optional=True,
+    ),
     *(
         Format(
             name=soc.format,

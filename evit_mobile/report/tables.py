@@ -48,6 +48,9 @@ PACKAGES = (
     "huggingface-hub",
     "pillow-heif",
     "ethos-u-vela",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-qnn",
 )
 
 
