@@ -126,7 +126,7 @@ def test_files_for_photos_are_given_pixels(precision: str, browser: Browser, dem
 @pytest.mark.parametrize(
     ("name", "artefact", "about", "resize", "mean"),
     [
-        ("b0", "efficientvit_b0.int8.tflite", "10 classes, 224 x 224 pixels", "squash", 0.485),
+        ("b0", "efficientvit_b0.int8.tflite", "10 classes, 128 x 128 pixels", "squash", 0.485),
         ("five", "efficientvit_m0.int8.tflite", "5 classes, 192 x 256 pixels", "cover", 0.5),
     ],
 )
