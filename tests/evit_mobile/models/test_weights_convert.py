@@ -13,9 +13,11 @@ from torch import nn
 from converters.registry import find_target
 from evit_mobile.commands.convert import convert
 from evit_mobile.reference import randomise
+from evit_mobile.spec import find_spec
 
 VARIANTS = [f"efficientvit_{variant}" for variant in ("m0", "m2", "m5", "b0", "b1", "b3", "l1", "l2")]
-SIZE = (224, 224)
+SIZES = {"msra": (224, 224), "mit": (128, 128)}
+"""M's native size; MIT's models have none."""
 TOLERANCE = 1e-4  # relative
 pytestmark = [
     pytest.mark.slow,
@@ -32,7 +34,7 @@ def original(origin: str, name: str) -> nn.Module:
         module = oracles.timm_model(name)
     else:
         module = (oracles.microsoft_model if name.startswith("efficientvit_m") else oracles.mit_model)(name)
-    randomise(module, SIZE)
+    randomise(module, SIZES[find_spec(name).family])
     return module.train().eval()  # refreshes what Microsoft's and timm's attention cache in eval mode
 
 
@@ -47,12 +49,13 @@ def images(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize("origin", ["timm", "upstream"])
 def test_the_artefact_computes_what_the_origin_computes(origin: str, name: str, images: Path, tmp_path: Path) -> None:
-    theirs = original(origin, name)
+    theirs, size = original(origin, name), SIZES[find_spec(name).family]
     torch.save(theirs.state_dict(), tmp_path / "weights.pt")
     conversion = convert(
         formats=["tflite"],
         precision="fp32",
         weights=tmp_path / "weights.pt",
+        size=size,
         calib=images,
         allow_few=True,
         out=tmp_path / "out",
@@ -62,11 +65,11 @@ def test_the_artefact_computes_what_the_origin_computes(origin: str, name: str, 
     assert model["weights_sha256"]
     assert model["keys"] == len([key for key in theirs.state_dict() if not key.endswith("attention_bias_idxs")])
     runner = find_target("tflite").load(tmp_path / "out" / artefact["path"])
-    assert relative_error(runner, theirs) < TOLERANCE
+    assert relative_error(runner, theirs, size) < TOLERANCE
     with torch.no_grad():
         first_convolution(theirs).weight.mul_(1.01)
     assert (
-        relative_error(runner, theirs) > TOLERANCE
+        relative_error(runner, theirs, size) > TOLERANCE
     )  # a single tensor that differs by a hundredth, at the far end, is seen
 
 
@@ -74,8 +77,8 @@ def first_convolution(module: nn.Module) -> nn.Conv2d:
     return next(child for child in module.modules() if isinstance(child, nn.Conv2d))
 
 
-def relative_error(runner: object, theirs: nn.Module) -> float:
+def relative_error(runner: object, theirs: nn.Module, size: tuple[int, int]) -> float:
     assert callable(runner)
-    noise = np.random.default_rng(1).standard_normal((2, 3, *SIZE), dtype=np.float32)
+    noise = np.random.default_rng(1).standard_normal((2, 3, *size), dtype=np.float32)
     with torch.no_grad():
         return oracles.relative_error(torch.from_numpy(runner(noise)), theirs(torch.from_numpy(noise)))

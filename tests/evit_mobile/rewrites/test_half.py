@@ -62,7 +62,7 @@ def test_no_intermediate_of_attention_comes_near_the_limit(name: str) -> None:
     enlarged less.
     """
     trained = name in TRAINED
-    reference = load_reference(name, weights="bundled" if trained else "random", size=None if trained else (128, 128))
+    reference = load_reference(name, weights="bundled" if trained else "random", size=None if trained else (96, 96))
     images = calibration_images(None, preprocess_for(reference.spec, bundled=True), seed=0).first(6)
     probe, others = torch.from_numpy(images).split([4, 2])
     with torch.no_grad():
