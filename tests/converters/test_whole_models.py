@@ -21,7 +21,11 @@ TFLITE_SQNR_DB = {Precision.FP32: 90.0, Precision.FP16: 55.0}
 EXECUTORCH_SQNR_DB = {Precision.FP32: 90.0, Precision.FP16: 50.0}
 INT8_SQNR_DB = 25.0  # codes on the edge between two values fall on different sides and later layers carry that on
 
-FAST = (Precision.FP32, Precision.INT8)
+FAST = {
+    ("efficientvit_m0", 128, Precision.FP32),
+    ("efficientvit_b0", 96, Precision.FP32),
+    ("efficientvit_b0", 96, Precision.INT8),
+}
 OF_TFLITE = (Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS, Precision.INT8_FULL)
 OF_EXECUTORCH = (Precision.FP32, Precision.FP16, Precision.INT8)
 SMALLEST = [("efficientvit_m0", 128), ("efficientvit_b0", 96)]
@@ -35,9 +39,7 @@ MORE = [
     ("efficientvit_l1", 64),
 ]
 CASES = [
-    pytest.param(
-        name, size, precision, marks=() if (name, size) in SMALLEST and precision in FAST else pytest.mark.slow
-    )
+    pytest.param(name, size, precision, marks=() if (name, size, precision) in FAST else pytest.mark.slow)
     for name, size in [*SMALLEST, *MORE]
     for precision in OF_TFLITE
 ]
@@ -69,7 +71,7 @@ def test_cascaded_attention_needs_no_transpose_but_the_inputs() -> None:
     assert executorch.kinds(to_pte(program, Precision.FP32, METADATA))["StaticTranspose"] == 1
 
 
-@pytest.mark.parametrize("precision", [Precision.FP32, Precision.INT8])
+@pytest.mark.parametrize("precision", [Precision.FP32, pytest.param(Precision.INT8, marks=pytest.mark.slow)])
 def test_files_run_without_xnnpack_too(precision: Precision) -> None:
     program, x = program_of("efficientvit_m0", 64, precision)
     file = to_tflite(program, precision, METADATA)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,19 @@ def written(path: Path, precision: Precision = Precision.FP16, options: Options 
     return path
 
 
-@pytest.mark.parametrize("options", [TENSORS, Options(pixels=NORMALIZATION)])
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package that takes tensors; not to be changed."""
+    return written(tmp_path_factory.mktemp("plain") / "p.mlpackage")
+
+
+@pytest.fixture(scope="module")
+def of_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package that takes images; not to be changed."""
+    return written(tmp_path_factory.mktemp("images") / "p.mlpackage", options=Options(pixels=NORMALIZATION))
+
+
+@pytest.mark.parametrize("options", [pytest.param(TENSORS, marks=pytest.mark.slow), Options(pixels=NORMALIZATION)])
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_every_function_is_the_package_of_its_size(precision: Precision, options: Options, tmp_path: Path) -> None:
     path = written(tmp_path / "p.mlpackage", precision, options)
@@ -75,23 +88,22 @@ def test_every_function_is_the_package_of_its_size(precision: Precision, options
         assert size_bytes(path / "Data" / package.WEIGHTS) < 1.5 * size_bytes(alone / "Data" / package.WEIGHTS)
 
 
-def test_the_first_size_is_the_default_and_describes_the_package(tmp_path: Path) -> None:
-    path = written(tmp_path / "p.mlpackage")
-    description = package.read(path).specification.description
+def test_the_first_size_is_the_default_and_describes_the_package(plain: Path) -> None:
+    description = package.read(plain).specification.description
     assert (description.defaultFunctionName, len(description.functions)) == (function_name(*SIZES[0]), len(SIZES))
     assert description.metadata.shortDescription == METADATA.description
-    found = inspect(path)
+    found = inspect(plain)
     assert found.inputs[0].shape == (1, 3, *SIZES[0])
     assert found.operations["linear"] == len(SIZES)
     assert f"function {LAST}: image (1, 3, 24, 16)" in found.notes
 
 
-def test_the_same_programs_give_the_same_bytes(tmp_path: Path) -> None:
-    assert sha256(written(tmp_path / "a.mlpackage")) == sha256(written(tmp_path / "b.mlpackage"))
+def test_the_same_programs_give_the_same_bytes(plain: Path, tmp_path: Path) -> None:
+    assert sha256(written(tmp_path / "p.mlpackage")) == sha256(plain)
 
 
-def test_a_size_that_the_package_has_not_is_an_error(tmp_path: Path) -> None:
-    run = runtime.load(written(tmp_path / "p.mlpackage"))
+def test_a_size_that_the_package_has_not_is_an_error(plain: Path) -> None:
+    run = runtime.load(plain)
     with pytest.raises(ArtefactError, match="size_32x32"):
         run(np.zeros((1, 3, 32, 32), np.float32))
 
@@ -101,6 +113,10 @@ def test_what_cannot_have_several_functions_is_refused(options: Options, tmp_pat
     with pytest.raises(OptionError, match="several input sizes"):
         written(tmp_path / "p.mlpackage", options=options)
     assert not list(tmp_path.iterdir())
+
+
+def copied(path: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(path, folder / path.name))
 
 
 def changed(path: Path, change: Callable[[Any], None]) -> Path:
@@ -120,11 +136,10 @@ def square_for_relu(specification: Any) -> None:
     next(operation for operation in operations(specification, LAST) if operation.type == "relu").type = "square"
 
 
-def test_a_fault_in_another_function_than_the_default_shows_at_its_size_only(tmp_path: Path) -> None:
-    path = written(tmp_path / "p.mlpackage")
+def test_a_fault_in_another_function_than_the_default_shows_at_its_size_only(plain: Path, tmp_path: Path) -> None:
     images = [normalized(pixels(size)) for size in SIZES]
-    sound = [runtime.load(path)(one) for one in images]
-    run = runtime.load(changed(path, square_for_relu))
+    sound = [runtime.load(plain)(one) for one in images]
+    run = runtime.load(changed(copied(plain, tmp_path), square_for_relu))
     np.testing.assert_array_equal(run(images[0]), sound[0])
     assert abs(run(images[1]) - sound[1]).max() > 0.1 * abs(sound[1]).max()
 
@@ -160,7 +175,9 @@ def a_tensor(specification: Any) -> None:
     [exchanged, unknown_default, undescribed, without_program, another_size, a_tensor],
     ids=lambda d: d.__name__,
 )
-def test_functions_that_do_not_fit_their_description_are_damage(damage: Callable[[Any], None], tmp_path: Path) -> None:
-    path = written(tmp_path / "p.mlpackage", options=Options(pixels=NORMALIZATION))
+def test_functions_that_do_not_fit_their_description_are_damage(
+    damage: Callable[[Any], None], of_images: Path, tmp_path: Path
+) -> None:
+    path = copied(of_images, tmp_path)
     with pytest.raises(ArtefactError):
         runtime.load(changed(path, damage))

@@ -79,7 +79,13 @@ CARRIED: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-@pytest.mark.parametrize("kind", CARRIED)
+FAST = ("a cosine head", "a map", "BGR", "mean and std", "softmax", "a dictionary", "averaged weights")
+"""One of each sort: a head, another map, channels, values before, values behind, an envelope, a wrapper."""
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind in FAST else pytest.mark.slow) for kind in CARRIED]
+)
 def test_what_can_be_written_comes_along(kind: str) -> None:
     theirs = CARRIED[kind]().eval()
     loaded = load_module(theirs)

@@ -39,7 +39,7 @@ def peak_bytes(path: Path, *options: str) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize("name", ["efficientvit_b3", pytest.param("efficientvit_l3", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+@pytest.mark.parametrize("suffix", [".pt", pytest.param(".safetensors", marks=pytest.mark.slow)])
 def test_loading_takes_less_than_two_and_a_half_times_the_weights(name: str, suffix: str, tmp_path: Path) -> None:
     state = build_model(MODELS[name]).state_dict()
     path = tmp_path / f"weights{suffix}"

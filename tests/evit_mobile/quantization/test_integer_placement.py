@@ -20,8 +20,10 @@ from tests.evit_mobile.quantization.test_placement import SIZE, images
 from tests.evit_mobile.rewrites.test_rewrites import model_and_probe
 from tests.lowering_helpers import Apply
 
+LARGE = pytest.param("efficientvit_l1", marks=pytest.mark.slow)
 
-@pytest.fixture(scope="module", params=["efficientvit_m0", "efficientvit_b0", "efficientvit_l1"])
+
+@pytest.fixture(scope="module", params=["efficientvit_m0", "efficientvit_b0", LARGE])
 def program(request: pytest.FixtureRequest) -> torch.export.ExportedProgram:
     model, probe = model_and_probe(request.param, SIZE)
     return export(rewrite_for_integers(model, probe)[0], SIZE)

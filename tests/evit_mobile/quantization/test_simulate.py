@@ -31,11 +31,11 @@ def test_rounding_is_torchs(scale: float, zero_point: int, seed: int) -> None:
     ("name", "profile"),
     [
         ("efficientvit_m1", Precision.INT8),
-        ("efficientvit_m1", Precision.INT8_FULL),
+        pytest.param("efficientvit_m1", Precision.INT8_FULL, marks=pytest.mark.slow),
         ("efficientvit_b0", Precision.INT8),
         ("efficientvit_b0", Precision.INT8_FULL),
-        ("efficientvit_l1", Precision.INT8),
-        ("efficientvit_seg_b0_cityscapes", Precision.INT8),
+        pytest.param("efficientvit_l1", Precision.INT8, marks=pytest.mark.slow),
+        pytest.param("efficientvit_seg_b0_cityscapes", Precision.INT8, marks=pytest.mark.slow),
     ],
 )
 def test_images_at_once_give_what_they_give_alone(name: str, profile: Precision) -> None:

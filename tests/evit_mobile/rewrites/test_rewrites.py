@@ -30,15 +30,19 @@ def model_and_probe(name: str, size: tuple[int, int] = (96, 96)) -> tuple[nn.Mod
 
 
 def operations(module: nn.Module, probe: torch.Tensor) -> list[str]:
+    return [str(node.target) for node in calls(module, probe)]
+
+
+def calls(module: nn.Module, probe: torch.Tensor) -> list[torch.fx.Node]:
     program = torch.export.export(module, (probe[:1],))
-    return [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+    return [node for node in program.graph.nodes if node.op == "call_function"]
 
 
 @pytest.mark.parametrize(
     "name",
     ["efficientvit_m0", "efficientvit_m1", "efficientvit_b0", "efficientvit_l1", "efficientvit_seg_b1_ade20k"],
 )
-@pytest.mark.parametrize("size", [(96, 96), (224, 160)])
+@pytest.mark.parametrize("size", [(96, 96), pytest.param((224, 160), marks=pytest.mark.slow)])
 def test_the_function_is_kept_on_other_images(name: str, size: tuple[int, int]) -> None:
     model, probe = model_and_probe(name, size)
     rewritten, log = rewrite(model, probe)
@@ -93,15 +97,10 @@ def test_a_pass_that_gives_nan_is_caught(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_m_attention_becomes_static() -> None:
     rewritten, probe = rewrite(*model_and_probe("efficientvit_m0", (224, 224)))[0], torch.zeros(1, 3, 224, 224)
     assert not any(isinstance(m, CascadedGroupAttention | LocalWindowAttention) for m in rewritten.modules())
-    found = operations(rewritten, probe)
+    found = calls(rewritten, probe)
     for gone in ("split", "chunk", "index", "permute", "expand", "batch_norm"):
-        assert not any(gone in operation for operation in found), gone
-    ranks = {
-        len(node.meta["val"].shape)
-        for node in torch.export.export(rewritten, (probe,)).graph.nodes
-        if node.op == "call_function"
-    }
-    assert max(ranks) == 4
+        assert not any(gone in str(node.target) for node in found), gone
+    assert max(len(node.meta["val"].shape) for node in found) == 4
 
 
 def test_linear_attention_neither_pads_nor_slices() -> None:
