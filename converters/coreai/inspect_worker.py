@@ -12,13 +12,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from converters.coreai.child import Parent, serving, to_json
+from converters.coreai.locations import module_of
 
 TENSOR = re.compile(r"tensor<(?P<shape>(?:\d+x)*)(?P<dtype>[a-z]+\d+)>")
 BODY = re.compile(r".*@([a-z_]+?)_\d+.*")
 """The symbol of a composite operation's body, as write_worker.py numbers it."""
-
-MODULE = re.compile(r'"call_stack": \["([^"]*)"\]')
-"""The module that an operation comes from, in its location, as write_worker.py puts it there."""
 
 DTYPES = {"f32": "float32", "f16": "float16", "i8": "int8", "si8": "int8", "si32": "int32", "ui32": "uint32"}
 """MLIR's names of types that matter to an app."""
@@ -48,12 +46,6 @@ def kind(operation: Any) -> str:
     return name.removeprefix("coreai.").removeprefix("decomposable.")
 
 
-def module(operation: Any) -> str:
-    """Path of the module that an operation comes from; of one that was fused, that of the first."""
-    found = MODULE.search(str(operation.location))
-    return found[1] if found else ""
-
-
 def ends(attributes: Any, types: list[Any]) -> list[dict[str, Any]]:
     """Inputs or outputs by name."""
     listed = []
@@ -72,7 +64,7 @@ def described(graph: Any) -> dict[str, Any]:
     computing = [one for one in inside if one.name not in (CONSTANT, OUTPUT)]
     modules: dict[str, Counter[str]] = defaultdict(Counter)
     for one in computing:
-        modules[module(one)][kind(one)] += 1
+        modules[module_of(one)][kind(one)] += 1
     return {
         "inputs": ends(graph.arg_attrs, signature.inputs),
         "outputs": ends(graph.res_attrs, signature.results),

@@ -19,6 +19,7 @@ from typing import Any
 
 from converters.contract import FloatType
 from converters.coreai.child import Parent, serving
+from converters.coreai.locations import module_of
 from converters.interface import INPUT, LOGITS
 from converters.lowering.program import module_path
 
@@ -46,8 +47,8 @@ def number_composites() -> None:
         module._randomize_fn_name = lambda name: f"{name}_{next(count)}"
 
 
-def locate_by_module() -> None:
-    """Lets operations say which module they come from, in place of a number each: shorter, and `inspect` reads it."""
+def name_modules() -> None:
+    """Lets operations say which module they come from, beside a number each."""
     from coreai_torch import _debug_locations as locations
 
     def location(recorder: Any, found: Any, context: Any) -> Any:
@@ -56,6 +57,24 @@ def locate_by_module() -> None:
 
     locations._get_module_hierarchy = lambda node, _: [module_path(node)]
     locations._DebugInfoRecorder._get_unknown_location_with_operation_id = location
+
+
+def drop_numbers(program: Any) -> None:
+    """Lets operations of one module share a location: numbers of their own take a twelfth of an int8 file."""
+    from coreai._compiler._mlir_libs._coreaiIR._bindings.mlir import set_op_location
+    from coreai._compiler.ir import Location
+    from coreai_torch import _debug_locations as locations
+
+    module = program._module._mlir_module
+    context = module.context
+    unknown = Location.file(filename="", line=0, col=0, context=context)
+    shared: dict[str, Any] = {}
+    for operation in locations._get_nested_operations(module.operation):
+        path = module_of(operation)
+        if path not in shared:
+            stack = [locations._create_call_stack_metadata([path], context)] if path else None
+            shared[path] = locations._create_unknown_location(unknown, context, stack)
+        set_op_location(operation, shared[path])
 
 
 def write(job: Path, path: Path, parent: Parent) -> None:
@@ -72,7 +91,7 @@ def write(job: Path, path: Path, parent: Parent) -> None:
         from converters.coreai.prepared import prepared
 
         number_composites()
-        locate_by_module()
+        name_modules()
         description = json.loads((job / "job.json").read_bytes())
         converter = TorchConverter(mode=TorchConverter.Mode.RELEASE)  # the other mode writes paths of source files
         for function in description["functions"]:
@@ -84,7 +103,9 @@ def write(job: Path, path: Path, parent: Parent) -> None:
                 output_names=[LOGITS],
                 entrypoint_name=function["name"],
             )
-        converter.to_coreai().save_asset(path, metadata=metadata(description["metadata"]))
+        converted = converter.to_coreai()
+        drop_numbers(converted)
+        converted.save_asset(path, metadata=metadata(description["metadata"]))
     parent.answer(b"")
 
 

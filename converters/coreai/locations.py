@@ -1,0 +1,14 @@
+"""Which module an operation comes from, as its location in the file says."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+STACK = re.compile(r'"call_stack": \["([^"]*)"\]')
+
+
+def module_of(operation: Any) -> str:
+    """Path of the module; of an operation that was fused, that of the first; empty where none is known."""
+    found = STACK.search(str(operation.location))
+    return found[1] if found else ""
