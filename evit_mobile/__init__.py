@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from evit_mobile.commands.validate import FolderValidation, validate
     from evit_mobile.errors import EvitMobileError, UsageError
     from evit_mobile.findings import Validation, Verdict
-    from evit_mobile.manifest import read_manifest
     from evit_mobile.profiling.comparison import compare
     from evit_mobile.profiling.protocol import Settings
     from evit_mobile.profiling.run import profile
     from evit_mobile.publishing.publish import Publication, publish
+    from evit_mobile.record.files import read_manifest
+    from evit_mobile.record.manifest import ArtefactEntry, Manifest
     from evit_mobile.request import ConvertRequest
 
 _EXPORTS: dict[str, tuple[str, ...]] = {
@@ -39,16 +40,18 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "evit_mobile.commands.validate": ("FolderValidation", "validate"),
     "evit_mobile.errors": ("EvitMobileError", "UsageError"),
     "evit_mobile.findings": ("Validation", "Verdict"),
-    "evit_mobile.manifest": ("read_manifest",),
     "evit_mobile.profiling.comparison": ("compare",),
     "evit_mobile.profiling.protocol": ("Settings",),
     "evit_mobile.profiling.run": ("profile",),
     "evit_mobile.publishing.publish": ("Publication", "publish"),
+    "evit_mobile.record.files": ("read_manifest",),
+    "evit_mobile.record.manifest": ("ArtefactEntry", "Manifest"),
     "evit_mobile.request": ("ConvertRequest",),
 }
 _HOMES = {name: module for module, names in _EXPORTS.items() for name in names}
 
 __all__ = [
+    "ArtefactEntry",
     "Compilation",
     "Conversion",
     "ConvertRequest",
@@ -57,6 +60,7 @@ __all__ = [
     "FolderValidation",
     "Inspection",
     "LoadedArtefact",
+    "Manifest",
     "Precision",
     "Publication",
     "Sensitivity",

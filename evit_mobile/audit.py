@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,34 +20,12 @@ from torch.overrides import TorchFunctionMode
 from converters.contract import NEEDS_FLOAT32
 from converters.lowering.program import module_path
 from converters.quantized_program import graph_module
+from evit_mobile.findings import ActivationAudit, Peak
 
 FP16_MAX = 65504.0
 MARGIN = 2.0
 """How many times larger than on the audited images a value may become on others."""
 IMAGES = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Peak:
-    """The largest magnitude that an operation of a module gives."""
-
-    module: str
-    operation: str
-    peak: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActivationAudit:
-    """What fp16 cannot hold, with the margin: `overflowing` results of the reference, one per module, and `islands` of the lowered
-    program, each of which is computed in float32. `largest` is the reference's.
-    """
-
-    images: int
-    limit: float
-    margin: float
-    largest: Peak
-    overflowing: tuple[Peak, ...]
-    islands: tuple[Peak, ...]
 
 
 def audit(reference: nn.Module, program: ExportedProgram, images: Sequence[Tensor]) -> ActivationAudit:

@@ -3,98 +3,134 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
-from calib.stated.statement import Decision
-from converters.contract import Layout, QuantPlan
 from evit_mobile.data import Images
-from evit_mobile.earlier import with_earlier
-from evit_mobile.findings import ArtefactRecord
+from evit_mobile.findings import ActivationAudit, ArtefactRecord, Protection, Recovery
 from evit_mobile.labels import image_notes, manifest_labels
-from evit_mobile.manifest import SCHEMA, artefact_entry, plan_entry, recovery_entry
 from evit_mobile.metrics import Logits
 from evit_mobile.models.complexity import count_macs, count_parameters
 from evit_mobile.models.surroundings.describe import around, measured_cost
-from evit_mobile.quantization.protection import Protection
+from evit_mobile.record.earlier import with_earlier
+from evit_mobile.record.manifest import (
+    ArtefactEntry,
+    CalibrationEntry,
+    InputEntry,
+    Manifest,
+    ModelEntry,
+    OriginalEntry,
+    RecoveryEntry,
+    Subject,
+    ToolEntry,
+)
 from evit_mobile.reference import Reference
 from evit_mobile.request import ConvertRequest
-from evit_mobile.spec import ModelSpec, is_published
+from evit_mobile.spec import is_published
+from evit_mobile.strict_json import plain, read
 from evit_mobile.version import __version__
 
 
 def compose(
     request: ConvertRequest,
     reference: Reference,
-    calibration: Images,
-    held_out: Images,
-    expected: Logits,
-    plan: QuantPlan | None,
-    protection: Protection | None,
-    records: Sequence[ArtefactRecord],
-) -> dict[str, Any]:
-    """The manifest's content; `expected` are the reference's logits of `held_out`. Artefacts that an earlier run wrote into the same
-    folder for the same model stay listed.
-    """
-    folder, precision = Path(request.out), request.precision
-    document: dict[str, Any] = {
-        "schema": SCHEMA,
-        "request": request.to_json(),
-        **described(reference),
-        **manifest_labels(reference),
-        "artefacts": [artefact_entry(record, folder) for record in records],
-        "quant_plan": plan_entry(plan, precision),
-        "protection": None if protection is None else asdict(protection),
-        "calibration": {
-            "digest": calibration.digest,
-            "images": len(calibration) if precision.calibrated else 0,
-            "source": calibration.dataset.source,
-            "seed": request.seed,
-            "notes": [*image_notes(reference, held_out, expected)],
-        },
-        "tool": {"version": __version__},
-    }
-    return with_earlier(document, folder)
+    calibration: CalibrationEntry,
+    audit: ActivationAudit | None,
+    artefacts: Sequence[ArtefactEntry],
+) -> Manifest:
+    """The manifest, without golden vectors. Artefacts that an earlier run wrote into the same folder for the same model stay listed."""
+    subject, (names, negative) = described(reference), manifest_labels(reference)
+    manifest = Manifest(
+        request=plain(request.to_json()),
+        model=subject.model,
+        input=subject.input,
+        recovery=subject.recovery,
+        labels=names,
+        negative_label=negative,
+        labels_stated_by=reference.labels_stated_by,
+        artefacts=tuple(artefacts),
+        calibration=calibration,
+        activation_audit=audit,
+        tool=ToolEntry(version=__version__),
+    )
+    return with_earlier(manifest, Path(request.out))
 
 
-def asked_model(request: ConvertRequest, reference: Reference) -> dict[str, Any]:
+def artefact_entry(
+    record: ArtefactRecord, folder: Path, plan: str | None, protection: Protection | None
+) -> ArtefactEntry:
+    """The manifest's entry of one artefact, with the `plan` that it follows."""
+    artefact = record.artefact
+    return ArtefactEntry(
+        format=artefact.format,
+        precision=artefact.precision,
+        path=artefact.path.relative_to(folder).as_posix(),
+        bytes=artefact.bytes,
+        sha256=artefact.sha256,
+        toolchain=artefact.toolchain,
+        oldest_runtime=artefact.oldest_runtime,
+        soc=artefact.soc,
+        reproducible=artefact.reproducible,
+        inputs=artefact.inputs,
+        outputs=artefact.outputs,
+        delegation=record.delegation,
+        npu=record.npu,
+        plan=plan,
+        protection=protection,
+        validations=record.validations,
+        sizes=record.sizes,
+        speed=record.speed,
+        convert_s=round(record.convert_s, 2),
+    )
+
+
+def calibration_entry(
+    request: ConvertRequest, reference: Reference, calibration: Images, held_out: Images, expected: Logits
+) -> CalibrationEntry:
+    """What a manifest says of the images; `expected` are the reference's logits of those held out."""
+    return CalibrationEntry(
+        digest=calibration.digest,
+        images=len(calibration) if request.precision.calibrated else 0,
+        source=calibration.dataset.source,
+        seed=request.seed,
+        notes=image_notes(reference, held_out, expected),
+    )
+
+
+def asked_model(request: ConvertRequest, reference: Reference) -> Subject:
     """What a manifest will say of the model, before the variation that is asked for is recovered."""
+    subject = described(reference)
     variation = request.variation or reference.spec.variation
-    return {
-        "model": {**model_entry(reference), "variation": variation},
-        "recovery": recovery_entry(reference.recovery),
-    }
+    return replace(subject, model=replace(subject.model, variation=variation))
 
 
-def described(reference: Reference) -> dict[str, Any]:
+def described(reference: Reference) -> Subject:
     """What a manifest says of the model and its input."""
-    return {
-        "model": model_entry(reference),
-        "input": input_entry(reference.spec, reference.preprocessing),
-        "recovery": recovery_entry(reference.recovery),
-    }
+    return Subject(
+        model=model_entry(reference), input=input_entry(reference), recovery=recovery_entry(reference.recovery)
+    )
 
 
-def model_entry(reference: Reference) -> dict[str, Any]:
+def model_entry(reference: Reference) -> ModelEntry:
     """The manifest's "model"."""
     spec = reference.spec
-    return {
-        "name": spec.name,
-        "family": spec.family,
-        "task": spec.task,
-        "variation": spec.variation,
+    surroundings = around(reference.module)
+    return ModelEntry(
+        name=spec.name,
+        family=spec.family,
+        task=spec.task,
+        variation=spec.variation,
         **cost_entry(reference),
-        "num_classes": spec.num_classes,
-        "weights": reference.weights,
-        "weights_sha256": reference.sha256,
-        "source": reference.source,
-        "origin": reference.origin,
-        "keys": reference.keys,
-        "architecture": None if is_published(spec) else asdict(spec.architecture),
-        "around": around(reference.module),
-        "notes": list(reference.notes),
-    }
+        num_classes=spec.num_classes,
+        weights=reference.weights,
+        weights_sha256=reference.sha256,
+        source=reference.source,
+        origin=reference.origin,
+        keys=reference.keys,
+        architecture=None if is_published(spec) else plain(asdict(spec.architecture)),
+        around=None if surroundings is None else {where: tuple(names) for where, names in surroundings.items()},
+        notes=reference.notes,
+    )
 
 
 def cost_entry(reference: Reference) -> dict[str, int]:
@@ -105,13 +141,27 @@ def cost_entry(reference: Reference) -> dict[str, int]:
     return measured_cost(reference.module, spec.size)
 
 
-def input_entry(spec: ModelSpec, preprocessing: Decision) -> dict[str, Any]:
-    """The manifest's "input": the image tensor as PyTorch takes it. Each artefact's own entry says its layout."""
-    height, width = spec.size
-    return {
-        "name": "image",
-        "shape": [1, 3, height, width],
-        "layout": Layout.NCHW,
-        "dtype": "float32",
-        **preprocessing.to_manifest(),
-    }
+def input_entry(reference: Reference) -> InputEntry:
+    """The manifest's "input". Raises DataError for preprocessing that is stated and cannot be met."""
+    shape = [1, 3, *reference.spec.size]
+    entry: InputEntry = read(InputEntry, {"shape": shape, **reference.preprocessing.to_manifest()})
+    return entry
+
+
+def recovery_entry(recovery: Recovery | None) -> RecoveryEntry | None:
+    """The manifest's "recovery": how a variation came about and how far it is the original; None for an original."""
+    if recovery is None:
+        return None
+    original = OriginalEntry(
+        weights=recovery.weights, source=recovery.source, sha256=recovery.sha256, top1=recovery.original_top1
+    )
+    return RecoveryEntry(
+        original=original,
+        before=recovery.before,
+        after=recovery.after,
+        held_out=recovery.held_out,
+        images=len(recovery.images),
+        images_source=recovery.images_source,
+        seed=recovery.seed,
+        steps=recovery.steps,
+    )

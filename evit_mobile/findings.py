@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from converters.contract import Artefact, Delegation
 from evit_mobile.metrics import Comparison
 from evit_mobile.spec import Variation
 from evit_mobile.statistics import Estimate
+from evit_mobile.strict_json import Measured
+
+WeightsKind = Literal["bundled", "file", "hub", "module", "random"]
+"""Where weights come from: the package, a checkpoint, a hub, a live module, or a generator when asked for."""
 
 
 class Verdict(StrEnum):
@@ -64,6 +69,21 @@ def failed(runtime: str, reason: str) -> Validation:
     return Validation(verdict=Verdict.FAILED, reason=reason, images=0, runtime=runtime)
 
 
+def verdict_of_all(validations: Sequence[Validation]) -> Validation:
+    """What the first judge found, but with the verdict of all: passed where each passed, failed where one failed."""
+    first, *others = validations
+    verdicts = {one.verdict for one in validations}
+    if not others or verdicts == {Verdict.PASSED}:
+        return first
+    faults = [
+        one.reason if one is first else f"{one.on}: {one.reason}"
+        for one in validations
+        if one.verdict is not Verdict.PASSED
+    ]
+    verdict = Verdict.FAILED if Verdict.FAILED in verdicts else Verdict.NOT_RUN
+    return replace(first, verdict=verdict, reason="; ".join(faults))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeValidation:
     """What running a package's function for images of `size` = (height, width) pixels showed."""
@@ -101,7 +121,7 @@ class Recovery:
     """
 
     variation: Variation
-    weights: str
+    weights: WeightsKind
     source: str
     sha256: str | None
     labels: tuple[str, ...]
@@ -117,17 +137,53 @@ class Recovery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Peak:
+    """The largest magnitude that an operation of a module gives."""
+
+    module: str
+    operation: str
+    peak: Measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivationAudit:
+    """What fp16 cannot hold, with the margin: `overflowing` results of the reference, one per module, and `islands` of the lowered
+    program, each of which is computed in float32. `largest` is the reference's.
+    """
+
+    images: int
+    limit: float
+    margin: float
+    largest: Peak
+    overflowing: tuple[Peak, ...]
+    islands: tuple[Peak, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """The modules that stay float, in the order in which they were chosen, and what that costs.
+
+    `latency_ratio` is the modelled latency over that of the plan that protects nothing.
+    """
+
+    modules: tuple[str, ...] = ()
+    latency_ratio: float = 1.0
+
+    @property
+    def protected(self) -> frozenset[str]:
+        return frozenset(self.modules)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArtefactRecord:
-    """One written artefact with everything known about it. `validation` is the first of `validations`, one per judge, with the verdict
-    of all; `sizes` are those of a package with several, the usual one first;
-    `convert_s` is the time to write it, in seconds.
+    """One written artefact with everything known about it. `validations` are one per judge; `sizes` are those of a package with several,
+    the usual one first; `convert_s` is the time to write it, in seconds.
     """
 
     artefact: Artefact
     delegation: Delegation | None
     npu: tuple[Delegation, ...] = ()
-    validation: Validation
-    validations: tuple[Validation, ...] = ()
+    validations: tuple[Validation, ...]
     sizes: tuple[SizeValidation, ...] = ()
     speed: Speed | None = None
     convert_s: float

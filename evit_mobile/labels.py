@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from evit_mobile.data import Images
 from evit_mobile.errors import UsageError
 from evit_mobile.metrics import Logits
 from evit_mobile.models.weights.stated import LABEL_KEYS, names_in
+from evit_mobile.record.manifest import Manifest
 from evit_mobile.reference import Reference
 from evit_mobile.spec import Task
 
@@ -123,25 +123,20 @@ def classes_of(reference: Reference) -> Classes:
     return Classes(logits=reference.spec.num_classes, names=reference.labels, stated_by=reference.labels_stated_by)
 
 
-def manifest_classes(manifest: dict[str, Any], file: Path | None = None) -> Classes:
+def manifest_classes(manifest: Manifest, file: Path | None = None) -> Classes:
     """Classes with the names in `file` where given, else those of the manifest. Raises UsageError unless they are as many."""
-    logits = manifest["model"]["num_classes"]
+    logits = manifest.model.num_classes
     if file is not None:
         return named(logits, read_labels(file), f"--labels {file.name}")
-    names, negative = manifest["labels"], manifest.get("negative_label")
-    stated_by = manifest.get("labels_stated_by") or "the manifest"
+    names, negative = manifest.labels, manifest.negative_label
+    stated_by = manifest.labels_stated_by or "the manifest"
     return named(logits, [negative, *names] if negative else names, stated_by)
 
 
-def manifest_labels(reference: Reference) -> dict[str, Any]:
-    """What a manifest says of the classes: a name for every logit, and for a single one that of its negative sign."""
+def manifest_labels(reference: Reference) -> tuple[tuple[str, ...], str | None]:
+    """A manifest's "labels", a name for every logit, and its "negative_label", of a single one that of its negative sign."""
     names = reference.labels
-    single = len(names) > reference.spec.num_classes
-    return {
-        "labels": list(names[1:] if single else names),
-        "negative_label": names[0] if single else None,
-        "labels_stated_by": reference.labels_stated_by,
-    }
+    return (names[1:], names[0]) if len(names) > reference.spec.num_classes else (names, None)
 
 
 def open_images(reference: Reference, source: Path | None) -> tuple[Reference, ImageDataset | None]:

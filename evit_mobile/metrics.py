@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evit_mobile.strict_json import Measured
+
 Logits = NDArray[np.float32]
 Agreement = Callable[[Logits, Logits], float]
 """Of the decisions that two sets of logits make, a fraction."""
@@ -23,9 +25,9 @@ class Comparison:
     labels that of the class that agrees least; None for features, which have no classes. `max_abs_error` is in the output's own units.
     """
 
-    sqnr_db: float
-    cosine: float
-    max_abs_error: float
+    sqnr_db: Measured
+    cosine: Measured
+    max_abs_error: Measured
     top1_agreement: float | None
 
 

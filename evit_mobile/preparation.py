@@ -20,8 +20,9 @@ from converters.contract import FloatType, Precision, QuantPlan, Target, floats_
 from converters.integer_io import with_integer_io
 from converters.quantized_program import graph_module, quantize_program
 from evit_mobile.audit import IMAGES as AUDIT_IMAGES
-from evit_mobile.audit import ActivationAudit, audit, describe
+from evit_mobile.audit import audit, describe
 from evit_mobile.data import Images, affordable
+from evit_mobile.findings import ActivationAudit, Protection
 from evit_mobile.labels import credible_labels
 from evit_mobile.max_drop import trial_loss
 from evit_mobile.metrics import Logits
@@ -33,7 +34,6 @@ from evit_mobile.quantization.corrections.choose import with_helpful_corrections
 from evit_mobile.quantization.corrections.half_weights import with_weights_of
 from evit_mobile.quantization.observe import Observations
 from evit_mobile.quantization.plan import plan_from
-from evit_mobile.quantization.protection import Protection
 from evit_mobile.quantization.scales import with_room_for_biases
 from evit_mobile.quantization.simulate import simulate
 from evit_mobile.reference import Reference

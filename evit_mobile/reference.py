@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,7 +15,7 @@ from calib.stated.given import complete
 from calib.stated.statement import DEFAULT, Decision, Statement, decide
 from evit_mobile.data import preprocess_for
 from evit_mobile.errors import UsageError
-from evit_mobile.findings import Recovery
+from evit_mobile.findings import Recovery, WeightsKind
 from evit_mobile.models import build_model
 from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoint
 from evit_mobile.models.surroundings.describe import gives_probabilities
@@ -32,6 +31,7 @@ from evit_mobile.preprocessing import (
     scaled_inside,
     stated_preprocessing,
 )
+from evit_mobile.record.manifest import ModelEntry
 from evit_mobile.spec import ModelSpec, Task, find_spec
 
 Size = tuple[int, int]
@@ -43,7 +43,7 @@ RECOVERED = "the record of the recovery"
 class Reference:
     """The fp32 module everything is proven against, (B, 3, H, W) -> (B, classes), and where its weights come from.
 
-    `weights` is "bundled", "file", "hub", "module" or "random"; `source` finds them again. `labels` are the classes' names in the
+    `source` finds its weights again. `labels` are the classes' names in the
     order of the logits as `labels_stated_by` states them, empty where nobody does. `notes` say what was decided while loading the
     weights. `statements` say how images are preprocessed, what was given before what is stated with the weights. `recovery` is how the
     weights of a variation came about. `original` is a private copy of a live module.
@@ -51,7 +51,7 @@ class Reference:
 
     spec: ModelSpec
     module: nn.Module
-    weights: str
+    weights: WeightsKind
     source: str
     origin: str
     keys: int
@@ -64,7 +64,7 @@ class Reference:
     original: nn.Module | None = None
 
     @property
-    def lineage(self) -> str:
+    def lineage(self) -> WeightsKind:
         """`weights` of the original where these were recovered from it: they decide whose images and classes are the model's."""
         return self.weights if self.recovery is None else self.recovery.weights
 
@@ -131,7 +131,7 @@ def _load(
     return _loaded("file", load_checkpoint(Path(weights), model=name, size=size, num_classes=num_classes))
 
 
-def _loaded(weights: str, loaded: LoadedModel) -> Reference:
+def _loaded(weights: WeightsKind, loaded: LoadedModel) -> Reference:
     labels, stated_by = loaded.stated.labels, loaded.stated.labels_stated_by
     stated = stated_preprocessing(loaded.stated.places, grey=loaded.spec.grey)
     statements = (*scaled_inside(loaded.module, loaded.spec.size), *stated)
@@ -280,7 +280,7 @@ def with_task(reference: Reference, task: Task | None) -> Reference:
 
 
 def reload_reference(
-    model: dict[str, Any], size: Size, weights: str | None = None, module: nn.Module | None = None
+    model: ModelEntry, size: Size, weights: str | None = None, module: nn.Module | None = None
 ) -> Reference:
     """The reference that a manifest's "model" entry describes, for images of `size` = (height, width) pixels.
 
@@ -289,42 +289,41 @@ def reload_reference(
     """
     if module is not None:
         return _same_module(model, size, module)
-    kind, source = model["weights"], model["source"]
-    around = model.get("around")
-    if kind == "module" and (weights is None or around is not None):
+    kind, source = model.weights, model.source
+    if kind == "module" and (weights is None or model.around is not None):
         raise UsageError(
             got="a manifest of a live module, "
-            + ("of which a file holds a part" if around else "whose weights are not on disk"),
-            allowed="the same module" if around else "the same module, or its weights as a checkpoint",
+            + ("of which a file holds a part" if model.around else "whose weights are not on disk"),
+            allowed="the same module" if model.around else "the same module, or its weights as a checkpoint",
             do="call evit_mobile.validate(PATH, model=module) from Python"
-            + ("" if around else ", or save its state dict and pass --weights FILE"),
+            + ("" if model.around else ", or save its state dict and pass --weights FILE"),
         )
     seed = int(source.rpartition("=")[2]) if kind == "random" else 0
     found = {"file": source, "hub": source, "random": "random"}.get(kind, "bundled") if weights is None else weights
-    reference = load_reference(model["name"], weights=found, size=size, num_classes=model["num_classes"], seed=seed)
-    if weights is None and reference.sha256 != model["weights_sha256"]:
+    reference = load_reference(model.name, weights=found, size=size, num_classes=model.num_classes, seed=seed)
+    if weights is None and reference.sha256 != model.weights_sha256:
         raise UsageError(
             got=f"weights at {source} that are not those of the manifest",
-            allowed=f"sha256 {model['weights_sha256']}",
+            allowed=f"sha256 {model.weights_sha256}",
             do="restore the checkpoint, or convert again",
         )
-    if reference.spec.variation != model.get("variation"):
+    if reference.spec.variation != model.variation:
         raise UsageError(
-            got=f"weights of {reference.spec.title} for artefacts of {model['name']}.{model.get('variation') or 'the original'}",
+            got=f"weights of {reference.spec.title} for artefacts of {model.name}.{model.variation or 'the original'}",
             allowed="the weights that were converted",
             do="pass those as --weights FILE",
         )
-    return with_task(reference, Task(model.get("task", reference.spec.task)))
+    return with_task(reference, model.task)
 
 
-def _same_module(model: dict[str, Any], size: Size, module: nn.Module) -> Reference:
+def _same_module(model: ModelEntry, size: Size, module: nn.Module) -> Reference:
     """The reference that `module` gives. Raises UsageError where it is not the one that a manifest's "model" entry describes."""
     reference = load_reference(module, size=size)
-    reference = with_task(reference, Task(model.get("task", reference.spec.task)))
-    if model["weights"] == "module" and reference.sha256 != model["weights_sha256"]:
+    reference = with_task(reference, model.task)
+    if model.weights == "module" and reference.sha256 != model.weights_sha256:
         raise UsageError(
             got=f"a {type(module).__name__} that is not the module of the manifest",
-            allowed=f"one whose tensors and function have the digest {model['weights_sha256']}",
+            allowed=f"one whose tensors and function have the digest {model.weights_sha256}",
             do="pass the module that was converted, with its weights, or convert again",
         )
     return reference

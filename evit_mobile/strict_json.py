@@ -9,9 +9,12 @@ from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from pathlib import PurePath
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from converters.misspelt import did_you_mean
+
+Measured = Annotated[float, "null where it is not finite"]
+"""A number that need not be finite: JSON has none of these, so it is null there, and NaN when it is read back."""
 
 
 class FieldError(ValueError):
@@ -28,13 +31,18 @@ def correct(path: str) -> str:
 
 
 def read(kind: Any, value: Any, path: str = "") -> Any:
-    """`value` as a `kind`: a dataclass, an enum, `X | None`, a tuple, a dict, or str, int, float, bool. Raises FieldError.
+    """`value` as a `kind`: a dataclass, an enum, a Literal, `X | None`, a tuple, a dict, Measured, or str, int, float, bool.
 
+    Raises FieldError, which a dataclass may raise itself for values that do not go together.
     Lists are tuples there, objects are dataclasses, and whole numbers are floats where these are expected.
     """
     if kind is Any:
         return value
+    if kind == Measured:
+        return math.nan if value is None else read(float, value, path)
     origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return _read_literal(arguments, value, path)
     if origin in (Union, UnionType):
         if value is None and NoneType in arguments:
             return None
@@ -61,8 +69,12 @@ def _read_dataclass(kind: Any, value: Mapping[str, Any], path: str) -> Any:
     for name, field in known.items():
         if name not in value and field.default is MISSING and field.default_factory is MISSING:
             raise FieldError(f"{prefix}{name}", "nothing", "a value: it has no default")
-    hints = get_type_hints(kind)
-    return kind(**{name: read(hints[name], item, f"{prefix}{name}") for name, item in value.items()})
+    hints = get_type_hints(kind, include_extras=True)
+    values = {name: read(hints[name], item, f"{prefix}{name}") for name, item in value.items()}
+    try:
+        return kind(**values)
+    except FieldError as error:
+        raise FieldError(f"{prefix}{error.path}", error.got, error.allowed) from None
 
 
 def _read_tuple(arguments: tuple[Any, ...], value: list[Any] | tuple[Any, ...], path: str) -> tuple[Any, ...]:
@@ -80,6 +92,12 @@ def _read_enum(kind: type[Enum], value: Any, path: str) -> Enum:
     except ValueError:
         known = [str(member.value) for member in kind]
         raise FieldError(path, repr(value), ", ".join(known), did_you_mean(str(value), known, correct(path))) from None
+
+
+def _read_literal(allowed: tuple[Any, ...], value: Any, path: str) -> Any:
+    if not any(value == one and type(value) is type(one) for one in allowed):
+        raise FieldError(path, repr(value), ", ".join(map(str, allowed)))
+    return value
 
 
 def _read_plain(kind: type, value: Any, path: str) -> Any:
@@ -103,15 +121,20 @@ NAMES = {
 
 
 def to_json(document: object) -> str:
-    """Strict JSON: numbers that are not finite become null."""
-    return json.dumps(_finite(document), indent=1, allow_nan=False) + "\n"
+    """Strict JSON of what `plain` makes of a document."""
+    return json.dumps(plain(document), indent=1, allow_nan=False) + "\n"
 
 
-def _finite(value: object) -> object:
+def plain(value: object) -> Any:
+    """Dataclasses as objects, tuples as lists, numbers that are not finite as null: what `json.loads` would give back."""
+    if isinstance(value, Enum):
+        return value.value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [plain(item) for item in value]
     return value

@@ -13,11 +13,13 @@ FOLDER/photo          m0 from 8-bit pixels to probabilities: fp32 for LiteRT and
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import torch
 from PIL import Image
@@ -32,6 +34,9 @@ NAMES = ("m0", "b0", "five", "photo")
 GOLDEN_IMAGES = 32
 CLASSES, SIZE = 5, (192, 256)
 PHOTOS = 100
+SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "manifest.schema.json"
+MANIFEST_BYTES = 20_000
+"""An app's manifest is smaller: plans stay at home."""
 PHOTO_SIZES = ((280, 280), (224, 224), (210, 196))
 """Widths and heights in pixels."""
 
@@ -79,11 +84,15 @@ def cut_classes(path: Path) -> None:
 
 
 def exported(app: str, model: Path, folder: Path) -> Path:
-    """What `export-app` makes of a model folder for an app, at `folder`."""
+    """What `export-app` makes of a model folder for an app, at `folder`. Its manifest is as docs/manifest.schema.json promises to apps."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as place:
         export_app(app, model, Path(place), force=True)  # of 40 photos, one is more than the verdict lets int8 lose
-        return Path(place, APPS[app].model).rename(folder)
+        Path(place, APPS[app].model).rename(folder)
+    manifest = folder / "manifest.json"
+    jsonschema.validate(json.loads(manifest.read_text()), json.loads(SCHEMA.read_text()))
+    assert manifest.stat().st_size < MANIFEST_BYTES
+    return folder
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def test_it_converts_proves_and_finds_a_fault(checkout: Path) -> None:
     assert converted.returncode == 0, converted.stderr
     (entry,) = json.loads(converted.stdout)["artefacts"]
     assert (entry["format"], entry["path"]) == ("toy", "efficientvit_m0.fp32.npz")
-    assert (entry["validation"]["on"], entry["validation"]["runtime"]) == ("numpy", "NumPy")
+    assert [(one["on"], one["runtime"]) for one in entry["validations"]] == [("numpy", "NumPy")]
     path = f"out/{entry['path']}"
     assert evit_mobile(checkout, "validate", path, "--on", "numpy").returncode == 0
     assert json.loads(evit_mobile(checkout, "inspect", path, "--json").stdout)["operations"]["conv2d"] > 100

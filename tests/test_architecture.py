@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 import subprocess
 import sys
@@ -17,9 +16,9 @@ import pytest
 import calib
 import converters
 import evit_mobile
-from calib.preprocess import Preprocess
 from converters.registry import TARGETS
-from evit_mobile.manifest import FIELDS, SCHEMA
+from evit_mobile.strict_json import to_json
+from tests.manifests import of_model
 
 ROOT = Path(evit_mobile.__file__).resolve().parents[1]
 ALLOWED = {"evit_mobile": {"evit_mobile", "converters", "calib"}, "converters": {"converters"}, "calib": {"calib"}}
@@ -34,22 +33,6 @@ OWNERS = {
     "torchao": "converters/executorch",
 }
 """The only folder that may import each toolchain."""
-
-EMPTY = {
-    "schema": SCHEMA,
-    "model": {
-        **dict.fromkeys(("name", "family", "source"), "m"),
-        **dict.fromkeys(("params", "macs", "num_classes"), 1),
-        "task": "classification",
-        "weights": "random",
-    },
-    "input": {"shape": [1, 3, 32, 32], **Preprocess(size=(32, 32)).to_manifest()},
-    "artefacts": [],
-    "labels": [],
-    "calibration": {"source": "", "images": 0},
-    "tool": {"version": "0"},
-}
-"""A manifest that lists nothing."""
 
 HEAVY = {"jinja2", "matplotlib", "numpy", "PIL", "safetensors", "timm", "torch", *OWNERS}
 DOTTED = re.compile(r"(evit_mobile|converters|calib)(\.\w+)+(:\w+)?")
@@ -191,7 +174,7 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.St
 
 @pytest.mark.parametrize("arguments", [["inspect", "DIR", "--json"], ["report", "DIR"], ["compare", "A", "B"]])
 def test_commands_that_read_json_start_without_torch(arguments: list[str], tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text(json.dumps(dict.fromkeys(FIELDS) | EMPTY))
+    (tmp_path / "manifest.json").write_text(to_json(of_model()))
     command = ["evit-mobile", *(str(tmp_path) if each == "DIR" else each for each in arguments)]
     loaded = loaded_after(READERS.format(command=command, code=2 if arguments[0] == "compare" else 0))
     assert "evit_mobile" in loaded
@@ -199,7 +182,7 @@ def test_commands_that_read_json_start_without_torch(arguments: list[str], tmp_p
 
 
 @pytest.mark.parametrize(
-    "module", ["demos.export", "demos.serve", "profiling.comparison", "findings", "request.checks"]
+    "module", ["demos.export", "demos.serve", "profiling.comparison", "findings", "record.earlier", "request.checks"]
 )
 def test_the_ground_and_what_reads_need_no_torch(module: str) -> None:
     assert "torch" not in loaded_after(f"import evit_mobile.{module}")

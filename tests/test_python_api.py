@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,9 @@ from converters.errors import ArtefactError
 from converters.files import sha256
 from converters.registry import UnknownTargetError, find_target
 from evit_mobile import UsageError, load
-from evit_mobile.manifest import FIELDS, SCHEMA
+from evit_mobile.record.files import write_manifest
 from tests.interface_models import LABELS, METADATA, PREPROCESS, SIZE, classifier, photos, program_of, tensors
+from tests.manifests import artefact, input_of, of_model
 from tests.test_architecture import loaded_after
 
 SOURCE = Path(evit_mobile.__file__).read_text("utf-8")
@@ -55,7 +56,7 @@ def test_the_api_has_these_functions_and_their_types() -> None:
             "Inspection",
             "Sensitivity",
         ),
-        *("LoadedArtefact", "Publication"),
+        *("LoadedArtefact", "Publication", "ArtefactEntry", "Manifest"),
     }
     assert all(f"`{name}(" in PAGE for name in FUNCTIONS)
     assert all(getattr(evit_mobile, name).__name__ == name for name in evit_mobile.__all__ if name != "__version__")
@@ -81,14 +82,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = find_target("tflite")
     for precision, int8 in ((Precision.FP32, False), (Precision.INT8, True)):
         target.lower(program_of(classifier(), int8=int8), precision, folder / f"small.{precision}.tflite", METADATA)
-    entry = {"path": "small.int8.tflite", "sha256": sha256(folder / "small.int8.tflite")}
-    manifest = dict.fromkeys(FIELDS) | {
-        "schema": SCHEMA,
-        "input": {"shape": [1, 3, *SIZE], **PREPROCESS.to_manifest()},
-        "labels": LABELS,
-        "artefacts": [entry],
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    entry = artefact("small.int8.tflite", sha256=sha256(folder / "small.int8.tflite"))
+    write_manifest(replace(of_model(entry), input=input_of(PREPROCESS), labels=LABELS), folder)
     return folder
 
 

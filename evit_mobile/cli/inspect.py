@@ -19,7 +19,8 @@ def inspect(
 ) -> None:
     """Show operations, delegated share, partitions, dtypes and bytes of an artefact; of a folder, its manifest."""
     from evit_mobile.commands import inspect as reading
-    from evit_mobile.manifest import FILE_NAME, read_manifest
+    from evit_mobile.record.files import read_manifest
+    from evit_mobile.record.manifest import FILE_NAME
     from evit_mobile.report import tables
 
     folder = artefact.parent if artefact.name == FILE_NAME else artefact

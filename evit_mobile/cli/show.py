@@ -22,7 +22,7 @@ def progress() -> Iterator[Any]:
 
 
 def show(document: Any, json: bool, table: Any) -> None:
-    """Prints `document` as JSON on stdout, or as the table that `table(document)` makes of it."""
+    """Prints `document`, JSON or dataclasses, as JSON on stdout, or as the table that `table(document)` makes of it."""
     from evit_mobile.strict_json import to_json
 
     if json:

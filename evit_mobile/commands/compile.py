@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -18,11 +17,13 @@ from converters.registry import judges_of
 from converters.tflite.qualcomm import QualcommTarget
 from evit_mobile.commands.proving import Standard, Written, listed_terms, prove, standard_at
 from evit_mobile.commands.recorded import judging_images, listed_artefacts, manifest_reference
+from evit_mobile.document import artefact_entry
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import ArtefactRecord, Verdict
 from evit_mobile.labels import manifest_classes, renamed
-from evit_mobile.manifest import artefact_entry, write_manifest
 from evit_mobile.progress import Report, silent
+from evit_mobile.record.files import write_manifest
+from evit_mobile.record.manifest import ArtefactEntry, Manifest
 from evit_mobile.request.checks import usable_target
 
 COMPILED = (Precision.INT8, Precision.INT8_FULL)
@@ -33,14 +34,14 @@ class Compilation:
     """What `compile` leaves behind: `manifest` is that of the folder, with the files at `paths` listed."""
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     paths: tuple[str, ...]
 
     @property
     def proven(self) -> bool:
         """Whether every compiled file passed its validation."""
-        entries = [entry for entry in self.manifest["artefacts"] if entry["path"] in self.paths]
-        return all(entry["validation"]["verdict"] == Verdict.PASSED for entry in entries)
+        entries = [entry for entry in self.manifest.artefacts if entry.path in self.paths]
+        return all(entry.validation.verdict is Verdict.PASSED for entry in entries)
 
 
 def compile(
@@ -61,7 +62,7 @@ def compile(
     """
     chosen = find_socs(socs)
     folder, manifest, entries = listed_artefacts(Path(path))
-    portable = [entry for entry in entries if entry["format"] == "tflite"]
+    portable = [entry for entry in entries if entry.format == "tflite"]
     check_compiled(folder, portable or entries)
     for soc in chosen:
         usable_target(soc.format, Precision.INT8)
@@ -74,40 +75,40 @@ def compile(
     for entry in portable:
         for soc in chosen:
             record = compiled_for(soc, folder, entry, standard, report, allow_few=allow_few)
-            written.append(artefact_entry(record, folder))
+            written.append(artefact_entry(record, folder, entry.plan, entry.protection))
             manifest = with_entry(manifest, written[-1])
             write_manifest(manifest, folder)  # at once: what comes after may fail
-    return Compilation(folder=folder, manifest=manifest, paths=tuple(entry["path"] for entry in written))
+    return Compilation(folder=folder, manifest=manifest, paths=tuple(entry.path for entry in written))
 
 
-def check_compiled(folder: Path, entries: Sequence[dict[str, Any]]) -> None:
+def check_compiled(folder: Path, entries: Sequence[ArtefactEntry]) -> None:
     """Raises UsageError for what is not compiled for NPUs, ArtefactError for a file that is not the one that was written."""
     for entry in entries:
-        takes = entry["inputs"][0]["dtype"]
-        if entry["format"] != "tflite" or entry["precision"] not in COMPILED or takes == "uint8":
+        takes = entry.inputs[0].dtype
+        if entry.format != "tflite" or entry.precision not in COMPILED or takes == "uint8":
             raise UsageError(
-                got=f"{entry['path']} ({entry['format']}, {entry['precision']}, takes {takes})",
+                got=f"{entry.path} ({entry.format}, {entry.precision}, takes {takes})",
                 allowed=f"a LiteRT file in {' or '.join(COMPILED)} that takes a tensor",
                 do="convert with --format tflite --int8, without --image-input",
             )
-        if not (folder / entry["path"]).exists() or sha256(folder / entry["path"]) != entry["sha256"]:
+        if not (folder / entry.path).exists() or sha256(folder / entry.path) != entry.sha256:
             raise ArtefactError(
-                got=f"{folder / entry['path']}, which is missing or not the file that was written",
+                got=f"{folder / entry.path}, which is missing or not the file that was written",
                 allowed="the file that the manifest lists, by its sha256",
                 do="convert again",
             )
 
 
 def compiled_for(
-    soc: Soc, folder: Path, entry: dict[str, Any], standard: Standard, report: Report, *, allow_few: bool
+    soc: Soc, folder: Path, entry: ArtefactEntry, standard: Standard, report: Report, *, allow_few: bool
 ) -> ArtefactRecord:
     """Writes the file of one SoC, and what its emulator showed."""
     target = QualcommTarget(soc.name)
-    path = (folder / entry["path"]).with_suffix(target.suffix)
+    path = (folder / entry.path).with_suffix(target.suffix)
     with atomic_path(path) as temporary:
         report(f"compiling {path.name}")
         started = time.perf_counter()
-        artefact = target.compile(folder / entry["path"], Precision(entry["precision"]), temporary)
+        artefact = target.compile(folder / entry.path, entry.precision, temporary)
         seconds = time.perf_counter() - started
         report(f"validating {path.name}")
         terms = listed_terms(entry, standard.reference, allow_few=allow_few)
@@ -118,13 +119,12 @@ def compiled_for(
     return ArtefactRecord(
         artefact=replace(artefact, path=path),
         delegation=delegation,
-        validation=validation,
         validations=(validation,),
         convert_s=seconds,
     )
 
 
-def with_entry(manifest: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+def with_entry(manifest: Manifest, entry: ArtefactEntry) -> Manifest:
     """`manifest` with the entry in place of that of the same file, or behind the others."""
-    others = [other for other in manifest["artefacts"] if other["path"] != entry["path"]]
-    return {**manifest, "artefacts": [*others, entry]}
+    others = [other for other in manifest.artefacts if other.path != entry.path]
+    return replace(manifest, artefacts=(*others, entry))

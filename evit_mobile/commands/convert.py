@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,18 @@ from converters.contract import FloatType, Metadata, Precision, Target, compiled
 from converters.files import atomic_path
 from evit_mobile.commands.proving import Standard, Written, proved
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images
-from evit_mobile.document import asked_model, compose, described
-from evit_mobile.earlier import check_input, check_recovery, check_weights
-from evit_mobile.findings import ArtefactRecord, Verdict
+from evit_mobile.document import artefact_entry, asked_model, calibration_entry, compose, described
+from evit_mobile.findings import ArtefactRecord
 from evit_mobile.interface import fed, with_interface
 from evit_mobile.labels import known_labels, manifest_labels, open_images, with_labels
-from evit_mobile.manifest import write_manifest
 from evit_mobile.max_drop import IMAGES as MAX_DROP_IMAGES
 from evit_mobile.preparation import Lowerable, Preparation, prepare, run_module
 from evit_mobile.preprocessing import options_of
 from evit_mobile.progress import Report, silent
+from evit_mobile.record.earlier import check_input, check_recovery, check_weights
+from evit_mobile.record.files import write_manifest
+from evit_mobile.record.manifest import GoldenEntry, Manifest
+from evit_mobile.record.plans import write_plan
 from evit_mobile.recovery import recover
 from evit_mobile.recovery.procedure import varied_spec
 from evit_mobile.reference import Reference, load_reference, with_task
@@ -35,7 +37,7 @@ from evit_mobile.spec import ModelSpec, Task
 from evit_mobile.speed import against_fp32
 from evit_mobile.thresholds import MIN_IMAGES
 from evit_mobile.validation import golden as golden_vectors
-from evit_mobile.validation.judges import judges_for, verdict_of_all
+from evit_mobile.validation.judges import judges_for
 from evit_mobile.validation.probabilities import gives_probabilities
 from evit_mobile.validation.verdict import Terms
 from evit_mobile.version import __version__
@@ -43,15 +45,15 @@ from evit_mobile.version import __version__
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """What `convert` leaves behind. `manifest` is the content of manifest.json in `folder`."""
+    """What `convert` leaves behind. `manifest` is manifest.json in `folder`."""
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
 
     @property
     def proven(self) -> bool:
         """Whether every artefact of the manifest passed its validation."""
-        return all(entry["validation"]["verdict"] == Verdict.PASSED for entry in self.manifest["artefacts"])
+        return self.manifest.proven
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,17 +103,16 @@ def run(request: ConvertRequest, report: Report = silent) -> Conversion:
     records, failures = produce_all(job, prepared, report)  # no failure loses what has been proven
     if not records:
         raise failures[0]
-    document = describe_all(job, prepared, records)
+    manifest = describe_all(job, prepared, records)
     report("writing golden vectors")
     try:
-        document["golden"] = write_golden(document, job)
+        manifest = replace(manifest, golden=write_golden(manifest, job))
     except (Exception, KeyboardInterrupt) as error:  # as above
-        document["golden"] = None
         failures.append(error)
-    write_manifest(document, job.folder)
+    write_manifest(manifest, job.folder)
     if failures:
         raise failures[0]
-    return Conversion(folder=job.folder, manifest=document)
+    return Conversion(folder=job.folder, manifest=manifest)
 
 
 def gather(request: ConvertRequest, targets: tuple[Target, ...], report: Report) -> Job:
@@ -186,14 +187,14 @@ def produce_all(job: Job, prepared: Prepared, report: Report) -> tuple[list[Arte
     return records, failures
 
 
-def describe_all(job: Job, prepared: Prepared, records: Sequence[ArtefactRecord]) -> dict[str, Any]:
-    """The manifest's content, without the golden vectors."""
-    plan, protection = prepared.first.plan, prepared.first.protection
-    expected = prepared.first.stages[0][1]
-    document = compose(job.request, job.reference, job.calibration, job.held_out, expected, plan, protection, records)
-    audits = [asdict(lowerable.audit) for lowerable in prepared.usual.values() if lowerable.audit is not None]
-    document["activation_audit"] = audits[0] if audits else document.get("activation_audit")
-    return document
+def describe_all(job: Job, prepared: Prepared, records: Sequence[ArtefactRecord]) -> Manifest:
+    """The manifest without the golden vectors; its plan is written."""
+    first, request = prepared.first, job.request
+    plan = None if first.plan is None else write_plan(first.plan, request.precision, job.folder)
+    artefacts = [artefact_entry(record, job.folder, plan, first.protection) for record in records]
+    calibration = calibration_entry(request, job.reference, job.calibration, job.held_out, first.stages[0][1])
+    audits = (lowerable.audit for lowerable in prepared.usual.values() if lowerable.audit is not None)
+    return compose(request, job.reference, calibration, next(audits, None), artefacts)
 
 
 def choose_images(
@@ -257,7 +258,6 @@ def made(target: Target, forms: Sequence[Form], request: ConvertRequest, path: P
         artefact=artefact,
         delegation=target.inspect(path).delegation,
         npu=compiled_for_npu(target, path) if precision is Precision.INT8_FULL else (),
-        validation=verdict_of_all(validations),
         validations=validations,
         sizes=sizes,
         speed=speed,
@@ -265,16 +265,17 @@ def made(target: Target, forms: Sequence[Form], request: ConvertRequest, path: P
     )
 
 
-def write_golden(document: dict[str, Any], job: Job) -> dict[str, str] | None:
+def write_golden(manifest: Manifest, job: Job) -> GoldenEntry | None:
     """Writes the golden vectors of the manifest's artefacts; None, and no earlier ones left, where none are wanted or apply."""
     reference, count = job.reference, job.request.golden
     if count == 0 or reference.spec.task is not Task.CLASSIFICATION:
         golden_vectors.remove_golden(job.folder)
         return None
     labels = known_labels(reference, job.held_out) if reference.spec.num_classes > 1 else None
-    return golden_vectors.write_golden(
-        document, job.folder, job.held_out, labels, count, lambda images: run_module(reference.module, [images])
+    digest = golden_vectors.write_golden(
+        manifest, job.folder, job.held_out, labels, count, lambda images: run_module(reference.module, [images])
     )
+    return GoldenEntry(path=golden_vectors.PATH, sha256=digest)
 
 
 def describe(reference: Reference, precision: Precision) -> Metadata:
@@ -282,5 +283,5 @@ def describe(reference: Reference, precision: Precision) -> Metadata:
     return Metadata(
         description=f"{reference.spec.title}, {precision}, weights: {reference.weights} ({reference.source})",
         version=__version__,
-        labels=tuple(manifest_labels(reference)["labels"]),
+        labels=manifest_labels(reference)[0],
     )

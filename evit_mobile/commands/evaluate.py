@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,6 @@ from evit_mobile.commands.recorded import (
     labelled_images,
     listed_artefacts,
     manifest_reference,
-    manifest_task,
 )
 from evit_mobile.data import Images
 from evit_mobile.errors import UsageError
@@ -25,6 +23,7 @@ from evit_mobile.max_drop import run_artefact
 from evit_mobile.metrics import top_k_accuracy
 from evit_mobile.preparation import run_module
 from evit_mobile.progress import Report, silent
+from evit_mobile.record.manifest import Manifest
 from evit_mobile.spec import Task
 from evit_mobile.validation.oldest import require_runtimes
 
@@ -86,13 +85,13 @@ def evaluate(
 
 
 def labelled(
-    path: Path, manifest: dict[str, Any], images: Path | None, limit: int | None, labels: Path | None
+    path: Path, manifest: Manifest, images: Path | None, limit: int | None, labels: Path | None
 ) -> tuple[Images, Classes, NDArray[np.int64]]:
     """Images to measure a classifier's accuracy on, its classes, and which of them each image is.
 
     Raises UsageError for an artefact of another task, DataError for images without labels.
     """
-    task = manifest_task(manifest)
+    task = manifest.model.task
     if task is not Task.CLASSIFICATION:
         raise UsageError(
             got=f"{path.name}, whose task is {task}",

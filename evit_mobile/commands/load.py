@@ -17,7 +17,8 @@ from converters.errors import ArtefactError, ToolchainError
 from converters.files import sha256
 from converters.registry import artefact_target, find_judge, find_target
 from evit_mobile.errors import UsageError
-from evit_mobile.manifest import FILE_NAME, read_manifest
+from evit_mobile.record.files import read_manifest
+from evit_mobile.record.manifest import FILE_NAME
 from evit_mobile.validation.judges import judges_for
 from evit_mobile.validation.oldest import require_runtimes
 
@@ -99,21 +100,20 @@ def recorded(path: Path) -> dict[str, Any]:
     if not (path.parent / FILE_NAME).exists():
         return {}
     manifest = read_manifest(path.parent)
-    entries = [entry for entry in manifest["artefacts"] if path.parent / entry["path"] == path]
+    entries = [entry for entry in manifest.artefacts if path.parent / entry.path == path]
     if not entries:
         return {}
     require_runtimes(entries)
-    if entries[0]["sha256"] != sha256(path):
+    if entries[0].sha256 != sha256(path):
         raise ArtefactError(
             got=f"{path}, whose sha256 differs from the manifest's",
             allowed="the file that was written",
             do="convert again, or move it away from the manifest",
         )
-    sizes = [one["size"] for one in entries[0].get("sizes", ())] or [manifest["input"]["shape"][2:]]
     return {
-        "labels": tuple(manifest["labels"]),
-        "preprocess": Preprocess.from_manifest(manifest["input"]),
-        "sizes": tuple((height, width) for height, width in sizes),
+        "labels": manifest.labels,
+        "preprocess": manifest.input.preprocess,
+        "sizes": tuple(one.size for one in entries[0].sizes) or (manifest.input.size,),
     }
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from converters.contract import Judge, Precision
+from converters.contract import Judge
 from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
 from evit_mobile.data import Images
 from evit_mobile.findings import SizeValidation, Validation, failed, not_run
@@ -15,6 +14,7 @@ from evit_mobile.labels import known_labels
 from evit_mobile.max_drop import run_artefact
 from evit_mobile.metrics import Logits
 from evit_mobile.preparation import run_module
+from evit_mobile.record.manifest import ArtefactEntry
 from evit_mobile.reference import Reference, Size, at_size
 from evit_mobile.sizes import images_at
 from evit_mobile.validation.probabilities import gives_probabilities
@@ -49,14 +49,14 @@ def standard_at(reference: Reference, held_out: Images, size: Size) -> Standard:
     return Standard(reference=resized, held_out=images, stages=[("reference", expected)])
 
 
-def listed_terms(entry: dict[str, Any], reference: Reference, *, allow_few: bool) -> Terms:
+def listed_terms(entry: ArtefactEntry, reference: Reference, *, allow_few: bool) -> Terms:
     """On what terms a listed artefact is judged."""
     return Terms(
-        precision=Precision(entry["precision"]),
+        precision=entry.precision,
         task=reference.spec.task,
         recovery=reference.recovery,
         allow_few=allow_few,
-        probabilities=gives_probabilities(output["name"] for output in entry["outputs"]),
+        probabilities=gives_probabilities(output.name for output in entry.outputs),
     )
 
 

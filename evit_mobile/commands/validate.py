@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -20,7 +19,7 @@ from evit_mobile.commands.recorded import (
     listed_artefacts,
     manifest_reference,
 )
-from evit_mobile.findings import SizeValidation, Validation, Verdict, failed
+from evit_mobile.findings import SizeValidation, Validation, Verdict, failed, verdict_of_all
 from evit_mobile.labels import (
     image_notes,
     manifest_classes,
@@ -28,10 +27,11 @@ from evit_mobile.labels import (
 )
 from evit_mobile.preparation import run_module
 from evit_mobile.progress import Report, silent
+from evit_mobile.record.manifest import ArtefactEntry, Manifest
 from evit_mobile.reference import Reference, Size
 from evit_mobile.request.checks import check_judges
 from evit_mobile.validation.golden import find_faults, read_golden
-from evit_mobile.validation.judges import judges_for, verdict_of_all
+from evit_mobile.validation.judges import judges_for
 from evit_mobile.validation.oldest import require_runtimes
 
 
@@ -42,9 +42,13 @@ class Revalidation:
     path: Path
     format: str
     precision: Precision
-    validation: Validation
-    validations: tuple[Validation, ...] = ()
+    validations: tuple[Validation, ...]
     sizes: tuple[SizeValidation, ...] = ()
+
+    @property
+    def validation(self) -> Validation:
+        """What the first judge found, with the verdict of all."""
+        return verdict_of_all(self.validations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +95,7 @@ def validate(
     cannot be found or a runtime is too old, DataError when the images cannot.
     """
     folder, manifest, entries = listed_artefacts(Path(path))
-    check_judges(on, list(dict.fromkeys(entry["format"] for entry in entries)))
+    check_judges(on, list(dict.fromkeys(entry.format for entry in entries)))
     require_runtimes(entries)
     report("loading weights")
     reference = manifest_reference(folder, manifest, weights, model)
@@ -109,9 +113,9 @@ def validate(
         return [forms[size] for size in sizes]
 
     for entry in entries:
-        sizes = [tuple(one["size"]) for one in entry.get("sizes", ())] or [reference.spec.size]
+        sizes = [one.size for one in entry.sizes] or [reference.spec.size]
         chosen = standards(sizes)
-        report(f"validating {entry['path']}")
+        report(f"validating {entry.path}")
         results.append(judge_again(folder, entry, chosen, on, allow_few=allow_few))
     usable = [result.path.name for result in results if result.validation.images]
     golden = check_golden(folder, manifest, usable, reference)
@@ -119,9 +123,7 @@ def validate(
     return FolderValidation(artefacts=tuple(results), golden=golden, notes=reference.notes, image_notes=notes)
 
 
-def check_golden(
-    folder: Path, manifest: dict[str, Any], names: Sequence[str], reference: Reference
-) -> GoldenCheck | None:
+def check_golden(folder: Path, manifest: Manifest, names: Sequence[str], reference: Reference) -> GoldenCheck | None:
     """Judges the golden vectors of a folder, with the logits of the artefacts called `names`; None where there are none."""
     count, faults = 0, []
     try:
@@ -138,28 +140,27 @@ def check_golden(
 
 
 def judge_again(
-    folder: Path, entry: dict[str, Any], standards: Sequence[Standard], on: Sequence[str], *, allow_few: bool
+    folder: Path, entry: ArtefactEntry, standards: Sequence[Standard], on: Sequence[str], *, allow_few: bool
 ) -> Revalidation:
     """Has one listed artefact run by its judges at every size that it has. One that is not what was written fails unseen."""
-    path = folder / entry["path"]
+    path = folder / entry.path
     fault = None
     if not path.exists():
         fault = "the file is missing"
-    elif sha256(path) != entry["sha256"]:
+    elif sha256(path) != entry.sha256:
         fault = "the file is not the one that was written: its sha256 differs"
-    written = Written(path=path, format=entry["format"])
+    written = Written(path=path, format=entry.format)
     terms = listed_terms(entry, standards[0].reference, allow_few=allow_few)
     judged = {
         name: proved(judge, written, standards, terms) if fault is None else (failed(judge.runtime, fault), ())
-        for name, judge in judges_for(find_target(entry["format"]), on).items()
+        for name, judge in judges_for(find_target(entry.format), on).items()
     }
     validations = tuple(replace(validation, on=name) for name, (validation, _) in judged.items())
     _, sizes = next(iter(judged.values()))
     return Revalidation(
         path=path,
-        format=entry["format"],
-        precision=Precision(entry["precision"]),
-        validation=verdict_of_all(validations),
+        format=entry.format,
+        precision=entry.precision,
         validations=validations,
         sizes=sizes,
     )

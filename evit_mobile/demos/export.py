@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,7 +11,10 @@ from converters.errors import ArtefactError
 from converters.files import atomic_path, sha256, size_bytes
 from converters.misspelt import did_you_mean
 from evit_mobile.errors import UsageError
-from evit_mobile.manifest import FILE_NAME, read_manifest
+from evit_mobile.findings import Verdict
+from evit_mobile.record.files import read_manifest
+from evit_mobile.record.manifest import FILE_NAME, ArtefactEntry, Manifest
+from evit_mobile.spec import Task
 from evit_mobile.strict_json import to_json
 from evit_mobile.validation.golden import FOLDER as GOLDEN_FOLDER
 from evit_mobile.validation.golden import read_golden
@@ -36,8 +39,8 @@ APPS = {
 def export_app(name: str, source: Path, out: Path | None = None, *, force: bool = False) -> dict[str, Any]:
     """Replaces the model of the app `name` by what `source` holds for it; returns what went where.
 
-    The app's manifest lists only the artefacts that the app runs; the others are named under "left_out". `out` is the app's
-    folder, by default the one of the checkout that the current folder is in. Only artefacts that passed go out, unless
+    The app's manifest lists only the artefacts that the app runs, without plans; the others are named under "left_out". `out` is
+    the app's folder, by default the one of the checkout that the current folder is in. Only artefacts that passed go out, unless
     `force`. Raises UsageError, and ArtefactError for a folder that is not as `convert` wrote it.
     """
     app = find_app(name)
@@ -50,13 +53,14 @@ def export_app(name: str, source: Path, out: Path | None = None, *, force: bool 
         for entry in entries:
             copy_artefact(source, folder, entry)
         golden = copy_golden(manifest, source, folder)
-        (folder / FILE_NAME).write_text(to_json({**manifest, "artefacts": entries}))
+        listed = tuple(replace(entry, plan=None) for entry in entries)
+        (folder / FILE_NAME).write_text(to_json(replace(manifest, artefacts=listed)))
     return {
         "app": name,
         "folder": str(place),
-        "model": manifest["model"]["name"],
-        "artefacts": [entry["path"] for entry in entries],
-        "left_out": [entry["path"] for entry in manifest["artefacts"] if entry["format"] not in app.formats],
+        "model": manifest.model.name,
+        "artefacts": [entry.path for entry in entries],
+        "left_out": [entry.path for entry in manifest.artefacts if entry.format not in app.formats],
         "golden": golden,
         "bytes": size_bytes(place),
     }
@@ -87,34 +91,32 @@ def app_folder(app: App, out: Path | None) -> Path:
     return out
 
 
-def fitting_entries(
-    manifest: dict[str, Any], app: App, name: str, source: Path, *, force: bool
-) -> list[dict[str, Any]]:
+def fitting_entries(manifest: Manifest, app: App, name: str, source: Path, *, force: bool) -> list[ArtefactEntry]:
     """The manifest's entries that the app can run. Raises UsageError when there are none, or one has not passed."""
-    task = manifest["model"].get("task", "classification")
-    if task != "classification":
+    task = manifest.model.task
+    if task is not Task.CLASSIFICATION:
         raise UsageError(
             got=f"{source}, whose task is {task}",
             allowed="a classifier: the apps show labels",
             do="convert a classifier",
         )
-    if manifest["model"].get("num_classes") == 1:
+    if manifest.model.num_classes == 1:
         raise UsageError(
             got=f"{source}, a model of one logit",
             allowed="a classifier of two classes or more: the apps show the largest",
             do="run it in an app of your own, where above 0 is a yes",
         )
-    entries = [entry for entry in manifest["artefacts"] if entry["format"] in app.formats]
+    entries = [entry for entry in manifest.artefacts if entry.format in app.formats]
     if not entries:
-        formats = ", ".join(sorted({entry["format"] for entry in manifest["artefacts"]})) or "no artefact"
+        formats = ", ".join(sorted({entry.format for entry in manifest.artefacts})) or "no artefact"
         raise UsageError(
             got=f"{source} with {formats} for {name}",
             allowed=" or ".join(app.formats),
             do=f"run `evit-mobile convert --format {app.formats[0]} --out {source}` first",
         )
-    unproven = [entry for entry in entries if entry["validation"]["verdict"] != "passed"]
+    unproven = [entry for entry in entries if entry.validation.verdict is not Verdict.PASSED]
     if unproven and not force:
-        verdicts = ", ".join(f"{entry['path']} {entry['validation']['verdict']}" for entry in unproven)
+        verdicts = ", ".join(f"{entry.path} {entry.validation.verdict}" for entry in unproven)
         raise UsageError(got=verdicts, allowed="artefacts that passed", do="convert again, or pass --force")
     return entries
 
@@ -125,13 +127,13 @@ def check_replaceable(place: Path) -> None:
         raise UsageError(got=f"{place} with other files", allowed="a folder for exported models only", do="move them")
 
 
-def copy_artefact(source: Path, folder: Path, entry: dict[str, Any]) -> None:
+def copy_artefact(source: Path, folder: Path, entry: ArtefactEntry) -> None:
     """Copies one artefact. Raises ArtefactError when it is missing, outside `source` or not the one that was written."""
-    relative = PurePosixPath(entry["path"])
+    relative = PurePosixPath(entry.path)
     path = source / relative
     if relative.is_absolute() or ".." in relative.parts or not path.exists():
         raise ArtefactError(
-            got=f"{entry['path']}, which is not in {source}",
+            got=f"{entry.path}, which is not in {source}",
             allowed="every artefact of the manifest",
             do="convert again",
         )
@@ -141,7 +143,7 @@ def copy_artefact(source: Path, folder: Path, entry: dict[str, Any]) -> None:
         shutil.copytree(path, copy)
     else:
         shutil.copyfile(path, copy)
-    if sha256(copy) != entry["sha256"]:
+    if sha256(copy) != entry.sha256:
         raise ArtefactError(
             got=f"{path}, whose sha256 differs from the manifest's",
             allowed="the file that was written",
@@ -149,7 +151,7 @@ def copy_artefact(source: Path, folder: Path, entry: dict[str, Any]) -> None:
         )
 
 
-def copy_golden(manifest: dict[str, Any], source: Path, folder: Path) -> int:
+def copy_golden(manifest: Manifest, source: Path, folder: Path) -> int:
     """Copies the golden vectors of `source` and checks every byte on arrival; returns how many images they have. Raises ArtefactError."""
     golden = read_golden(manifest, source)
     if golden is None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from converters.errors import ToolchainError
 from evit_mobile.errors import UsageError
-from evit_mobile.manifest import read_manifest
+from evit_mobile.record.files import read_manifest
 
 ADDRESS = "127.0.0.1"
 PAGE = "web_demo"

@@ -14,8 +14,9 @@ from typing import Any
 from converters.errors import ArtefactError
 from converters.files import sha256, size_bytes
 from converters.registry import artefact_target
-from evit_mobile.manifest import FILE_NAME
 from evit_mobile.profiling.protocol import Measurement, Settings, throttling
+from evit_mobile.record.files import read_manifest
+from evit_mobile.record.manifest import Manifest
 from evit_mobile.statistics import ratio, summarise
 from evit_mobile.strict_json import to_json
 from evit_mobile.version import __version__
@@ -39,24 +40,18 @@ def subject(path: Path) -> Subject:
     """The artefact at `path`. Raises ArtefactError when it is missing or no artefact."""
     format = artefact_target(path)
     manifest = beside(path)
-    entries = [entry for entry in manifest.get("artefacts", []) if entry.get("path") == path.name]
-    model = manifest.get("model", {})
-    return Subject(
-        path=path,
-        format=format,
-        precision=entries[0]["precision"] if entries else None,
-        model=model.get("name"),
-        macs=model.get("macs"),
-    )
+    if manifest is None:
+        return Subject(path=path, format=format, precision=None, model=None, macs=None)
+    precision = next((entry.precision for entry in manifest.artefacts if entry.path == path.name), None)
+    return Subject(path=path, format=format, precision=precision, model=manifest.model.name, macs=manifest.model.macs)
 
 
-def beside(path: Path) -> dict[str, Any]:
-    """The manifest beside an artefact; empty when there is none."""
+def beside(path: Path) -> Manifest | None:
+    """The manifest beside an artefact; None where there is none, or another program's file of that name."""
     try:
-        document: dict[str, Any] = json.loads((path.parent / FILE_NAME).read_text())
-    except (OSError, ValueError):
-        return {}
-    return document
+        return read_manifest(path.parent)
+    except ArtefactError:
+        return None
 
 
 def artefact_entry(item: Subject) -> dict[str, Any]:

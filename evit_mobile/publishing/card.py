@@ -6,9 +6,10 @@ Its head is that of https://huggingface.co/docs/hub/model-cards.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from evit_mobile.findings import Validation
+from evit_mobile.record.manifest import Manifest
 from evit_mobile.spec import Task
 
 PIPELINES = {
@@ -29,7 +30,7 @@ the file, and of nothing else.
 """
 
 
-def model_card(manifest: Mapping[str, Any], repository: str, weights_license: str) -> str:
+def model_card(manifest: Manifest, repository: str, weights_license: str) -> str:
     """The card of a folder with this manifest, as `repository` (OWNER/NAME). The licence is that of the weights, which a user states."""
     parts = [
         head(manifest, weights_license),
@@ -43,13 +44,13 @@ def model_card(manifest: Mapping[str, Any], repository: str, weights_license: st
     return "\n\n".join(parts) + "\n"
 
 
-def head(manifest: Mapping[str, Any], weights_license: str) -> str:
+def head(manifest: Manifest, weights_license: str) -> str:
     """What the hub reads: YAML, of which JSON's strings are a part."""
-    formats = dict.fromkeys(entry["format"].partition("-")[0] for entry in manifest["artefacts"])
-    tags = ["efficientvit", manifest["model"]["name"], *formats]
+    formats = dict.fromkeys(entry.format.partition("-")[0] for entry in manifest.artefacts)
+    tags = ["efficientvit", manifest.model.name, *formats]
     lines = [
         f"license: {json.dumps(weights_license)}",
-        f"pipeline_tag: {PIPELINES[Task(manifest['model']['task'])]}",
+        f"pipeline_tag: {PIPELINES[manifest.model.task]}",
         "library_name: evit-mobile",
         "tags:",
         *(f"- {json.dumps(tag)}" for tag in tags),
@@ -57,79 +58,77 @@ def head(manifest: Mapping[str, Any], weights_license: str) -> str:
     return "\n".join(["---", *lines, "---"])
 
 
-def introduction(manifest: Mapping[str, Any], weights_license: str) -> str:
-    model = manifest["model"]
-    variation = f", changed by `{model['variation']}` and recovered" if model["variation"] else ""
-    outputs = "channels" if model["task"] == Task.FEATURES else "classes"
-    digest = f", SHA-256 `{model['weights_sha256']}`" if model["weights_sha256"] else ""
+def introduction(manifest: Manifest, weights_license: str) -> str:
+    model = manifest.model
+    variation = f", changed by `{model.variation}` and recovered" if model.variation else ""
+    outputs = "channels" if model.task == Task.FEATURES else "classes"
+    digest = f", SHA-256 `{model.weights_sha256}`" if model.weights_sha256 else ""
     return (
-        f"# {model['name']}\n\nFiles for phones of an EfficientViT{variation}: {model['params']:,} parameters,\n"
-        f"{model['macs']:,} multiply-accumulates, {model['num_classes']} {outputs}. Written by\n"
-        f"evit-mobile {manifest['tool']['version']}.\n\n"
-        f"Weights: `{plain(model['source'])}` ({model['weights']}), licence {weights_license}{digest}."
+        f"# {model.name}\n\nFiles for phones of an EfficientViT{variation}: {model.params:,} parameters,\n"
+        f"{model.macs:,} multiply-accumulates, {model.num_classes} {outputs}. Written by\n"
+        f"evit-mobile {manifest.tool.version}.\n\n"
+        f"Weights: `{plain(model.source)}` ({model.weights}), licence {weights_license}{digest}."
     )
 
 
-def file_rows(manifest: Mapping[str, Any]) -> list[list[str]]:
+def file_rows(manifest: Manifest) -> list[list[str]]:
     return [
-        [f"`{entry['path']}`", f"{entry['bytes'] / 1e6:.2f}", entry.get("oldest_runtime") or "-"]
-        for entry in manifest["artefacts"]
+        [f"`{entry.path}`", f"{entry.bytes / 1e6:.2f}", entry.oldest_runtime or "-"] for entry in manifest.artefacts
     ]
 
 
-def verdict_rows(manifest: Mapping[str, Any]) -> list[list[str]]:
+def verdict_rows(manifest: Manifest) -> list[list[str]]:
     """A row per file and judge."""
     rows = []
-    for entry in manifest["artefacts"]:
-        for validation in entry.get("validations") or [entry["validation"]]:
-            verdict = validation["verdict"] + (f": {validation['reason']}" if validation["reason"] else "")
-            figures = [number(validation["sqnr_db"], 1), number(validation["top1_agreement"], 4), top1(validation)]
-            rows.append([f"`{entry['path']}`", validation["runtime"], verdict, str(validation["images"]), *figures])
+    for entry in manifest.artefacts:
+        for validation in entry.validations:
+            verdict = validation.verdict + (f": {validation.reason}" if validation.reason else "")
+            figures = [number(validation.sqnr_db, 1), number(validation.top1_agreement, 4), top1(validation)]
+            rows.append([f"`{entry.path}`", validation.runtime, verdict, str(validation.images), *figures])
     return rows
 
 
-def top1(validation: Mapping[str, Any]) -> str:
-    if validation["top1_artefact"] is None:
+def top1(validation: Validation) -> str:
+    if validation.top1_artefact is None:
         return "-"
-    return f"{number(validation['top1_artefact'], 2)} ({number(validation['top1_reference'], 2)})"
+    return f"{number(validation.top1_artefact, 2)} ({number(validation.top1_reference, 2)})"
 
 
 def number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def input_lines(manifest: Mapping[str, Any]) -> list[str]:
-    given = manifest["input"]
-    _, _, height, width = given["shape"]
+def input_lines(manifest: Manifest) -> list[str]:
+    given = manifest.input
     lines = [
-        f"{height}x{width} {given['color']}; {given['resize']['mode']} to {'x'.join(map(str, given['resize']['size']))}"
-        f" ({given['interpolation']}), centre crop; mean {spaced(given['mean'])}, std {spaced(given['std'])}"
+        f"{'x'.join(map(str, given.size))} {given.color}; {given.resize.mode} to {'x'.join(map(str, given.resize.size))}"
+        f" ({given.interpolation}), centre crop; mean {spaced(given.mean)}, std {spaced(given.std)}"
     ]
-    if manifest["labels"]:
+    if manifest.labels:
         lines.append(
-            "classes: " + ", ".join(map(plain, manifest["labels"][:20])) + (" ..." if manifest["labels"][20:] else "")
+            "classes: " + ", ".join(map(plain, manifest.labels[:20])) + (" ..." if manifest.labels[20:] else "")
         )
     return [*lines, "layout, types and names of each file's tensors: `manifest.json`"]
 
 
-def calibration_lines(manifest: Mapping[str, Any]) -> list[str]:
-    calibration = manifest["calibration"]
-    if not calibration["images"]:
+def calibration_lines(manifest: Manifest) -> list[str]:
+    calibration = manifest.calibration
+    if not calibration.images:
         return ["nothing was calibrated"]
     return [
-        f"{calibration['images']} images of `{plain(calibration['source'])}`",
-        f"digest of their contents and preprocessing: `{calibration['digest']}`",
+        f"{calibration.images} images of `{plain(calibration.source)}`",
+        f"digest of their contents and preprocessing: `{calibration.digest}`",
     ]
 
 
-def usage(manifest: Mapping[str, Any], repository: str) -> str:
+def usage(manifest: Manifest, repository: str) -> str:
     """How a reader gets and checks the files."""
-    path = manifest["artefacts"][0]["path"]
+    path = manifest.artefacts[0].path
     return (
-        f"## Use\n\n    hf download {repository} --local-dir {manifest['model']['name']}\n\n"
+        f"## Use\n\n    hf download {repository} --local-dir {manifest.model.name}\n\n"
         f"and in Python, with `evit-mobile` and the format's extra:\n\n"
         f"    import evit_mobile\n\n"
-        f'    logits = evit_mobile.load("{manifest["model"]["name"]}/{path}")(["photo.jpg"])\n\n'
+        f'    logits = evit_mobile.load("{manifest.model.name}/{path}")(["photo.jpg"])\n\n'
         "`golden/`, where it is there, holds images, tensors and logits by which an app checks itself."
     )
 
@@ -142,7 +141,7 @@ def table(titles: list[str], rows: list[list[str]]) -> str:
     )
 
 
-def spaced(values: list[float]) -> str:
+def spaced(values: Iterable[float]) -> str:
     return " ".join(map(str, values))
 
 

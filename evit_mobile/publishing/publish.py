@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -13,21 +13,19 @@ from converters.files import atomic_path, size_bytes, write_bytes
 from evit_mobile.demos.export import copy_artefact, copy_golden
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Verdict
-from evit_mobile.manifest import read_manifest, write_manifest
 from evit_mobile.progress import Report, silent
 from evit_mobile.publishing.card import model_card
 from evit_mobile.publishing.weights import write_weights
+from evit_mobile.record.files import read_manifest, write_manifest
+from evit_mobile.record.manifest import Manifest
+from evit_mobile.record.plans import copy_plans
 from evit_mobile.report.html import write_page
 
 REPOSITORY = re.compile(r"hf://([\w.-]+/[\w.-]+)")
 LICENSE = re.compile(r"[a-z0-9][a-z0-9.-]*")
 CARD = "README.md"
-LOCAL = {
-    "model": ("source",),
-    "calibration": ("source",),
-    "request": ("weights", "labels", "calib", "preprocess", "out"),
-}
-"""Fields of the manifest that may hold paths of this machine."""
+LOCAL = ("weights", "labels", "calib", "preprocess", "out")
+"""Fields of a request that may hold paths of this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +50,7 @@ def publish(
     out: Path | str | None = None,
     report: Report = silent,
 ) -> Publication:
-    """Uploads a folder that `convert` wrote to the hub as one commit: artefacts, manifest, golden vectors, report page and model card.
+    """Uploads a folder that `convert` wrote to the hub as one commit: artefacts, manifest, plans, golden vectors, report and model card.
 
     `to` is "hf://OWNER/NAME", which is made where it is not there (`private`, if so); `weights_license` the hub's name of the licence
     that the weights are under. `include_weights` adds them as model.safetensors, for `--weights hf://OWNER/NAME`. Only artefacts that
@@ -101,12 +99,12 @@ def check_license(name: str) -> None:
         )
 
 
-def check_proven(manifest: dict[str, Any], folder: Path, *, force: bool) -> None:
+def check_proven(manifest: Manifest, folder: Path, *, force: bool) -> None:
     """Raises UsageError without artefacts, and for those that have not passed unless `force`."""
-    verdicts = {entry["path"]: entry["validation"]["verdict"] for entry in manifest["artefacts"]}
+    verdicts = {entry.path: entry.validation.verdict for entry in manifest.artefacts}
     if not verdicts:
         raise UsageError(got=f"{folder} without artefacts", allowed="one or more", do="convert into it first")
-    unproven = [f"{path} {verdict}" for path, verdict in verdicts.items() if verdict != Verdict.PASSED]
+    unproven = [f"{path} {verdict}" for path, verdict in verdicts.items() if verdict is not Verdict.PASSED]
     if unproven and not force:
         raise UsageError(
             got=", ".join(unproven),
@@ -121,14 +119,15 @@ def check_new(place: Path) -> None:
         raise UsageError(got=f"--out {place}, which is there", allowed="a new folder", do="name another")
 
 
-def stage(folder: Path, manifest: dict[str, Any], place: Path, *, include_weights: bool) -> None:
+def stage(folder: Path, manifest: Manifest, place: Path, *, include_weights: bool) -> None:
     """Writes what is published, but its description, to the new folder `place`, every byte checked. Raises ArtefactError, and UsageError
     for weights that cannot be had.
     """
     place.mkdir()
-    for entry in manifest["artefacts"]:
+    for entry in manifest.artefacts:
         copy_artefact(folder, place, entry)
     copy_golden(manifest, folder, place)
+    copy_plans(manifest, folder, place)
     if include_weights:
         write_weights(folder, manifest, place)
     write_manifest(without_places(manifest), place)
@@ -141,21 +140,25 @@ def describe(place: Path, repository: str, weights_license: str) -> tuple[str, .
     return tuple(sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()))
 
 
-def without_places(manifest: dict[str, Any]) -> dict[str, Any]:
+def without_places(manifest: Manifest) -> Manifest:
     """The manifest with names in place of this machine's paths."""
-    replaced = dict(manifest)
-    for part, fields in LOCAL.items():
-        content = manifest.get(part)
-        if content is not None:
-            replaced[part] = content | {name: last_name(content[name]) for name in fields if name in content}
-    return replaced
+    request = manifest.request
+    if request is not None:
+        paths = {name: request[name] for name in LOCAL if isinstance(request.get(name), str)}
+        request = request | {name: last_name(path) for name, path in paths.items()}
+    return replace(
+        manifest,
+        request=request,
+        model=replace(manifest.model, source=last_name(manifest.model.source)),
+        calibration=replace(manifest.calibration, source=last_name(manifest.calibration.source)),
+    )
 
 
-def last_name(value: object) -> object:
+def last_name(text: str) -> str:
     """Of a path the last part; of all else, names of bundled data and references to the hub among them, itself."""
-    if not isinstance(value, str) or "://" in value or ":" in value.partition("/")[0]:
-        return value
-    return PurePath(value).name or value
+    if "://" in text or ":" in text.partition("/")[0]:
+        return text
+    return PurePath(text).name or text
 
 
 def hub_client() -> Any:
@@ -171,9 +174,9 @@ def hub_client() -> Any:
     return HfApi(library_name="evit-mobile")
 
 
-def send(api: Any, staged: Path, repository: str, manifest: dict[str, Any], *, private: bool) -> str:
+def send(api: Any, staged: Path, repository: str, manifest: Manifest, *, private: bool) -> str:
     """Sends the folder as one commit and returns its address. Raises ToolchainError."""
-    message = f"{manifest['model']['name']} by evit-mobile {manifest['tool']['version']}"
+    message = f"{manifest.model.name} by evit-mobile {manifest.tool.version}"
     try:
         api.create_repo(repository, private=private, exist_ok=True)
         return str(api.upload_folder(repo_id=repository, folder_path=staged, commit_message=message).commit_url)

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from converters.contract import Precision
+from evit_mobile.findings import Protection
 from evit_mobile.metrics import Logits, sqnr_db
 from evit_mobile.quantization.observe import Observations
 from evit_mobile.quantization.plan import plan_from
-from evit_mobile.quantization.protection import Protection, protections
+from evit_mobile.quantization.protection import protections
 from evit_mobile.quantization.sensitivity import measure_harms
 from evit_mobile.quantization.simulate import run_images, simulate
 from evit_mobile.quantization.ties import without_ties

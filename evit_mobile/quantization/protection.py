@@ -10,6 +10,7 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
 from converters.quantized_program import graph_module
+from evit_mobile.findings import Protection
 from evit_mobile.quantization.cost import modelled_latency_ms
 from evit_mobile.quantization.placement import place
 from evit_mobile.quantization.sensitivity import Harm, sqnr_of
@@ -81,21 +82,6 @@ class _Search:
         """Paths of all modules that have int8 parts, and of those around them."""
         paths = (harm.module.split(".") for harm in self.harms.values() if harm.module)
         return sorted({".".join(parts[: end + 1]) for parts in paths for end in range(len(parts))})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Protection:
-    """The modules that stay float, in the order in which they were chosen, and what that costs.
-
-    `latency_ratio` is the modelled latency over that of the plan that protects nothing.
-    """
-
-    modules: tuple[str, ...] = ()
-    latency_ratio: float = 1.0
-
-    @property
-    def protected(self) -> frozenset[str]:
-        return frozenset(self.modules)
 
 
 def protections(

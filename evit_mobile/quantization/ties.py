@@ -13,10 +13,10 @@ from torch.fx import GraphModule
 from converters.contract import Precision
 from converters.lowering.program import module_path
 from converters.quantized_program import graph_module
+from evit_mobile.findings import Protection
 from evit_mobile.metrics import Logits, top_ties
 from evit_mobile.quantization.cost import modelled_latency_ms
 from evit_mobile.quantization.placement import WEIGHTED, place
-from evit_mobile.quantization.protection import Protection
 from evit_mobile.thresholds import THRESHOLDS
 
 MOST_TIES = 1 - THRESHOLDS[Precision.INT8].min_top1_agreement

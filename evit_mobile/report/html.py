@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from converters.errors import ArtefactError
 from converters.files import write_bytes
-from evit_mobile.manifest import read_manifest
 from evit_mobile.profiling.operators import by_kind, by_module
 from evit_mobile.profiling.records import PROFILE_NAME, read
-from evit_mobile.report.lines import accuracy_cells, image_notes, preprocessing_text
+from evit_mobile.record.files import read_manifest
+from evit_mobile.record.manifest import ArtefactEntry, Manifest
+from evit_mobile.record.plans import Plan, listed_plans, read_plan
+from evit_mobile.report.lines import accuracy_cells, preprocessing_text
 from evit_mobile.report.plots import Point, bars, histogram, scatter
 from evit_mobile.report.profiles import interval, load_and_first_run, remarks, sum_line
 from evit_mobile.report.tables import delegation_cell
@@ -28,7 +31,8 @@ def write_page(folder: Path, out: Path | None = None) -> Path:
     """Writes the page about `folder` to `out` or to report.html in it. Raises ArtefactError for a folder without a manifest."""
     manifest = read_manifest(folder)
     path = out or folder / PAGE_NAME
-    write_bytes(path, page(manifest, latest_profiles(folder), read_sensitivity(folder)).encode())
+    plans = [read_plan(folder, name) for name in listed_plans(manifest)]
+    write_bytes(path, page(manifest, latest_profiles(folder), plans, read_sensitivity(folder)).encode())
     return path
 
 
@@ -57,7 +61,12 @@ def latest_profiles(folder: Path) -> list[dict[str, Any]]:
     return list({item["artefact"]["name"]: item for item in read(path)}.values()) if path.exists() else []
 
 
-def page(manifest: dict[str, Any], profiles: list[dict[str, Any]], sensitivity: dict[str, Any] | None = None) -> str:
+def page(
+    manifest: Manifest,
+    profiles: list[dict[str, Any]],
+    plans: Sequence[Plan] = (),
+    sensitivity: dict[str, Any] | None = None,
+) -> str:
     """The page's HTML. All text is escaped; only our own plots are put in as they are."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -67,30 +76,24 @@ def page(manifest: dict[str, Any], profiles: list[dict[str, Any]], sensitivity: 
     )
     plot = scatter_of(manifest, profiles)
     return environment.get_template("page.html.j2").render(
-        model={"notes": [], **manifest["model"]},
-        input={"notes": [], **manifest["input"]},
-        preprocessing=preprocessing_text(manifest["input"]),
-        labels_stated_by=manifest.get("labels_stated_by"),
-        image_notes=image_notes(manifest),
-        tool=manifest.get("tool", {}).get("version", ""),
-        artefacts=[artefact_row(entry) for entry in manifest["artefacts"]],
+        manifest=manifest,
+        preprocessing=preprocessing_text(manifest.input),
+        artefacts=[artefact_row(entry) for entry in manifest.artefacts],
         scatter=Markup(plot) if plot else "",  # our own SVG, its texts escaped
         profiles=[profile_row(item, Markup) for item in profiles],
         sensitivity=sensitivity_plot(sensitivity, Markup),
-        plan=plan_summary(manifest.get("quant_plan")),
-        calibration=manifest.get("calibration") or {"images": 0, "source": "nothing"},
+        plans=[plan_summary(plan) for plan in plans],
     )
 
 
-def artefact_row(entry: dict[str, Any]) -> dict[str, Any]:
+def artefact_row(entry: ArtefactEntry) -> dict[str, Any]:
     """A manifest's entry with its numbers as text."""
-    delegation = entry.get("delegation")
     return {
-        **entry,
-        "oldest_runtime": entry.get("oldest_runtime"),
-        "cells": accuracy_cells(entry["validation"]),
-        "delegated": delegation_cell(delegation),
-        "fallback": delegation["fallback"] if delegation else [],
+        "entry": entry,
+        "judges": [(one, accuracy_cells(one)) for one in entry.validations if len(entry.validations) > 1],
+        "cells": accuracy_cells(entry.validation),
+        "delegated": delegation_cell(entry.delegation),
+        "fallback": () if entry.delegation is None else entry.delegation.fallback,
     }
 
 
@@ -140,25 +143,26 @@ def energy_text(energy: dict[str, Any]) -> str:
     )
 
 
-def scatter_of(manifest: dict[str, Any], profiles: list[dict[str, Any]]) -> str | None:
+def scatter_of(manifest: Manifest, profiles: list[dict[str, Any]]) -> str | None:
     """Latency against accuracy of the artefacts that have both; None where none has. Without labels, agreement is the accuracy."""
     latency = {item["artefact"]["name"]: item["latency_ms"]["p50"]["value"] for item in profiles}
-    measured = [entry for entry in manifest["artefacts"] if entry["path"] in latency]
-    field, title, unit = "top1_artefact", "top-1, %", 1.0
-    if not any(entry["validation"][field] is not None for entry in measured):
-        field, title, unit = "top1_agreement", "agreement with the reference, %", 100.0
-    entries = [entry for entry in measured if entry["validation"][field] is not None]
-    if not entries:
+    measured = [(entry, entry.validation) for entry in manifest.artefacts if entry.path in latency]
+    title = "top-1, %"
+    found = [(entry, one.top1_artefact) for entry, one in measured if one.top1_artefact is not None]
+    if not found:
+        title = "agreement with the reference, %"
+        found = [(entry, 100 * one.top1_agreement) for entry, one in measured if one.top1_agreement is not None]
+    if not found:
         return None
-    largest = max(entry["bytes"] for entry in entries)
+    largest = max(entry.bytes for entry, _ in found)
     points = [
         Point(
-            label=f"{entry['format']} {entry['precision']}",
-            x=latency[entry["path"]],
-            y=unit * entry["validation"][field],
-            size=entry["bytes"] / largest,
+            label=f"{entry.format} {entry.precision}",
+            x=latency[entry.path],
+            y=accuracy,
+            size=entry.bytes / largest,
         )
-        for entry in entries
+        for entry, accuracy in found
     ]
     return scatter(points, "median latency, ms", title, "Latency, accuracy and size of the artefacts")
 
@@ -180,13 +184,12 @@ def sensitivity_plot(document: dict[str, Any] | None, markup: Any) -> dict[str, 
     }
 
 
-def plan_summary(plan: dict[str, Any] | None) -> dict[str, Any] | None:
+def plan_summary(plan: Plan) -> dict[str, Any]:
     """How much is int8, and why the rest is not."""
-    if plan is None:
-        return None
-    reasons = Counter(f"{entry['operation']}: {entry['reason']}" for entry in plan["float"])
+    reasons = Counter(f"{decision.operation}: {decision.reason}" for decision in plan.float)
     return {
-        "int8": len(plan["activations"]) + len(plan["weights"]),
-        "total_float": len(plan["float"]),
+        "precision": plan.profile,
+        "int8": len(plan.activations) + len(plan.weights),
+        "total_float": len(plan.float),
         "reasons": reasons.most_common(),
     }

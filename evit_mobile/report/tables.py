@@ -18,7 +18,6 @@ from rich.text import Text
 from evit_mobile.report.lines import (
     accuracy_cells,
     image_lines,
-    image_notes,
     input_lines,
     is_slower,
     label_lines,
@@ -31,9 +30,10 @@ from evit_mobile.report.lines import (
 )
 
 if TYPE_CHECKING:
-    from converters.contract import Inspection
+    from converters.contract import Delegation, Inspection
     from evit_mobile.commands.evaluate import Evaluation
-    from evit_mobile.commands.validate import FolderValidation
+    from evit_mobile.commands.validate import FolderValidation, Revalidation
+    from evit_mobile.record.manifest import ArtefactEntry, Manifest
 
 VERDICT_STYLES = {"passed": "bold green", "failed": "bold red", "not_run": "bold yellow"}
 PACKAGES = (
@@ -90,49 +90,49 @@ def models_table(rows: list[dict[str, Any]]) -> RenderableType:
     return table
 
 
-def manifest_table(manifest: dict[str, Any]) -> RenderableType:
-    model = manifest["model"]
-    variation = f" with {model['variation']}" if model.get("variation") else ""
-    outputs = "feature channels" if model["task"] == "features" else "classes"
-    title = f"{model['name']}{variation}, {model['num_classes']} {outputs}, weights: {model['weights']}"
+def manifest_table(manifest: Manifest) -> RenderableType:
+    model = manifest.model
+    variation = f" with {model.variation}" if model.variation else ""
+    outputs = "feature channels" if model.task == "features" else "classes"
+    title = f"{model.name}{variation}, {model.num_classes} {outputs}, weights: {model.weights}"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("artefact")
     for heading in ("MB", "SQNR dB", "agreement", "top-1 (fp32)", "delegated"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for entry in manifest["artefacts"]:
+    for entry in manifest.artefacts:
         table.add_row(
-            f"{entry['format']} {entry['precision']}",
-            f"{entry['bytes'] / 1e6:.2f}",
-            *accuracy_cells(entry["validation"]),
-            delegation_cell(entry["delegation"]),
+            f"{entry.format} {entry.precision}",
+            f"{entry.bytes / 1e6:.2f}",
+            *accuracy_cells(entry.validation),
+            delegation_cell(entry.delegation),
             verdict_cell(entry),
         )
     lines = (
-        *note_lines(model),
-        *input_lines(manifest["input"]),
+        *note_lines(model.notes),
+        *input_lines(manifest.input),
         *label_lines(manifest),
-        *image_lines(image_notes(manifest)),
+        *image_lines(manifest.calibration.notes),
         *recovery_lines(manifest),
-        *protection_lines(manifest.get("protection")),
-        *validation_lines(manifest["artefacts"]),
-        *speed_lines(manifest["artefacts"]),
-        *npu_lines(manifest["artefacts"]),
+        *protection_lines(manifest.artefacts),
+        *(line for entry in manifest.artefacts for line in validation_lines(entry.path, entry, entry.oldest_runtime)),
+        *speed_lines(manifest.artefacts),
+        *npu_lines(manifest.artefacts),
     )
     return Group(table, *lines)
 
 
-def delegation_cell(delegation: dict[str, Any] | None) -> str:
+def delegation_cell(delegation: Delegation | None) -> str:
     """Share of the operations that the delegate takes, and in how many partitions where that is known."""
     if delegation is None:
         return "-"
-    share = f"{100 * delegation['delegated_ops'] / max(delegation['total_ops'], 1):.0f} %"
-    return f"{share} in {delegation['partitions']}" if delegation["partitions"] else share
+    share = f"{100 * delegation.delegated_ops / max(delegation.total_ops, 1):.0f} %"
+    return f"{share} in {delegation.partitions}" if delegation.partitions else share
 
 
-def verdict_cell(entry: dict[str, Any]) -> Text:
+def verdict_cell(entry: ArtefactEntry) -> Text:
     """The verdict, and a warning where the artefact is slower than in fp32."""
-    text = verdict_text(entry["validation"]["verdict"])
+    text = verdict_text(entry.validation.verdict)
     return Text.assemble(text, ("\nbut slow", "bold yellow")) if is_slower(entry) else text
 
 
@@ -141,40 +141,30 @@ def verdict_text(verdict: str) -> Text:
 
 
 def revalidation_rows(result: FolderValidation) -> dict[str, Any]:
-    from evit_mobile.manifest import validation_entry
-
-    return {
-        "artefacts": [
-            {
-                "path": str(artefact.path),
-                "format": artefact.format,
-                "precision": artefact.precision,
-                "validation": validation_entry(artefact.validation),
-                "validations": [validation_entry(validation) for validation in artefact.validations],
-                "sizes": [dataclasses.asdict(size) for size in artefact.sizes],
-            }
-            for artefact in result.artefacts
-        ],
-        "golden": None if result.golden is None else dataclasses.asdict(result.golden),
-        "notes": list(result.notes),
-        "image_notes": list(result.image_notes),
-    }
+    """`validate --json`: per artefact the validations of its judges and, as "validation", the first with the verdict of all."""
+    return {**dataclasses.asdict(result), "artefacts": [revalidation_row(artefact) for artefact in result.artefacts]}
 
 
-def revalidation_table(document: dict[str, Any]) -> RenderableType:
+def revalidation_row(artefact: Revalidation) -> dict[str, Any]:
+    validation = dataclasses.asdict(artefact.validation)
+    return {**dataclasses.asdict(artefact), "path": str(artefact.path), "validation": validation}
+
+
+def revalidation_table(result: FolderValidation) -> RenderableType:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("artefact")
     for heading in ("SQNR dB", "agreement", "top-1 (fp32)"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for entry in document["artefacts"]:
-        validation = entry["validation"]
-        name = f"{entry['format']} {entry['precision']}"
-        table.add_row(name, *accuracy_cells(validation), verdict_text(validation["verdict"]))
-    lines = note_lines(document) + image_lines(document["image_notes"]) + validation_lines(document["artefacts"])
-    golden = document["golden"]
-    if golden is not None:
-        lines.append(Text.assemble("golden vectors: ", verdict_text(golden["verdict"]), f", {golden['reason']}"))
+    for artefact in result.artefacts:
+        validation = artefact.validation
+        name = f"{artefact.format} {artefact.precision}"
+        table.add_row(name, *accuracy_cells(validation), verdict_text(validation.verdict))
+    lines = note_lines(result.notes) + image_lines(result.image_notes)
+    lines += [line for artefact in result.artefacts for line in validation_lines(str(artefact.path), artefact)]
+    if result.golden is not None:
+        verdict = verdict_text(result.golden.verdict)
+        lines.append(Text.assemble("golden vectors: ", verdict, f", {result.golden.reason}"))
     return Group(table, *lines)
 
 

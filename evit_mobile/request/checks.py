@@ -250,7 +250,8 @@ def check_folder(folder: Path) -> None:
     Raises UsageError when it cannot be written to, ArtefactError when a manifest is there that cannot be added to, or something else
     where the golden vectors go.
     """
-    from evit_mobile.manifest import FILE_NAME, read_manifest
+    from evit_mobile.record.files import read_manifest
+    from evit_mobile.record.manifest import FILE_NAME
     from evit_mobile.validation.golden import check_place
 
     probe = folder / ".writable"

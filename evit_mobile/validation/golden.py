@@ -23,15 +23,18 @@ from converters.errors import ArtefactError, NoRuntimeError
 from converters.files import atomic_path, sha256
 from converters.registry import find_target
 from evit_mobile.metrics import Logits
-from evit_mobile.strict_json import to_json
+from evit_mobile.strict_json import read, to_json
 from evit_mobile.validation.probabilities import gives_probabilities
 
 if TYPE_CHECKING:
     from evit_mobile.data import Images  # which needs torch; reading a bundle does not
+    from evit_mobile.record.manifest import Manifest
 
 SCHEMA = 1
 FOLDER = "golden"
 FILE_NAME = "golden.json"
+PATH = f"{FOLDER}/{FILE_NAME}"
+"""Where the bundle's own list lies, relative to the manifest."""
 HASHES = {"image": "sha256", "tensor": "tensor_sha256", "pixels": "pixels_sha256"}
 """The fields of an image's entry that name a file, and those with its SHA-256. Bundles of earlier releases have no pixels."""
 
@@ -63,9 +66,9 @@ class Golden:
 
 
 def write_golden(
-    manifest: dict[str, Any], folder: Path, held_out: Images, labels: NDArray[np.int64] | None, count: int, run: Run
-) -> dict[str, str]:
-    """Writes the bundle of the manifest's artefacts as they lie in `folder`; returns the manifest's "golden".
+    manifest: Manifest, folder: Path, held_out: Images, labels: NDArray[np.int64] | None, count: int, run: Run
+) -> str:
+    """Writes the bundle of the manifest's artefacts as they lie in `folder`; returns the SHA-256 of its golden.json.
 
     Its images are the first `count` of `held_out`, with their true classes `labels` (images,) where known; `run` is the
     reference. Every artefact that can be run here is run again, so nothing of an earlier bundle is left.
@@ -85,14 +88,13 @@ def write_golden(
             item["reference"] = shortest(logits)
         document = {
             "schema": SCHEMA,
-            "model": manifest["model"]["name"],
-            "input": manifest["input"],
+            "model": manifest.model.name,
+            "input": manifest.input,
             "images": images,
             "artefacts": artefact_entries(manifest, folder, batch, expected),
         }
         (bundle / FILE_NAME).write_text(to_json(document))
-        digest = sha256(bundle / FILE_NAME)
-    return {"path": f"{FOLDER}/{FILE_NAME}", "sha256": digest}
+        return sha256(bundle / FILE_NAME)
 
 
 def remove_golden(folder: Path) -> None:
@@ -145,25 +147,25 @@ def write_image(
 
 
 def artefact_entries(
-    manifest: dict[str, Any], folder: Path, tensors: NDArray[np.float32], expected: Logits
+    manifest: Manifest, folder: Path, tensors: NDArray[np.float32], expected: Logits
 ) -> dict[str, Any]:
     """What every artefact gives for `tensors`, by its path: those that can be run here, are as the manifest says and give numbers.
     `expected` are the reference's logits.
     """
     entries = {}
-    for entry in manifest["artefacts"]:
-        path, target = folder / entry["path"], find_target(entry["format"])
-        if target.missing() is not None or not path.exists() or sha256(path) != entry["sha256"]:
+    for entry in manifest.artefacts:
+        path, target = folder / entry.path, find_target(entry.format)
+        if target.missing() is not None or not path.exists() or sha256(path) != entry.sha256:
             continue
         try:
             logits = target.load(path)(tensors)
         except NoRuntimeError:
             continue
         if np.isfinite(logits).all():
-            probabilities = gives_probabilities(output["name"] for output in entry["outputs"])
-            limit = tolerance(expected if probabilities else logits, Precision(entry["precision"]), target)
-            entries[entry["path"]] = {
-                "sha256": entry["sha256"],
+            probabilities = gives_probabilities(output.name for output in entry.outputs)
+            limit = tolerance(expected if probabilities else logits, entry.precision, target)
+            entries[entry.path] = {
+                "sha256": entry.sha256,
                 "logits": [shortest(row) for row in logits],
                 "max_abs_error": limit / 2 if probabilities else limit,
             }
@@ -190,21 +192,21 @@ def shortest(logits: NDArray[np.float32]) -> list[float]:
     return [float(str(value)) for value in logits.astype(np.float32)]
 
 
-def read_golden(manifest: dict[str, Any], folder: Path) -> Golden | None:
+def read_golden(manifest: Manifest, folder: Path) -> Golden | None:
     """The bundle that a manifest of `folder` names, with every hash checked; None where it names none.
 
     Raises ArtefactError for one that is missing, altered, of another schema or of another model.
     """
-    listed = manifest.get("golden")
+    listed = manifest.golden
     if listed is None:
         return None
     bundle = folder / FOLDER
     try:
-        check_file(folder / listed["path"], listed["sha256"])
+        check_file(folder / listed.path, listed.sha256)
         document = json.loads((bundle / FILE_NAME).read_text())
         if document["schema"] != SCHEMA:
             raise damaged(f"golden vectors of schema {document['schema']} in {bundle}", f"schema {SCHEMA}")
-        if (document["model"], document["input"]) != (manifest["model"]["name"], manifest["input"]):
+        if document["model"] != manifest.model.name or read(type(manifest.input), document["input"]) != manifest.input:
             raise damaged(
                 f"golden vectors of {document['model']} in {bundle}", "those of the manifest's model and input"
             )
@@ -212,7 +214,7 @@ def read_golden(manifest: dict[str, Any], folder: Path) -> Golden | None:
             for key, digest in HASHES.items():
                 if key in item or key != "pixels":
                     check_file(bundle / plain(item[key]), item[digest])
-        shape = tuple(manifest["input"]["shape"])[1:]
+        shape = manifest.input.shape[1:]
         tensors = [np.fromfile(bundle / item["tensor"], "<f4").reshape(shape) for item in document["images"]]
         return Golden(folder=bundle, document=document, tensors=np.stack(tensors))
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -239,7 +241,7 @@ def damaged(got: str, allowed: str) -> ArtefactError:
     return ArtefactError(got=got, allowed=allowed, do="convert again")
 
 
-def find_faults(golden: Golden, manifest: dict[str, Any], names: Sequence[str], run: Run) -> list[str]:
+def find_faults(golden: Golden, manifest: Manifest, names: Sequence[str], run: Run) -> list[str]:
     """In words, what of a bundle is not what Python computes now: tensors, the reference's logits, and those of the artefacts
     called `names` that it holds and that can be run here.
     """
@@ -254,13 +256,13 @@ def find_faults(golden: Golden, manifest: dict[str, Any], names: Sequence[str], 
     expected = run(golden.tensors)
     reference = [item["reference"] for item in document["images"]]
     faults += distance_faults("the reference", reference, expected, share_of_spread(expected, FP32_TOLERANCE))
-    listed = {entry["path"]: entry for entry in manifest["artefacts"]}
+    listed = {entry.path: entry for entry in manifest.artefacts}
     for name in document["artefacts"]:
         stored, entry = document["artefacts"][name], listed.get(name)
-        if entry is None or entry["sha256"] != stored["sha256"]:
+        if entry is None or entry.sha256 != stored["sha256"]:
             faults.append(f"its {name} is not the manifest's")
-        elif name in names and find_target(entry["format"]).missing() is None:
-            actual = find_target(entry["format"]).load(golden.folder.parent / name)(golden.tensors)
+        elif name in names and find_target(entry.format).missing() is None:
+            actual = find_target(entry.format).load(golden.folder.parent / name)(golden.tensors)
             faults += distance_faults(name, stored["logits"], actual, stored["max_abs_error"])
     return faults
 

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import evit_mobile
+from calib.preprocess import Resize
 from converters.registry import find_target
-from evit_mobile.manifest import read_manifest
+from evit_mobile.record.files import read_manifest
+from evit_mobile.record.manifest import CropEntry, ResizeEntry
 from evit_mobile.reference import load_reference
 from evit_mobile.report.lines import preprocessing_text
 from evit_mobile.validation.golden import read_golden
@@ -59,12 +61,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_manifest_and_table_say_so(folder: Path) -> None:
-    entry = read_manifest(folder)["input"]
-    assert (entry["mean"], entry["std"]) == ([0.5] * 3, [0.5] * 3)
-    assert entry["resize"] == {"mode": "cover", "size": [SIDE, SIDE]}
-    assert entry["crop"] == {"mode": "center", "size": [SIDE, SIDE], "pct": 1.0}
-    assert entry["interpolation"] == "bilinear"
-    told = {name: entry["stated_by"][name] for name in ("mean", "std", "crop", "interpolation")}
+    entry = read_manifest(folder).input
+    assert (entry.mean, entry.std) == ((0.5,) * 3, (0.5,) * 3)
+    assert entry.resize == ResizeEntry(mode=Resize.COVER, size=(SIDE, SIDE))
+    assert entry.crop == CropEntry(mode="center", size=(SIDE, SIDE), pct=1.0)
+    assert entry.interpolation == "bilinear"
+    told = {name: entry.stated_by[name] for name in ("mean", "std", "crop", "interpolation")}
     assert set(told.values()) == {"args in the checkpoint"}
     assert "mean 0.5 0.5 0.5, std 0.5 0.5 0.5" in preprocessing_text(entry)
 
@@ -86,9 +88,9 @@ def test_every_format_computes_with_these_values(folder: Path, name: str) -> Non
     manifest = read_manifest(folder)
     golden = read_golden(manifest, folder)
     assert golden is not None
-    (entry,) = (entry for entry in manifest["artefacts"] if entry["format"] == name)
-    assert entry["inputs"][0]["dtype"] == ("image" if name == "coreml" else "uint8")
+    (entry,) = (entry for entry in manifest.artefacts if entry.format == name)
+    assert entry.inputs[0].dtype == ("image" if name == "coreml" else "uint8")
     images = np.stack([plain_tensor(golden.folder / item["image"]) for item in golden.document["images"]])
     expected = np.array([item["reference"] for item in golden.document["images"]])
-    logits = find_target(name).load(folder / entry["path"])(images)
+    logits = find_target(name).load(folder / entry.path)(images)
     np.testing.assert_allclose(logits, expected, atol=1e-3 * float(np.ptp(expected)))

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from converters.contract import Precision
 from converters.files import sha256
 from converters.qualcomm import libraries
 from evit_mobile.commands.compile import with_entry
-from evit_mobile.manifest import FIELDS
+from evit_mobile.record.files import write_manifest
 from tests.evit_mobile.test_cli import run
-from tests.test_architecture import EMPTY
+from tests.manifests import ARTEFACT, artefact, of_model
 
 
 def folder(place: Path, **changes: Any) -> Path:
     """A folder whose manifest lists one file."""
     path = place / "m.int8.tflite"
     path.write_bytes(b"file")
-    entry = {
-        "format": "tflite",
-        "precision": "int8",
-        "path": path.name,
-        "sha256": sha256(path),
-        "inputs": [{"dtype": "float32"}],
-        **changes,
-    }
-    (place / "manifest.json").write_text(json.dumps(dict.fromkeys(FIELDS) | EMPTY | {"artefacts": [entry]}))
+    write_manifest(of_model(artefact(path.name, **{"sha256": sha256(path), **changes})), place)
     return path
 
 
@@ -36,8 +29,8 @@ def folder(place: Path, **changes: Any) -> Path:
     ("changes", "arguments", "code", "said"),
     [
         ({}, ["--soc", "SM9999"], 2, "SM8350"),
-        ({"precision": "fp32"}, [], 2, "int8 or int8-full"),
-        ({"inputs": [{"dtype": "uint8"}]}, [], 2, "takes a tensor"),
+        ({"precision": Precision.FP32}, [], 2, "int8 or int8-full"),
+        ({"inputs": (replace(ARTEFACT.inputs[0], dtype="uint8"),)}, [], 2, "takes a tensor"),
         ({"format": "coreml"}, [], 2, "LiteRT file"),
         ({"sha256": "0"}, [], 2, "not the file that was written"),
         ({}, ["--soc", "sm8650"], 3, "pip install 'evit-mobile[qualcomm]'"),
@@ -61,5 +54,5 @@ def test_what_is_not_compiled_is_refused_before_the_work(
 
 
 def test_an_entry_replaces_that_of_the_same_file() -> None:
-    manifest = {"artefacts": [{"path": "a", "old": True}, {"path": "b"}]}
-    assert with_entry(manifest, {"path": "a"}) == {"artefacts": [{"path": "b"}, {"path": "a"}]}
+    old, other, new = artefact("a", bytes=1), artefact("b"), artefact("a", bytes=2)
+    assert with_entry(of_model(old, other), new).artefacts == (other, new)

@@ -20,11 +20,12 @@ from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, pre
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Verdict
 from evit_mobile.labels import task_matches
-from evit_mobile.manifest import read_manifest
 from evit_mobile.metrics import compare, top1_agreement
 from evit_mobile.models import build_model
 from evit_mobile.models.bundled import bundled_checkpoint
 from evit_mobile.models.weights import load_checkpoint
+from evit_mobile.record.files import read_manifest
+from evit_mobile.record.manifest import ArtefactEntry
 from evit_mobile.reference import load_reference
 from evit_mobile.spec import ModelSpec, Task, find_spec
 from evit_mobile.validation.verdict import Terms, judge
@@ -99,30 +100,27 @@ def test_what_only_classifiers_have_is_refused(options: dict[str, Any], named: s
 def test_segmentation_in_fp32_at_a_rectangular_size(tmp_path: Path) -> None:
     conversion = convert(SEGMENTER, weights="random", precision="fp32", size=(64, 96), out=tmp_path)
     assert conversion.proven
-    assert conversion.manifest["model"]["task"] == "segmentation"
-    layouts = {
-        entry["format"]: (entry["outputs"][0]["shape"], entry["outputs"][0]["layout"]) for entry in listed(tmp_path)
-    }
-    channels_first = ([1, 19, 8, 12], Layout.NCHW)
+    assert conversion.manifest.model.task == "segmentation"
+    layouts = {entry.format: (entry.outputs[0].shape, entry.outputs[0].layout) for entry in listed(tmp_path)}
+    channels_first = ((1, 19, 8, 12), Layout.NCHW)
     assert layouts == {
         "coreml": channels_first,
-        "tflite": ([1, 8, 12, 19], Layout.NHWC),
+        "tflite": ((1, 8, 12, 19), Layout.NHWC),
         "executorch": channels_first,
     }
     image = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
     expected = load_reference(SEGMENTER, weights="random", size=(64, 96)).module(image).detach().numpy()
     for entry in listed(tmp_path):
-        assert entry["validation"]["images"] == 16
-        actual = find_target(entry["format"]).load(tmp_path / entry["path"])(image.numpy())
+        assert entry.validation.images == 16
+        actual = find_target(entry.format).load(tmp_path / entry.path)(image.numpy())
         assert np.abs(actual - expected).max() <= 1e-4 * np.abs(expected).max()
     assert [result.validation.verdict for result in reading.validate(tmp_path).artefacts] == ["passed"] * 3
     with pytest.raises(UsageError, match="task is segmentation"):
-        evaluate(tmp_path / listed(tmp_path)[1]["path"])
+        evaluate(tmp_path / listed(tmp_path)[1].path)
 
 
-def listed(folder: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = read_manifest(folder)["artefacts"]
-    return found
+def listed(folder: Path) -> tuple[ArtefactEntry, ...]:
+    return read_manifest(folder).artefacts
 
 
 @pytest.mark.slow
@@ -131,7 +129,7 @@ def test_segmentation_in_fewer_bits(precision: str, tmp_path: Path) -> None:
     conversion = convert(
         trained_segmenter(), precision=precision, size=SIZE, calib=bundled_images(tmp_path), out=tmp_path / "out"
     )
-    verdicts = {entry["format"]: entry["validation"]["reason"] for entry in listed(tmp_path / "out")}
+    verdicts = {entry.format: entry.validation.reason for entry in listed(tmp_path / "out")}
     assert verdicts == dict.fromkeys(FORMATS, "all thresholds met")
     assert conversion.proven
 
@@ -142,10 +140,10 @@ def test_features(tmp_path: Path) -> None:
     conversion = convert(FEATURES, weights="random", formats=["tflite"], precision="fp32", size=(96, 96), out=tmp_path)
     assert conversion.proven
     (entry,) = listed(tmp_path)
-    assert entry["validation"]["top1_agreement"] is None
-    assert (entry["outputs"][0]["shape"], entry["outputs"][0]["layout"]) == ([1, 3, 3, 512], Layout.NHWC)
+    assert entry.validation.top1_agreement is None
+    assert (entry.outputs[0].shape, entry.outputs[0].layout) == ((1, 3, 3, 512), Layout.NHWC)
     with pytest.raises(UsageError, match="task is features"):
-        evaluate(tmp_path / entry["path"])
+        evaluate(tmp_path / entry.path)
 
 
 def bundled_images(folder: Path) -> Path:

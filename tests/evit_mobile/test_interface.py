@@ -26,9 +26,9 @@ from evit_mobile.commands.validate import validate
 from evit_mobile.data import preprocess_for
 from evit_mobile.errors import UsageError
 from evit_mobile.interface import fed, with_interface
-from evit_mobile.manifest import read_manifest
 from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.run import profile
+from evit_mobile.record.files import read_manifest
 from evit_mobile.request import ConvertRequest
 from evit_mobile.request.checks import check_class_output, usable_targets
 from evit_mobile.spec import find_spec
@@ -151,9 +151,9 @@ def test_palettes_join_int8_and_fp16_only() -> None:
 @pytest.mark.parametrize("precision", ["fp16-palette6", "int8-palette4", "int8-weights"])
 def test_compressed_packages_with_image_input_pass_and_pass_again(precision: str, tmp_path: Path) -> None:
     conversion = convert(formats=["coreml"], precision=precision, size=(96, 96), out=tmp_path, image_input=True)
-    (entry,) = read_manifest(tmp_path)["artefacts"]
-    assert entry["precision"] == precision
-    assert entry["inputs"][0]["dtype"] == "image"
+    (entry,) = read_manifest(tmp_path).artefacts
+    assert entry.precision == precision
+    assert entry.inputs[0].dtype == "image"
     assert conversion.proven
     assert [result.validation.verdict for result in validate(tmp_path).artefacts] == ["passed"]
 
@@ -162,9 +162,9 @@ def test_compressed_packages_with_image_input_pass_and_pass_again(precision: str
 def test_a_classifier_for_an_iphone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ("--format", "coreml", "--fp16", "--size", "96", "--image-input", "--class-output", "--ios", "17")
     assert run(monkeypatch, "convert", *arguments, "--out", str(tmp_path)) in (0, 1)
-    (entry,) = read_manifest(tmp_path)["artefacts"]
-    assert {output["name"] for output in entry["outputs"]} == {"classLabel", "classLabel_probs", "logits"}
-    assert entry["validation"]["sqnr_db"] > 40
+    (entry,) = read_manifest(tmp_path).artefacts
+    assert {output.name for output in entry.outputs} == {"classLabel", "classLabel_probs", "logits"}
+    assert entry.validation.sqnr_db > 40
 
 
 @pytest.fixture(scope="module")
@@ -179,12 +179,13 @@ def taking_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_files_for_photos_pass_and_pass_again(taking_photos: Path) -> None:
-    for entry in read_manifest(taking_photos)["artefacts"]:
-        assert (entry["inputs"][0]["dtype"], entry["inputs"][0]["layout"]) == ("uint8", "NHWC")
-        assert entry["inputs"][0]["shape"] == [1, 96, 96, 3]
-        assert (entry["outputs"][0]["name"], entry["outputs"][0]["dtype"]) == ("probabilities", "float32")
-        assert entry["validation"]["probabilities"]
-        assert entry["delegation"]["partitions"] == 1
+    for entry in read_manifest(taking_photos).artefacts:
+        assert (entry.inputs[0].dtype, entry.inputs[0].layout) == ("uint8", "NHWC")
+        assert entry.inputs[0].shape == (1, 96, 96, 3)
+        assert (entry.outputs[0].name, entry.outputs[0].dtype) == ("probabilities", "float32")
+        assert entry.validation.probabilities
+        assert entry.delegation is not None
+        assert entry.delegation.partitions == 1
     again = validate(taking_photos)
     assert again.proven
     assert all(result.validation.probabilities for result in again.artefacts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,8 +38,10 @@ from evit_mobile.labels import (
     with_labels,
 )
 from evit_mobile.models import build_model
+from evit_mobile.record.manifest import Manifest
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.spec import find_spec
+from tests.manifests import of_model
 
 FASHION = bundled_class_names()
 PREPROCESS = Preprocess(size=(32, 32))
@@ -142,7 +143,7 @@ def test_names_of_a_checkpoint_reach_the_reference(tmp_path: Path) -> None:
     torch.save({"state_dict": module.state_dict(), "class_to_idx": class_to_idx}, tmp_path / "m0.pth")
     reference = with_labels(load_reference(None, weights=tmp_path / "m0.pth"), None)
     assert reference.labels == ("ant", "cat", "dog")
-    assert manifest_labels(reference)["labels_stated_by"] == "class_to_idx in the checkpoint"
+    assert reference.labels_stated_by == "class_to_idx in the checkpoint"
 
 
 def test_more_or_fewer_names_than_classes_are_refused(m0: Reference, tmp_path: Path) -> None:
@@ -155,9 +156,12 @@ def test_more_or_fewer_names_than_classes_are_refused(m0: Reference, tmp_path: P
 
 def test_a_manifest_keeps_the_names_and_who_stated_them(m0: Reference) -> None:
     stated = replace(m0, labels=FASHION, labels_stated_by="--labels names.txt")
-    manifest = {"model": {"num_classes": 10}, **manifest_labels(stated)}
-    assert manifest_classes(json.loads(json.dumps(manifest))) == classes_of(stated)
-    first_release = {"model": {"num_classes": 2}, "labels": ["a", "b"]}
+    names, negative = manifest_labels(stated)
+    manifest = replace(
+        of_model(num_classes=10), labels=names, negative_label=negative, labels_stated_by=stated.labels_stated_by
+    )
+    assert manifest_classes(Manifest.from_json(manifest.to_json())) == classes_of(stated)
+    first_release = replace(of_model(num_classes=2), labels=("a", "b"))
     assert manifest_classes(first_release) == Classes(logits=2, names=("a", "b"), stated_by="the manifest")
 
 
@@ -170,7 +174,7 @@ def test_an_assumed_order_is_said(m0: Reference, tmp_path: Path) -> None:
     assert reference.labels == tuple(sorted(map(folder_name, FASHION)))
     assert dataset is not None
     assert dataset.notes == (f"class order assumed from folder names: {', '.join(reference.labels)}",)
-    assert manifest_labels(reference)["labels_stated_by"] == "assumed from folder names"
+    assert reference.labels_stated_by == "assumed from folder names"
 
 
 def test_an_order_that_timm_sorts_otherwise_is_pointed_out(m0: Reference, tmp_path: Path) -> None:
@@ -224,9 +228,10 @@ def test_two_folders_are_the_classes_of_one_logit(m0: Reference, tmp_path: Path)
     one = replace(m0, spec=replace(m0.spec, num_classes=1))
     reference, dataset = open_images(one, photos(tmp_path, [0, 1], lambda label: ("neg", "pos")[label]))
     assert labels_of(dataset) == [0] * 4 + [1] * 4
-    told = manifest_labels(reference)
-    assert (told["labels"], told["negative_label"]) == (["pos"], "neg")
-    assert manifest_classes({"model": {"num_classes": 1}, **told}).names == ("neg", "pos")
+    names, negative = manifest_labels(reference)
+    assert (names, negative) == (("pos",), "neg")
+    manifest = replace(of_model(num_classes=1), labels=names, negative_label=negative)
+    assert manifest_classes(manifest).names == ("neg", "pos")
     assert dataset is not None
     labels = known_labels(reference, everything(dataset, PREPROCESS, None))
     assert labels is not None
@@ -349,7 +354,7 @@ def test_a_contradicted_guess_does_not_steer_a_limit(m0: Reference, tmp_path: Pa
 @pytest.mark.slow
 def test_a_subset_has_the_top1_of_the_same_images_in_the_full_order(tmp_path: Path) -> None:
     conversion = evit_mobile.convert(formats=["tflite"], precision="fp32", out=tmp_path / "out", golden=0)
-    artefact = conversion.folder / conversion.manifest["artefacts"][0]["path"]
+    artefact = conversion.folder / conversion.manifest.artefacts[0].path
     subset = photos(tmp_path / "subset", [9, 5, 7], lambda label: folder_name(FASHION[label]), each=40)
     by_name = open_dataset(subset, FASHION)
     pixels = np.stack([np.asarray(by_name.item(index)) for index in range(len(by_name))])

@@ -12,6 +12,7 @@ import pytest
 from evit_mobile import max_drop
 from evit_mobile.commands.convert import convert
 from evit_mobile.max_drop import lost_points
+from evit_mobile.record.plans import read_plan
 from tests.evit_mobile.test_cli import run
 
 
@@ -38,8 +39,9 @@ def test_a_limit_that_cannot_be_kept_is_exit_code_1_with_the_best(
     assert run(monkeypatch, "convert", *options) == 1
     captured = capfd.readouterr()
     document = json.loads(captured.out)
-    assert document["artefacts"][0]["validation"]["verdict"] == "failed"
-    assert "top-1" in document["artefacts"][0]["validation"]["reason"]
+    (validation,) = document["artefacts"][0]["validations"]
+    assert validation["verdict"] == "failed"
+    assert "top-1" in validation["reason"]
     assert "1.10 points of 0.10 allowed" in captured.err
     assert (tmp_path / document["artefacts"][0]["path"]).exists()
 
@@ -62,11 +64,13 @@ def lowered_by(points: float) -> Any:
 @pytest.mark.slow
 def test_a_random_model_that_int8_breaks_is_protected_until_it_passes(tmp_path: Path) -> None:
     conversion = convert("efficientvit_m5", weights="random", formats=["tflite"], size=(96, 96), out=tmp_path)
-    validation = conversion.manifest["artefacts"][0]["validation"]
-    assert validation["sqnr_db"] >= 15
-    assert conversion.manifest["protection"]["modules"]
-    assert conversion.manifest["protection"]["latency_ratio"] > 0
-    reasons = {decision["reason"] for decision in conversion.manifest["quant_plan"]["float"]}
+    (entry,) = conversion.manifest.artefacts
+    assert (entry.validation.sqnr_db or 0) >= 15
+    assert entry.protection is not None
+    assert entry.protection.modules
+    assert entry.protection.latency_ratio > 0
+    assert entry.plan is not None
+    reasons = {decision.reason for decision in read_plan(tmp_path, entry.plan).float}
     assert any("protected" in reason for reason in reasons)
 
 

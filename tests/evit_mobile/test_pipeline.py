@@ -26,13 +26,14 @@ from evit_mobile.commands.convert import convert
 from evit_mobile.commands.evaluate import evaluate
 from evit_mobile.data import everything, preprocess_for
 from evit_mobile.errors import UsageError
-from evit_mobile.manifest import read_manifest
 from evit_mobile.metrics import top_k_accuracy
 from evit_mobile.models import build_model
 from evit_mobile.preparation import run_module
+from evit_mobile.record.files import read_manifest
+from evit_mobile.record.manifest import ArtefactEntry
 from evit_mobile.reference import load_reference, randomise
 from evit_mobile.spec import find_spec
-from evit_mobile.strict_json import to_json
+from evit_mobile.validation import golden
 from tests.evit_mobile.test_cli import run
 from tests.oracles import timm_model
 
@@ -47,7 +48,7 @@ BUNDLED = ["efficientvit_m0", "efficientvit_b0"]
 def converted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
     conversion = evit_mobile.convert(request.param, out=folder)
-    assert json.loads(to_json(conversion.manifest)) == read_manifest(folder)
+    assert conversion.manifest.to_json() == read_manifest(folder).to_json()
     return folder
 
 
@@ -55,36 +56,35 @@ def converted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
 def test_float_artefacts_pass_too(model: str, precision: str, tmp_path: Path) -> None:
     conversion = evit_mobile.convert(model, precision=precision, out=tmp_path)
-    verdicts = {entry["format"]: entry["validation"]["verdict"] for entry in entries(tmp_path)}
+    verdicts = {entry.format: entry.validation.verdict for entry in entries(tmp_path)}
     assert verdicts == dict.fromkeys(FORMATS, "passed")
     assert conversion.proven
 
 
-def entries(folder: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = read_manifest(folder)["artefacts"]
-    return found
+def entries(folder: Path) -> tuple[ArtefactEntry, ...]:
+    return read_manifest(folder).artefacts
 
 
 def test_all_three_pass_on_256_held_out_images(converted: Path) -> None:
-    assert [entry["format"] for entry in entries(converted)] == FORMATS
+    assert [entry.format for entry in entries(converted)] == FORMATS
     for entry in entries(converted):
-        validation = entry["validation"]
-        assert validation["verdict"] == "passed", validation["reason"]
-        assert validation["images"] == 256
-        assert [hop["end"] for hop in validation["hops"]] == ["rewritten", "quantized", entry["format"]]
-        assert entry["sha256"] == sha256(converted / entry["path"])
-    assert "(2 images with its weight cache on as well)" in entries(converted)[2]["validation"]["runtime"]
+        validation = entry.validation
+        assert validation.verdict == "passed", validation.reason
+        assert validation.images == 256
+        assert [hop.end for hop in validation.hops] == ["rewritten", "quantized", entry.format]
+        assert entry.sha256 == sha256(converted / entry.path)
+    assert "(2 images with its weight cache on as well)" in entries(converted)[2].validation.runtime
 
 
 def test_nothing_but_artefacts_and_the_manifest_is_left(converted: Path) -> None:
     names = {path.name for path in converted.iterdir()}
-    assert names == {entry["path"] for entry in entries(converted)} | {"manifest.json", "golden"}
+    assert names == {entry.path for entry in entries(converted)} | {"manifest.json", "golden", "plans"}
 
 
 def test_int8_accuracy_on_the_whole_test_set(converted: Path) -> None:
-    model = read_manifest(converted)["model"]["name"]
+    model = read_manifest(converted).model.name
     for entry in entries(converted)[1:]:
-        result = evaluate(converted / entry["path"])
+        result = evaluate(converted / entry.path)
         assert result.images == 10_000
         assert result.top1 >= reference_top1(model) - 1.0
 
@@ -117,9 +117,9 @@ def test_flipped_weight_bytes_are_caught(
     format: str, converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = Path(shutil.copytree(converted, tmp_path / "copy"))
-    entry = next(entry for entry in entries(folder) if entry["format"] == format)
-    flip(weight_file(folder / entry["path"]), bits=1)
-    assert run(monkeypatch, "validate", str(folder / entry["path"]), "--json") == 1
+    entry = next(entry for entry in entries(folder) if entry.format == format)
+    flip(weight_file(folder / entry.path), bits=1)
+    assert run(monkeypatch, "validate", str(folder / entry.path), "--json") == 1
     document = json.loads(capsys.readouterr().out)
     assert document["artefacts"][0]["validation"]["verdict"] == "failed"
 
@@ -140,7 +140,7 @@ def test_damaged_golden_vectors_are_caught(
 def test_damaged_weights_are_caught_by_their_outputs(format: str, converted: Path, tmp_path: Path) -> None:
     """Even with a manifest that vouches for the altered bytes."""
     folder = Path(shutil.copytree(converted, tmp_path / "copy"))
-    document = read_manifest(folder)
+    document = json.loads((folder / "manifest.json").read_text())
     entry = next(entry for entry in document["artefacts"] if entry["format"] == format)
     flip(weight_file(folder / entry["path"]), bits=4000)
     entry["sha256"] = sha256(folder / entry["path"])
@@ -188,7 +188,7 @@ def test_a_live_timm_module_of_five_classes(tmp_path: Path) -> None:
     module.load_state_dict(ours.state_dict())
     conversion = convert(module, formats=["tflite"], precision="fp32", size=(192, 256), out=tmp_path)
     assert conversion.proven
-    assert conversion.manifest["model"]["weights"] == "module"
+    assert conversion.manifest.model.weights == "module"
     images = torch.randn(2, 3, 192, 256)
     target = find_target("tflite")
     actual = target.load(tmp_path / "efficientvit_b0.fp32.tflite")(images.numpy())
@@ -207,20 +207,20 @@ def test_the_same_command_writes_the_same_bytes(tmp_path: Path) -> None:
     digests = []
     for name in ("one", "two"):
         conversion = convert(formats=["tflite"], precision="fp16", size=(96, 96), out=tmp_path / name)
-        digests.append(conversion.manifest["artefacts"][0]["sha256"])
+        digests.append(conversion.manifest.artefacts[0].sha256)
     assert digests[0] == digests[1]
 
 
 def test_a_second_format_joins_the_manifest(tmp_path: Path) -> None:
     for precision in ("fp32", "fp16"):
         convert(formats=["tflite"], precision=precision, size=(96, 96), out=tmp_path)
-    assert [entry["precision"] for entry in entries(tmp_path)] == ["fp32", "fp16"]
-    assert set(golden_document(tmp_path)["artefacts"]) == {entry["path"] for entry in entries(tmp_path)}
+    assert [entry.precision for entry in entries(tmp_path)] == ["fp32", "fp16"]
+    assert set(golden_document(tmp_path)["artefacts"]) == {entry.path for entry in entries(tmp_path)}
     assert len(golden_document(tmp_path)["images"]) == 8
 
 
 def golden_document(folder: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((folder / read_manifest(folder)["golden"]["path"]).read_text())
+    document: dict[str, Any] = json.loads((folder / golden.PATH).read_text())
     return document
 
 
@@ -242,7 +242,7 @@ def test_another_model_in_the_same_folder_takes_the_golden_vectors_away(tmp_path
         "01.u8",
     }
     convert_at(96, golden=0)
-    assert read_manifest(tmp_path)["golden"] is None
+    assert read_manifest(tmp_path).golden is None
     assert not (tmp_path / "golden").exists()
 
 
@@ -288,9 +288,9 @@ def test_artefacts_proven_before_a_failure_are_kept(
     steps = iter([pipeline.produce, failing(failure)])
     monkeypatch.setattr(pipeline, "produce", lambda *arguments: next(steps)(*arguments))
     assert exit_code_of_converting(monkeypatch, tmp_path, "tflite", "executorch") == code
-    assert [entry["format"] for entry in entries(tmp_path)] == ["tflite"]
+    assert [entry.format for entry in entries(tmp_path)] == ["tflite"]
     assert reading.validate(tmp_path).proven
-    assert read_manifest(tmp_path)["golden"] is not None
+    assert read_manifest(tmp_path).golden is not None
 
 
 @pytest.mark.parametrize(("failure", "code"), [(FULL_DISK, 2), (KeyboardInterrupt(), 130)])
@@ -299,9 +299,9 @@ def test_artefacts_are_kept_without_golden_vectors(
 ) -> None:
     monkeypatch.setattr(pipeline, "write_golden", failing(failure))
     assert exit_code_of_converting(monkeypatch, tmp_path, "tflite") == code
-    assert [entry["format"] for entry in entries(tmp_path)] == ["tflite"]
+    assert [entry.format for entry in entries(tmp_path)] == ["tflite"]
     assert reading.validate(tmp_path).proven
-    assert read_manifest(tmp_path)["golden"] is None
+    assert read_manifest(tmp_path).golden is None
 
 
 def test_nothing_written_is_no_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

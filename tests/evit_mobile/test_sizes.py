@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from converters.files import sha256
 from evit_mobile.commands.validate import validate
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import SizeValidation, Validation, Verdict
-from evit_mobile.manifest import read_manifest, write_manifest
+from evit_mobile.record.files import read_manifest, write_manifest
 from evit_mobile.reference import at_size, load_reference
-from evit_mobile.report.tables import manifest_table, revalidation_rows, revalidation_table
+from evit_mobile.report.tables import manifest_table, revalidation_table
 from evit_mobile.request import ConvertRequest
 from evit_mobile.request.checks import usable_targets
 from evit_mobile.validation.sizes import overall
@@ -95,21 +95,21 @@ def test_every_size_is_proven_and_a_fault_in_one_is_found(tmp_path: Path, monkey
     arguments = ("--format", "coreml", "--fp16", "--sizes", "192,160x192", "--image-input", "--golden", "0")
     assert run(monkeypatch, "convert", *arguments, "--out", str(tmp_path)) == 0
     manifest = read_manifest(tmp_path)
-    (entry,) = manifest["artefacts"]
-    assert [tuple(one["size"]) for one in entry["sizes"]] == list(SIZES)
-    assert all(one["validation"]["sqnr_db"] > 40 for one in entry["sizes"])
+    (entry,) = manifest.artefacts
+    assert [one.size for one in entry.sizes] == list(SIZES)
+    assert all((one.validation.sqnr_db or 0) > 40 for one in entry.sizes)
     manifest_table(manifest)
 
-    path = tmp_path / entry["path"]
-    square_for_relu(path, entry["sizes"][1]["function"])
-    entry["sha256"] = sha256(path)  # else the digest gives it away
-    write_manifest(manifest, tmp_path)
+    path = tmp_path / entry.path
+    square_for_relu(path, entry.sizes[1].function)
+    vouching = replace(entry, sha256=sha256(path))  # else the digest gives it away
+    write_manifest(replace(manifest, artefacts=(vouching,)), tmp_path)
     again = validate(tmp_path)
     (result,) = again.artefacts
     assert [one.validation.verdict for one in result.sizes] == ["passed", "failed"]
     assert not again.proven
     assert "size_160x192" in result.validation.reason
-    revalidation_table(json.loads(json.dumps(revalidation_rows(again))))
+    revalidation_table(again)
 
 
 def square_for_relu(path: Path, function: str) -> None:

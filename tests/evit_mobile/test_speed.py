@@ -11,12 +11,14 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from calib.preprocess import Preprocess
 from converters.contract import Metadata, Precision, Runner
 from converters.registry import find_target
 from evit_mobile import speed
+from evit_mobile.findings import Speed
 from evit_mobile.preparation import export
 from evit_mobile.report.tables import manifest_table
+from evit_mobile.statistics import Estimate
+from tests.manifests import artefact, of_model
 
 IMAGE = np.zeros((1, 3, 8, 8), np.float32)
 
@@ -64,25 +66,11 @@ def test_the_twin_is_the_float_program_and_leaves_nothing(tmp_path: Path, monkey
     assert speed.against_fp32(find_target("coreml"), path, program, IMAGE) is None
 
 
-IMAGES = Preprocess(size=(32, 32)).to_manifest()
-
-
 def table_with(low: float, value: float) -> str:
-    validation = {
-        "verdict": "passed",
-        "sqnr_db": 30.0,
-        "top1_agreement": 1.0,
-        "top1_artefact": None,
-        "images": 256,
-        "runtime": "LiteRT",
-    }
-    entry = {"format": "tflite", "precision": "int8", "path": "a.tflite", "bytes": 1, "delegation": None}
-    ratio = {"value": value, "low": low, "high": value}
-    entry |= {"validation": validation, "speed": {"ms": 1.0, "fp32_ms": 2.0, "ratio": ratio}}
-    model = {"name": "efficientvit_m0", "task": "classification", "num_classes": 2, "weights": "random"}
+    measured = Speed(ms=1.0, fp32_ms=2.0, ratio=Estimate(value=value, low=low, high=value))
     console = Console(width=100)
     with console.capture() as capture:
-        console.print(manifest_table({"model": model, "input": IMAGES, "artefacts": [entry]}))
+        console.print(manifest_table(of_model(artefact("a.tflite", speed=measured))))
     return capture.get()
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from evit_mobile.manifest import read_manifest
+from evit_mobile.record.files import read_manifest
 from tests import demo_models
 from tests.android_demo.fixtures import write_cases
 
@@ -46,7 +46,7 @@ def write_turned(path: Path) -> None:
 def write_top(folder: Path) -> None:
     """What an app must say of the stored logits."""
     golden = json.loads((folder / "golden" / "golden.json").read_text())
-    ready = all(entry["outputs"][0]["name"] == "probabilities" for entry in read_manifest(folder)["artefacts"])
+    ready = all(entry.outputs[0].name == "probabilities" for entry in read_manifest(folder).artefacts)
     series = [[top(image["reference"]) for image in golden["images"]]]
     for _, artefact in sorted(golden["artefacts"].items()):
         series.append([top(values, probabilities=ready) for values in artefact["logits"]])

@@ -23,9 +23,10 @@ import evit_mobile
 from calib import Bundled, open_bundled
 from calib.preprocess import Preprocess
 from converters.tflite.runtime import load_runner
-from evit_mobile.manifest import read_manifest
 from evit_mobile.models.build import build_model
+from evit_mobile.record.files import read_manifest
 from evit_mobile.spec import find_spec
+from evit_mobile.strict_json import plain
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("EVIT_MOBILE_RUNTIMES", "missing"))
@@ -65,7 +66,7 @@ def classifier(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 def preprocess_of(path: Path) -> Preprocess:
-    return Preprocess.from_manifest(read_manifest(path.parent)["input"])
+    return Preprocess.from_manifest(plain(read_manifest(path.parent).input))
 
 
 def photos(path: Path) -> NDArray[np.uint8]:
@@ -82,7 +83,7 @@ def litert(path: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def test_mediapipe_classifies_by_name(classifier: Path, tmp_path: Path) -> None:
-    pixels, names = photos(classifier), read_manifest(classifier.parent)["labels"]
+    pixels, names = photos(classifier), read_manifest(classifier.parent).labels
     np.save(tmp_path / "pixels.npy", pixels)
     found = json.loads(
         run(MEDIAPIPE / "bin" / "python", PROGRAMS / "mediapipe_classify.py", classifier, tmp_path / "pixels.npy")

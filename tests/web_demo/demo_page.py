@@ -41,6 +41,11 @@ def page(
             thread.join()
 
 
+def manifest_of(folder: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return document
+
+
 def golden_of(folder: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((folder / "golden" / "golden.json").read_text())
     return document

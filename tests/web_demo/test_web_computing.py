@@ -13,11 +13,10 @@ from PIL import Image
 
 from calib.preprocess import Preprocess
 from converters.registry import find_target
-from evit_mobile.manifest import read_manifest
 from tests.demo_models import GOLDEN_IMAGES as IMAGES
 from tests.demo_models import exported
 from tests.web_demo.browser import Browser
-from tests.web_demo.demo_page import BROWSER_TEST, CHECKED, golden_of, page
+from tests.web_demo.demo_page import BROWSER_TEST, CHECKED, golden_of, manifest_of, page
 
 pytestmark = BROWSER_TEST
 SOFTWARE_GPU = (
@@ -54,7 +53,7 @@ def computed(browser: Browser, name: str) -> list[dict[str, Any]]:
 
 
 def golden_tensors(folder: Path) -> NDArray[np.float32]:
-    preprocess = Preprocess.from_manifest(read_manifest(folder)["input"])
+    preprocess = Preprocess.from_manifest(manifest_of(folder)["input"])
     return np.stack([preprocess(Image.open(folder / "golden" / item["image"])) for item in golden_of(folder)["images"]])
 
 
@@ -134,7 +133,7 @@ def test_another_model_needs_no_other_code(
     name: str, artefact: str, about: str, resize: str, mean: float, browser: Browser, demo_models: Path, tmp_path: Path
 ) -> None:
     folder = exported("web", demo_models / name, tmp_path / "model")
-    manifest = read_manifest(folder)
+    manifest = manifest_of(folder)
     assert (manifest["input"]["resize"]["mode"], manifest["input"]["mean"][0]) == (resize, mean)
     with page(browser, folder, CHECKED):
         check_against_python(browser, folder, artefact)

@@ -12,9 +12,8 @@ import pytest
 
 from converters.files import sha256
 from evit_mobile.demos.serve import RUNTIME
-from evit_mobile.manifest import read_manifest
 from tests.web_demo.browser import Browser
-from tests.web_demo.demo_page import BROWSER_TEST, CHECKED, DONE, FAILED, golden_of, page
+from tests.web_demo.demo_page import BROWSER_TEST, CHECKED, DONE, FAILED, golden_of, manifest_of, page
 
 pytestmark = BROWSER_TEST
 Change = Callable[[Path, dict[str, Any]], object]
@@ -36,7 +35,7 @@ def vouch_for_golden(folder: Path, manifest: dict[str, Any], **changes: Any) -> 
 
 
 FAULTS: dict[str, tuple[Change, str]] = {
-    "unknown schema": (lambda _, manifest: manifest.update(schema=2), "manifest.json of schema 2"),
+    "unknown schema": (lambda _, manifest: manifest.update(schema=3), "manifest.json of schema 3"),
     "another task": (lambda _, manifest: manifest["model"].update(task="segmentation"), "task segmentation"),
     "no file for browsers": (lambda _, manifest: manifest.update(artefacts=[]), "no artefact"),
     "fields missing": (lambda _, manifest: manifest.pop("input"), "fields missing"),
@@ -65,7 +64,7 @@ FAULTS: dict[str, tuple[Change, str]] = {
 def test_a_fault_has_a_screen(fault: str, browser: Browser, converted: Path, tmp_path: Path) -> None:
     change, named = FAULTS[fault]
     folder = Path(shutil.copytree(converted, tmp_path / "copy"))
-    manifest = read_manifest(folder)
+    manifest = manifest_of(folder)
     change(folder, manifest)
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with page(browser, folder, FAILED):
@@ -97,7 +96,7 @@ def test_after_a_fault_another_artefact_can_be_chosen(browser: Browser, converte
 
 def test_golden_vectors_that_differ_are_said_to(browser: Browser, converted: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(converted, tmp_path / "copy"))
-    manifest = read_manifest(folder)
+    manifest = manifest_of(folder)
     artefacts = golden_of(folder)["artefacts"]
     artefacts["efficientvit_m0.int8.tflite"]["logits"][5][2] += 1
     vouch_for_golden(folder, manifest, artefacts=artefacts)
@@ -109,7 +108,7 @@ def test_golden_vectors_that_differ_are_said_to(browser: Browser, converted: Pat
 
 def test_a_folder_without_golden_vectors(browser: Browser, converted: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(converted, tmp_path / "copy"))
-    (folder / "manifest.json").write_text(json.dumps(read_manifest(folder) | {"golden": None}))
+    (folder / "manifest.json").write_text(json.dumps(manifest_of(folder) | {"golden": None}))
     with page(browser, folder, DONE + " && !document.getElementById('picture').hidden"):
         assert not browser.call("visible", "#golden")
         assert not browser.call("visible", "#failure")

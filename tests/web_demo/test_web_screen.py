@@ -11,17 +11,16 @@ from PIL import Image
 
 from calib.preprocess import Preprocess
 from converters.registry import find_target
-from evit_mobile.manifest import read_manifest
 from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.run import profile
 from tests.web_demo.browser import Browser
-from tests.web_demo.demo_page import BROWSER_TEST, CHECKED, DONE, FAILED, PREDICTED, golden_of, page
+from tests.web_demo.demo_page import BROWSER_TEST, CHECKED, DONE, FAILED, PREDICTED, golden_of, manifest_of, page
 
 pytestmark = BROWSER_TEST
 
 
 def test_what_is_on_screen(browser: Browser, converted: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    manifest = read_manifest(converted)
+    manifest = manifest_of(converted)
     with page(browser, converted, PREDICTED):
         first_ms = browser.call("evaluate", "performance.getEntriesByName('prediction')[0].startTime")
         assert browser.call("text", "h1") == "efficientvit_m0"
@@ -45,7 +44,7 @@ def test_a_photo_of_the_user(browser: Browser, converted: Path, tmp_path: Path) 
     pixels = np.random.default_rng(1).integers(0, 256, (9, 7, 3), np.uint8)
     photo = Image.fromarray(pixels).resize((350, 270), Image.Resampling.BICUBIC)
     photo.save(tmp_path / "photo.png")
-    manifest = read_manifest(converted)
+    manifest = manifest_of(converted)
     tensor = Preprocess.from_manifest(manifest["input"])(photo)
     (logits,) = find_target("tflite").load(converted / "efficientvit_m0.int8.tflite")(tensor[None])
     (tmp_path / "text.png").write_text("no image")

@@ -2,14 +2,14 @@
 
 import { Failure } from './failure.js';
 
-const SCHEMA = 1;
+const SCHEMAS = [1, 2]; // they differ in nothing that this page reads
 const GOLDEN_SCHEMA = 1;
 const FORMAT = 'tflite';
 
 /** {base, manifest, artefacts, golden}: `artefacts` are the manifest's entries that this page can run, `golden` is golden.json or null. */
 export async function openFolder(base) {
   const manifest = parse(await fetchBytes(base, 'manifest.json'), 'manifest.json');
-  if (manifest.schema !== SCHEMA) throw unknownSchema('manifest.json', manifest.schema, SCHEMA);
+  if (!SCHEMAS.includes(manifest.schema)) throw unknownSchema('manifest.json', manifest.schema, SCHEMAS.join(' or '));
   if (!Array.isArray(manifest.artefacts) || !manifest.input || !manifest.model) throw incomplete('manifest.json');
   const task = manifest.model.task ?? 'classification';
   if (task !== 'classification') {
@@ -88,5 +88,5 @@ function incomplete(path) {
 }
 
 function unknownSchema(path, schema, known) {
-  return new Failure({ got: `${path} of schema ${schema}`, allowed: `schema ${known}`, advice: 'convert again with the evit-mobile that this page is from' });
+  return new Failure({ got: `${path} of schema ${schema}`, allowed: `schema ${known}`, advice: 'convert again with the evit-mobile that this page is from, or update the page' });
 }

@@ -47,8 +47,7 @@ struct EngineClassifier: Classifier {
     }
 
     var notices: [String] {
-        let (verdict, reason) = (artefact.validation.verdict, artefact.validation.reason)
-        return verdict == "passed" ? [] : ["\(artefact.path) is not proven: \(verdict), \(reason ?? "no reason given")."]
+        artefact.objection.map { ["\(artefact.path) is not proven: \($0.verdict.word), \($0.reason)."] } ?? []
     }
 
     func classify(_ image: RgbImage) async throws -> Classification {

@@ -1,5 +1,7 @@
 import Foundation
 
+private let goldenSchema = 1
+
 /// What the app needs of `golden/golden.json`, schema 1 (docs/golden.md).
 public struct GoldenBundle: Decodable, Sendable {
     public let schema: Int
@@ -37,7 +39,8 @@ public struct Golden: Sendable {
 
     /// Opens the bundle that `entry`, the manifest's `golden`, names. Throws `Failure`.
     public init(_ files: ModelFiles, _ entry: GoldenEntry) throws {
-        bundle = try decode(GoldenBundle.self, try files.readVerified(entry.path, sha256: entry.sha256), name: entry.path)
+        let data = try files.readVerified(entry.path, sha256: entry.sha256)
+        bundle = try decode(GoldenBundle.self, data, name: entry.path, schema: goldenSchema)
         self.files = files
         folder = entry.path.split(separator: "/").dropLast().map { $0 + "/" }.joined()
     }

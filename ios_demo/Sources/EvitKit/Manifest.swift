@@ -1,4 +1,4 @@
-/// What the app needs of `manifest.json`, schema 1 (docs/manifest.md). Other fields may join and are skipped.
+/// What the app needs of `manifest.json`, schema 2 (docs/manifest.md). Other fields may join and are skipped.
 public struct Manifest: Codable, Sendable {
     public let schema: Int
     public let model: ModelEntry
@@ -55,7 +55,7 @@ public enum ResizeMode: String, Codable, CaseIterable, Sendable {
     case squash
 }
 
-/// One written file or package. `validation` is what was said on the machine that converted it.
+/// One written file or package. `validations` are what its judges said on the machine that converted it, at least one.
 public struct ArtefactEntry: Codable, Sendable, Equatable {
     public let format: String
     public let precision: String
@@ -63,10 +63,15 @@ public struct ArtefactEntry: Codable, Sendable, Equatable {
     public let sha256: String
     public let inputs: [TensorEntry]
     public let outputs: [TensorEntry]
-    public let validation: ValidationEntry
+    public let validations: [ValidationEntry]
 
     /// The image; `check` makes sure that it is the only input.
     public var input: TensorEntry { inputs[0] }
+
+    /// What keeps the file from being proven: a judge that failed it, else one that did not run it; nil where every judge passed it.
+    public var objection: ValidationEntry? {
+        validations.first { $0.verdict == .failed } ?? validations.first { $0.verdict != .passed }
+    }
 
     /// The logits, or the probabilities that the file makes of them; a Core ML package with class output gives a label beside them.
     public func logits(classes: Int) -> TensorEntry? {
@@ -88,9 +93,18 @@ public struct TensorEntry: Codable, Sendable, Equatable {
     public var isImage: Bool { [image, uint8].contains(dtype) }
 }
 
+/// What one judge said of a file.
 public struct ValidationEntry: Codable, Sendable, Equatable {
-    public let verdict: String
-    public let reason: String?
+    public let verdict: Verdict
+    public let reason: String
+}
+
+public enum Verdict: String, Codable, Sendable {
+    case passed
+    case failed
+    case notRun = "not_run"
+
+    var word: String { self == .notRun ? "not run" : rawValue }
 }
 
 let classification = "classification"

@@ -1,17 +1,17 @@
 import Foundation
 
-private let schema = 1
+private let schema = 2
 private let manifestName = "manifest.json"
 
 /// Reads and checks `manifest.json`; the artefacts' own bytes are checked when they are opened. Throws `Failure`.
 public func readManifest(_ files: ModelFiles) throws -> Manifest {
-    let manifest = try decode(Manifest.self, try files.read(manifestName), name: manifestName)
+    let manifest = try decode(Manifest.self, try files.read(manifestName), name: manifestName, schema: schema)
     try check(manifest)
     return manifest
 }
 
-/// Decodes a document whose `schema` must be ours. Throws `Failure` that calls it `name`.
-func decode<T: Decodable>(_ type: T.Type, _ data: Data, name: String) throws -> T {
+/// Decodes a document whose `schema` must be the one given. Throws `Failure` that calls it `name`.
+func decode<T: Decodable>(_ type: T.Type, _ data: Data, name: String, schema: Int) throws -> T {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     do {
@@ -77,6 +77,7 @@ private func check(_ input: InputEntry) throws {
 public func check(_ artefact: ArtefactEntry, of manifest: Manifest) throws {
     let (path, inputs) = (artefact.path, artefact.inputs)
     try demand(isInside(path), Failure(got: "artefact path \(path)", allowed: "a path inside the model's folder"))
+    try demand(!artefact.validations.isEmpty, Failure(got: "\(path) without a validation", allowed: "at least one"))
     try demand(inputs.count == 1, Failure(got: "\(path) with \(inputs.count) inputs", allowed: "one"))
     let (shape, dtype) = (artefact.input.shape, artefact.input.dtype)
     let rows = [1, manifest.input.height, manifest.input.width, channelCount]

@@ -14,7 +14,7 @@ import Testing
         #expect(manifest.labels[1] == "Trouser")
         for artefact in manifest.artefacts {
             try check(artefact, of: manifest)
-            #expect(artefact.validation.verdict == "passed")
+            #expect(artefact.objection == nil)
         }
     }
 
@@ -28,8 +28,11 @@ import Testing
 
     /// What is replaced in a manifest, and a word that the message must hold.
     private static let damages: [(old: String, new: String, word: String)] = [
-        ("\"schema\": 1", "\"schema\": 7", "schema 7"),
-        ("\"schema\": 1,", "", "schema missing"),
+        ("\"schema\": 2", "\"schema\": 1", "schema 1"),
+        ("\"schema\": 2", "\"schema\": 7", "schema 7"),
+        ("\"schema\": 2,", "", "schema missing"),
+        ("\"passed\"", "\"good\"", "good"),
+        ("\"validations\"", "\"validation\"", "validations"),
         ("{", "", "cannot be read"),
         ("\"bilinear\"", "\"area\"", "area"),
         ("\"std\"", "\"sdt\"", "std"),
@@ -54,6 +57,21 @@ import Testing
         }
         #expect(found.got.contains(word), "\(found)")
         #expect(!found.advice.isEmpty)
+    }
+
+    @Test("One judge of several is enough to leave a file unproven, and a failure is told first")
+    func objections() async throws {
+        let copy = try FolderCopy(Fixtures.model("m0"))
+        let said = ["passed", "not_run", "failed"].map { "{\"verdict\": \"\($0)\", \"reason\": \"\($0)\"}" }
+        let expected: [(count: Int, word: String?)] = [(1, nil), (2, "not_run"), (3, "failed")]
+        for (count, word) in expected {
+            try copy.edit("manifest.json") { text in
+                text.replacingOccurrences(
+                    of: "\"validations\": \\[[\\s\\S]*?\\],\\s*\"sizes\"",
+                    with: "\"validations\": [\(said.prefix(count).joined(separator: ", "))], \"sizes\"", options: .regularExpression)
+            }
+            #expect(try readManifest(copy.files).artefacts.map { $0.objection?.reason } == [word, word])
+        }
     }
 
     @Test("No manifest")

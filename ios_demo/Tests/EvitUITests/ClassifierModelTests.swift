@@ -81,7 +81,7 @@ import Testing
 
     /// What is done to a folder, and a word that the screen must show.
     private nonisolated static let damages: [(damage: @Sendable (FolderCopy, String) throws -> Void, word: String)] = [
-        ({ copy, _ in try copy.replace("\"schema\": 1", "\"schema\": 2") }, "schema 2"),
+        ({ copy, _ in try copy.replace("\"schema\": 2", "\"schema\": 3") }, "schema 3"),
         ({ copy, _ in try copy.replace("\"sha256\": \"", "\"sha256\": \"00") }, "SHA-256"),
         ({ copy, path in try copy.remove(path) }, "no readable"),
         ({ copy, path in try copy.damage(path + "/Data/com.apple.CoreML/weights/weight.bin", at: 4711) }, "SHA-256"),

@@ -165,9 +165,10 @@ def test_a_variant_for_core_ml_in_executorch_is_proven(tmp_path: Path) -> None:
     conversion = pipeline.convert(
         formats=["executorch"], delegate="coreml", precision="fp16", size=(96, 96), out=tmp_path
     )
-    (entry,) = conversion.manifest["artefacts"]
-    assert (entry["format"], entry["path"]) == ("executorch-coreml", "efficientvit_m0.fp16.coreml.pte")
+    (entry,) = conversion.manifest.artefacts
+    assert (entry.format, entry.path) == ("executorch-coreml", "efficientvit_m0.fp16.coreml.pte")
     assert conversion.proven
-    assert entry["delegation"]["partitions"] == 1
-    assert not entry["delegation"]["fallback"]
-    assert "Core ML program inside" in entry["validation"]["runtime"]
+    assert entry.delegation is not None
+    assert entry.delegation.partitions == 1
+    assert not entry.delegation.fallback
+    assert "Core ML program inside" in entry.validation.runtime

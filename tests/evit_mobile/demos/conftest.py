@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import pytest
 
 from converters.files import sha256
 from evit_mobile.data import everything, preprocess_for
-from evit_mobile.manifest import FIELDS, SCHEMA
+from evit_mobile.record.files import write_manifest
+from evit_mobile.record.manifest import GoldenEntry
+from evit_mobile.record.plans import write_plan
 from evit_mobile.spec import find_spec
 from evit_mobile.validation import golden
+from tests.manifests import PLAN, artefact, input_of, of_model
 
 ARTEFACTS = {
     "coreml": "tiny.int8.mlpackage",
@@ -32,20 +36,14 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for format in list(ARTEFACTS)[1:]:
         (folder / ARTEFACTS[format]).write_bytes(format.encode() * 1000)
     images = everything(None, preprocess_for(find_spec("efficientvit_m0", size=(32, 32)), bundled=True), 2)
-    manifest: dict[str, Any] = dict.fromkeys(FIELDS) | {
-        "schema": SCHEMA,
-        "model": {"name": "tiny", "task": "classification"},
-        "input": {"shape": [1, 3, 32, 32], **images.preprocess.to_manifest()},
-        "artefacts": [
-            {"format": format, "path": name, "sha256": sha256(folder / name), "validation": {"verdict": "passed"}}
-            for format, name in ARTEFACTS.items()
-        ],
-    }
+    entries = [artefact(name, format=format, sha256=sha256(folder / name)) for format, name in ARTEFACTS.items()]
+    entries[1] = replace(entries[1], plan=write_plan(PLAN, entries[1].precision, folder))
+    manifest = replace(of_model(*entries), input=input_of(images.preprocess))
     monkeypatch.setattr(golden, "artefact_entries", lambda *_: {})
-    manifest["golden"] = golden.write_golden(
+    digest = golden.write_golden(
         manifest, folder, images, None, 2, lambda batch: np.zeros((len(batch), 10), np.float32)
     )
-    write(folder, manifest)
+    write_manifest(replace(manifest, golden=GoldenEntry(path=golden.PATH, sha256=digest)), folder)
     return folder
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from converters.files import sha256
 from evit_mobile.demos import export
 from evit_mobile.demos.export import APPS, export_app
 from evit_mobile.errors import UsageError
-from evit_mobile.manifest import read_manifest
+from evit_mobile.record.files import read_manifest
 from evit_mobile.validation.golden import read_golden
 from tests.evit_mobile.demos.conftest import ARTEFACTS, read, write
 from tests.evit_mobile.test_cli import run
@@ -37,13 +38,15 @@ def test_an_app_gets_what_it_runs(name: str, release: Path, app: Path) -> None:
     assert document["artefacts"] == expected
     assert document["left_out"] == [file for file in ARTEFACTS.values() if file not in expected]
     manifest = read_manifest(place)
-    assert [entry["path"] for entry in manifest["artefacts"]] == expected
-    assert all(sha256(place / entry["path"]) == entry["sha256"] for entry in manifest["artefacts"])
+    assert [entry.path for entry in manifest.artefacts] == expected
+    assert all(sha256(place / entry.path) == entry.sha256 for entry in manifest.artefacts)
     assert {path.name for path in place.iterdir()} == {*expected, "manifest.json", "golden"}
+    assert all(entry.plan is None for entry in manifest.artefacts)
+    assert (place / "manifest.json").stat().st_size < 20_000
     bundle = read_golden(manifest, place)
     assert bundle is not None
     assert len(bundle.tensors) == document["golden"] == 2
-    assert {**manifest, "artefacts": None} == {**read_manifest(release), "artefacts": None}
+    assert replace(manifest, artefacts=()) == replace(read_manifest(release), artefacts=())
 
 
 def test_the_next_model_replaces_the_last_one(release: Path, app: Path) -> None:
@@ -62,15 +65,15 @@ def test_the_next_model_replaces_the_last_one(release: Path, app: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda manifest: manifest.update(schema=2), "schema 2"),
+        (lambda manifest: manifest.update(schema=3), "schema 3"),
         (lambda manifest: manifest["model"].update(task="segmentation"), "segmentation"),
         (lambda manifest: manifest["model"].update(task="multilabel"), "multilabel"),
         (lambda manifest: manifest["model"].update(num_classes=1), "one logit"),
         (lambda manifest: manifest.update(artefacts=manifest["artefacts"][:1]), "convert --format tflite"),
         (lambda manifest: manifest.update(artefacts=manifest["artefacts"][-1:]), "executorch-vulkan"),
         (lambda manifest: manifest.update(artefacts=[]), "no artefact"),
-        (lambda manifest: manifest["artefacts"][1].update(validation={"verdict": "failed"}), "--force"),
-        (lambda manifest: manifest["artefacts"][1].update(validation={"verdict": "not_run"}), "not_run"),
+        (lambda manifest: manifest["artefacts"][1]["validations"][0].update(verdict="failed"), "--force"),
+        (lambda manifest: manifest["artefacts"][1]["validations"][0].update(verdict="not_run"), "not_run"),
         (lambda manifest: manifest["artefacts"][1].update(sha256="0" * 64), "sha256"),
         (lambda manifest: manifest["artefacts"][1].update(path="absent.tflite"), "absent.tflite"),
         (lambda manifest: manifest["artefacts"][1].update(path="../release/tiny.int8.tflite"), "not in"),
@@ -97,7 +100,7 @@ def test_what_does_not_fit_is_refused(
 
 def test_what_did_not_pass_goes_out_when_forced(release: Path, app: Path) -> None:
     manifest = read(release)
-    manifest["artefacts"][1]["validation"]["verdict"] = "failed"
+    manifest["artefacts"][1]["validations"][0]["verdict"] = "failed"
     write(release, manifest)
     assert export_app("web", release, app, force=True)["artefacts"] == [ARTEFACTS["tflite"]]
     export_app("ios", release, app)  # the one that failed is not for this app

@@ -60,11 +60,11 @@ def test_the_artefact_computes_what_the_origin_computes(origin: str, name: str, 
         allow_few=True,
         out=tmp_path / "out",
     )
-    model, (artefact,) = conversion.manifest["model"], conversion.manifest["artefacts"]
-    assert (model["name"], artefact["validation"]["verdict"]) == (name, "passed")
-    assert model["weights_sha256"]
-    assert model["keys"] == len([key for key in theirs.state_dict() if not key.endswith("attention_bias_idxs")])
-    runner = find_target("tflite").load(tmp_path / "out" / artefact["path"])
+    model, (artefact,) = conversion.manifest.model, conversion.manifest.artefacts
+    assert (model.name, artefact.validation.verdict) == (name, "passed")
+    assert model.weights_sha256
+    assert model.keys == len([key for key in theirs.state_dict() if not key.endswith("attention_bias_idxs")])
+    runner = find_target("tflite").load(tmp_path / "out" / artefact.path)
     assert relative_error(runner, theirs, size) < TOLERANCE
     with torch.no_grad():
         first_convolution(theirs).weight.mul_(1.01)

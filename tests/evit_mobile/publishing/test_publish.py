@@ -7,88 +7,74 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from calib import Preprocess
 from converters.errors import ArtefactError, ToolchainError
 from converters.files import sha256
 from evit_mobile.data import everything
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Validation, Verdict
-from evit_mobile.manifest import read_manifest, validation_entry
 from evit_mobile.models.bundled import bundled_checkpoint
 from evit_mobile.publishing import publish as publishing
 from evit_mobile.publishing.card import model_card, plain
 from evit_mobile.publishing.publish import publish, without_places
+from evit_mobile.record.files import read_manifest, write_manifest
+from evit_mobile.record.manifest import CalibrationEntry, GoldenEntry, ToolEntry
 from evit_mobile.validation import golden
 from tests.evit_mobile.demos.conftest import read, release, write  # noqa: F401  # a fixture
 from tests.evit_mobile.publishing.hub_on_loopback import COMMIT, running
 from tests.evit_mobile.test_cli import run
+from tests.manifests import of_model
 
 pytest.importorskip("huggingface_hub")
 TO, LICENSE = "hf://me/tiny", "apache-2.0"
 
 
-def validation(verdict: Verdict, reason: str = "") -> dict[str, Any]:
-    return validation_entry(
-        Validation(
-            verdict=verdict,
-            reason=reason,
-            runtime="LiteRT | with XNNPACK",
-            images=256,
-            sqnr_db=28.25,
-            cosine=0.99,
-            max_abs_error=0.1,
-            top1_agreement=0.9961,
-            top1_reference=93.36,
-            top1_artefact=92.97,
-            hops=(),
-        )
+def validation(verdict: Verdict, reason: str = "") -> Validation:
+    return Validation(
+        verdict=verdict,
+        reason=reason,
+        runtime="LiteRT | with XNNPACK",
+        images=256,
+        sqnr_db=28.25,
+        cosine=0.99,
+        max_abs_error=0.1,
+        top1_agreement=0.9961,
+        top1_reference=93.36,
+        top1_artefact=92.97,
+        hops=(),
     )
 
 
 @pytest.fixture
 def folder(release: Path) -> Path:  # noqa: F811  # the fixture
     """As `convert` writes it, as far as a card needs it: the bundled m0's manifest with two artefacts of any bytes."""
-    manifest = read(release)
-    manifest["model"] |= {
-        **{"name": "efficientvit_m0", "family": "msra", "variation": None, "params": 2_160_000, "macs": 79_000_000},
-        **{
-            "num_classes": 10,
-            "weights": "bundled",
-            "weights_sha256": sha256(bundled_checkpoint("efficientvit_m0")),
-            "origin": "timm",
-            "keys": 1,
-        },
-        **{"source": "bundled:efficientvit_m0.fashion_mnist.safetensors", "architecture": None, "notes": []},
-    }
-    manifest["labels"] = ["<b>bag</b>", *(f"kind {number}" for number in range(1, 10))]
-    manifest["calibration"] = {"digest": "cd" * 32, "images": 256, "source": "/home/ann/photos", "seed": 0, "notes": []}
-    manifest["request"] = {"calib": "/home/ann/photos", "weights": "hf://me/weights", "out": "release", "seed": 0}
-    manifest["tool"] = {"version": "0.2.0"}
-    manifest["artefacts"] = [
-        entry
-        | {
-            "precision": "int8",
-            "bytes": 9000,
-            "oldest_runtime": None,
-            "speed": None,
-            "delegation": None,
-            "toolchain": {},
-        }
-        | {"inputs": [], "outputs": [], "npu": [], "sizes": [], "convert_s": 1.0}
-        | {"validation": validation(Verdict.PASSED), "validations": [validation(Verdict.PASSED)]}
-        for entry in manifest["artefacts"][1:3]
-    ]
-    images = everything(None, Preprocess.from_manifest(manifest["input"]), 1)
-    manifest["golden"] = golden.write_golden(
+    written = read_manifest(release)
+    bundled = of_model(
+        *(replace(entry, validations=(validation(Verdict.PASSED),)) for entry in written.artefacts[1:3]),
+        name="efficientvit_m0",
+        weights="bundled",
+        weights_sha256=sha256(bundled_checkpoint("efficientvit_m0")),
+        source="bundled:efficientvit_m0.fashion_mnist.safetensors",
+    )
+    manifest = replace(
+        bundled,
+        input=written.input,
+        labels=("<b>bag</b>", *(f"kind {number}" for number in range(1, 10))),
+        calibration=CalibrationEntry(digest="cd" * 32, images=256, source="/home/ann/photos", seed=0),
+        request={"calib": "/home/ann/photos", "weights": "hf://me/weights", "out": "release", "seed": 0},
+        tool=ToolEntry(version="0.2.0"),
+    )
+    images = everything(None, manifest.input.preprocess, 1)
+    digest = golden.write_golden(
         manifest, release, images, None, 1, lambda batch: np.zeros((len(batch), 10), np.float32)
     )
-    write(release, manifest)
+    write_manifest(replace(manifest, golden=GoldenEntry(path=golden.PATH, sha256=digest)), release)
     return release
 
 
@@ -98,18 +84,22 @@ def test_a_dry_run_writes_everything(folder: Path, tmp_path: Path, monkeypatch: 
     assert run(monkeypatch, "publish", str(folder), *options) == 0
     names = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     vectors = {name for name in names if name.startswith("golden/")}
-    assert names - vectors == {"README.md", "manifest.json", "report.html", "tiny.int8.tflite", "tiny.int8.pte"}
+    assert names - vectors == {
+        *("README.md", "manifest.json", "plans/int8.json", "report.html"),
+        *("tiny.int8.tflite", "tiny.int8.pte"),
+    }
     assert "golden/golden.json" in vectors
     published = read_manifest(out)
-    assert all(sha256(out / entry["path"]) == entry["sha256"] for entry in published["artefacts"])
+    assert all(sha256(out / entry.path) == entry.sha256 for entry in published.artefacts)
     assert not [path for path in out.rglob("*") if path.is_file() and b"/home/ann" in path.read_bytes()]
     assert run(monkeypatch, "publish", str(folder), *options) == 0  # replaces an earlier one
 
 
 def test_the_card_says_what_the_manifest_says(folder: Path) -> None:
-    manifest = read(folder)
-    manifest["artefacts"][1]["validations"].append(validation(Verdict.NOT_RUN, "no device"))
-    card = model_card(manifest, "me/tiny", "cc-by-nc-4.0")
+    manifest = read_manifest(folder)
+    first, second = manifest.artefacts
+    second = replace(second, validations=(*second.validations, validation(Verdict.NOT_RUN, "no device")))
+    card = model_card(replace(manifest, artefacts=(first, second)), "me/tiny", "cc-by-nc-4.0")
     head = card.split("---")[1]
     yaml = pytest.importorskip("yaml")
     assert yaml.safe_load(head) == {
@@ -127,11 +117,12 @@ def test_the_card_says_what_the_manifest_says(folder: Path) -> None:
 
 
 def test_of_this_machines_paths_the_names_stay(folder: Path) -> None:
-    published = without_places(read(folder))
-    assert published["calibration"]["source"] == published["request"]["calib"] == "photos"
-    assert published["request"]["weights"] == "hf://me/weights"
-    assert published["model"]["source"] == "bundled:efficientvit_m0.fashion_mnist.safetensors"
-    assert published["request"]["out"] == "release"
+    published = without_places(read_manifest(folder))
+    assert published.request is not None
+    assert published.calibration.source == published.request["calib"] == "photos"
+    assert published.request["weights"] == "hf://me/weights"
+    assert published.model.source == "bundled:efficientvit_m0.fashion_mnist.safetensors"
+    assert published.request["out"] == "release"
     assert plain("a`<b>|") == "a  b  "
 
 
@@ -139,7 +130,7 @@ def test_of_this_machines_paths_the_names_stay(folder: Path) -> None:
     ("change", "named"),
     [
         (lambda manifest: manifest.update(artefacts=[]), "without artefacts"),
-        (lambda manifest: manifest["artefacts"][0]["validation"].update(verdict="failed"), "--force"),
+        (lambda manifest: manifest["artefacts"][0]["validations"][0].update(verdict="failed"), "--force"),
         (lambda manifest: manifest["artefacts"][0].update(sha256="0" * 64), "sha256"),
         (lambda manifest: manifest["golden"].update(sha256="0" * 64), "golden.json"),
     ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,8 @@ import evit_mobile
 from converters.files import sha256
 from evit_mobile.commands import validate as reading
 from evit_mobile.errors import UsageError
-from evit_mobile.manifest import read_manifest
+from evit_mobile.record.files import read_manifest
+from evit_mobile.record.manifest import Manifest
 from evit_mobile.recovery import procedure
 from evit_mobile.thresholds import RECOVERY
 
@@ -33,36 +33,40 @@ def converted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return folder
 
 
-def expected_verdict(manifest: dict[str, Any]) -> str:
+def expected_verdict(manifest: Manifest) -> str:
     """By the documented bounds of the change of function; the conversion itself is expected to pass."""
-    recovery = manifest["recovery"]
-    close = recovery["after"]["agreement"] >= RECOVERY.min_agreement
-    accurate = recovery["after"]["top1"] >= recovery["original"]["top1"] - RECOVERY.max_top1_drop
+    recovery = manifest.recovery
+    assert recovery is not None
+    assert recovery.after.top1 is not None
+    assert recovery.original.top1 is not None
+    close = recovery.after.agreement >= RECOVERY.min_agreement
+    accurate = recovery.after.top1 >= recovery.original.top1 - RECOVERY.max_top1_drop
     return "passed" if close and accurate else "failed"
 
 
 def test_the_manifest_tells_of_the_change(converted: Path) -> None:
     manifest = read_manifest(converted)
-    model, recovery = manifest["model"], manifest["recovery"]
-    checkpoint = converted / f"{model['name']}.{model['variation']}.safetensors"
-    assert model["weights_sha256"] == sha256(checkpoint)
-    assert recovery["original"]["weights"] == "bundled"
-    assert recovery["held_out"] == HELD_OUT
-    assert recovery["images"] == IMAGES
-    assert recovery["after"]["agreement"] > recovery["before"]["agreement"]
-    assert sum(recovery["steps"]) <= STEPS
-    names = {f"{model['name']}.{model['variation']}.int8{suffix}" for suffix in (".mlpackage", ".tflite", ".pte")}
-    assert {entry["path"] for entry in manifest["artefacts"]} == names
+    model, recovery = manifest.model, manifest.recovery
+    checkpoint = converted / f"{model.name}.{model.variation}.safetensors"
+    assert model.weights_sha256 == sha256(checkpoint)
+    assert recovery is not None
+    assert recovery.original.weights == "bundled"
+    assert recovery.held_out == HELD_OUT
+    assert recovery.images == IMAGES
+    assert recovery.after.agreement > recovery.before.agreement
+    assert sum(recovery.steps) <= STEPS
+    names = {f"{model.name}.{model.variation}.int8{suffix}" for suffix in (".mlpackage", ".tflite", ".pte")}
+    assert {entry.path for entry in manifest.artefacts} == names
 
 
 def test_verdicts_are_those_of_conversion_and_recovery_together(converted: Path) -> None:
     manifest = read_manifest(converted)
-    for entry in manifest["artefacts"]:
-        validation = entry["validation"]
-        assert validation["verdict"] == expected_verdict(manifest), validation["reason"]
-        assert manifest["model"]["variation"] in validation["reason"]
-        faults = [fault for fault in validation["reason"].split("; ") if "against the original" not in fault]
-        assert not faults or validation["verdict"] == "passed"
+    for entry in manifest.artefacts:
+        validation = entry.validation
+        assert validation.verdict == expected_verdict(manifest), validation.reason
+        assert str(manifest.model.variation) in validation.reason
+        faults = [fault for fault in validation.reason.split("; ") if "against the original" not in fault]
+        assert not faults or validation.verdict == "passed"
 
 
 def test_it_is_proven_again_where_the_folder_is_moved_to(converted: Path, tmp_path: Path) -> None:
@@ -87,9 +91,9 @@ def test_the_checkpoint_converts_without_another_recovery(converted: Path, tmp_p
     (checkpoint,) = converted.glob("*.safetensors")
     evit_mobile.convert(weights=checkpoint, precision="fp16", out=tmp_path)
     manifest, again = read_manifest(converted), read_manifest(tmp_path)
-    assert again["recovery"] == manifest["recovery"]
-    for entry in again["artefacts"]:
-        assert entry["validation"]["verdict"] == expected_verdict(manifest), entry["validation"]["reason"]
+    assert again.recovery == manifest.recovery
+    for entry in again.artefacts:
+        assert entry.validation.verdict == expected_verdict(manifest), entry.validation.reason
 
 
 def test_without_recovery_it_does_not_pass(tmp_path: Path) -> None:
@@ -103,10 +107,10 @@ def test_without_recovery_it_does_not_pass(tmp_path: Path) -> None:
         formats=["tflite"],
         out=tmp_path,
     )
-    (entry,) = conversion.manifest["artefacts"]
-    assert entry["validation"]["verdict"] == "failed"
-    assert entry["validation"]["sqnr_db"] > 80
-    assert "against the original: agreement" in entry["validation"]["reason"]
+    (entry,) = conversion.manifest.artefacts
+    assert entry.validation.verdict == "failed"
+    assert entry.validation.sqnr_db > 80
+    assert "against the original: agreement" in entry.validation.reason
     assert not conversion.proven
 
 

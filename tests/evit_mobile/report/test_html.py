@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,72 +17,48 @@ import numpy as np
 import pytest
 
 from calib.preprocess import Preprocess
+from converters.contract import Delegation, Fallback
 from converters.errors import ArtefactError
 from evit_mobile.cli.app import app
+from evit_mobile.findings import Verdict
 from evit_mobile.profiling.records import append, latency_entry
+from evit_mobile.record.files import write_manifest
+from evit_mobile.record.plans import write_plan
 from evit_mobile.report.html import page, write_page
 from evit_mobile.report.plots import Point, bars, histogram, scatter
+from tests.manifests import MANIFEST, PASSED, PLAN, artefact, input_of, of_model
 
-VALIDATION = {
-    "verdict": "passed",
-    "reason": "",
-    "images": 256,
-    "runtime": "LiteRT",
-    "sqnr_db": 25.0,
-    "top1_agreement": 0.99,
-    "top1_reference": 93.0,
-    "top1_artefact": 92.5,
-}
-MANIFEST: dict[str, Any] = {
-    "schema": 1,
-    "model": {
-        "name": "efficientvit_m0",
-        "family": "msra",
-        "params": 2.2e6,
-        "macs": 79e6,
-        "num_classes": 10,
-        "weights": "bundled",
-    },
-    "input": {
-        "shape": [1, 3, 224, 224],
-        **Preprocess(size=(224, 224)).to_manifest(),
-        "stated_by": {"mean": "config.json", "std": "default"},
-        "notes": ["mean: config.json says <so>"],
-    },
-    "labels": [],
-    "tool": {"version": "0.1.0"},
-    "labels_stated_by": "--labels <names>.txt",
-    "calibration": {"images": 256, "source": "bundled", "notes": ["60 files <not> read"]},
-    "quant_plan": {
-        "activations": [1],
-        "weights": [1, 2],
-        "float": [{"operation": "softmax", "reason": "no int8 kernel"}] * 3,
-    },
-    "artefacts": [
-        {
-            "format": "tflite",
-            "precision": "int8",
-            "path": "m0.int8.tflite",
-            "bytes": 2844384,
-            "oldest_runtime": "ai-edge-litert 1.4.0",
-            "validation": VALIDATION,
-            "delegation": {
-                "partitions": 2,
-                "delegated_ops": 98,
-                "total_ops": 100,
-                "fallback": [{"op": "DIV", "count": 2, "reason": "float only"}],
-            },
-        },
-        {
-            "format": "coreml",
-            "precision": "int8",
-            "path": "m0.int8.mlpackage",
-            "bytes": 2719808,
-            "validation": VALIDATION | {"verdict": "not_run", "reason": "needs macOS", "top1_artefact": None},
-            "delegation": None,
-        },
-    ],
-}
+MEASURED = replace(PASSED, runtime="LiteRT", sqnr_db=25.0, top1_agreement=0.99, top1_reference=93.0, top1_artefact=92.5)
+UNABLE = replace(MEASURED, verdict=Verdict.NOT_RUN, reason="needs macOS", top1_artefact=None)
+TAKEN = Delegation(
+    delegate="XNNPACK",
+    partitions=2,
+    delegated_ops=98,
+    total_ops=100,
+    fallback=(Fallback(op="DIV", count=2, reason="float only"),),
+)
+NAME = "m0.int8.tflite"
+LITE = artefact(
+    NAME,
+    bytes=2844384,
+    oldest_runtime="ai-edge-litert 1.4.0",
+    validations=(MEASURED,),
+    delegation=TAKEN,
+    plan="plans/int8.json",
+)
+APPLE = artefact("m0.int8.mlpackage", format="coreml", bytes=2719808, validations=(UNABLE,))
+STATED = replace(
+    input_of(Preprocess(size=(224, 224))),
+    stated_by={"mean": "config.json", "std": "default"},
+    notes=("mean: config.json says <so>",),
+)
+CALIBRATED = replace(MANIFEST.calibration, images=256, source="bundled", notes=("60 files <not> read",))
+MODEL = replace(
+    of_model(LITE, APPLE, name="efficientvit_m0", weights="bundled", macs=79_000_000),
+    input=STATED,
+    labels_stated_by="--labels <names>.txt",
+    calibration=CALIBRATED,
+)
 
 
 def profile_record() -> dict[str, Any]:
@@ -154,7 +130,8 @@ class Checker(HTMLParser):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST))
+    write_plan(PLAN, LITE.precision, tmp_path)
+    write_manifest(MODEL, tmp_path)
     append(tmp_path / "profile.jsonl", [profile_record()])
     (tmp_path / "sensitivity.json").write_text(json.dumps(SENSITIVITY))
     return tmp_path
@@ -173,7 +150,8 @@ def test_the_page_says_everything(folder: Path) -> None:
         "sum 0.900 ms of 1.000 ms (90 %)",
         "the budget ended before",
         "unavailable: no counters",
-        "3 x softmax: no int8 kernel",
+        "int8: 2 tensors are int8, 1 operations stay float",
+        "1 x softmax: no int8 kernel",
         "25.1 dB measured, 24.5 dB predicted",
         "62.5 %",
         "outside operators",
@@ -201,17 +179,24 @@ def test_the_page_stands_alone_and_is_accessible(folder: Path) -> None:
 
 
 def test_a_folder_without_profiles_says_so() -> None:
-    plain = copy.deepcopy(MANIFEST) | {"quant_plan": None, "calibration": None}
-    content = page(plain, [])
+    content = page(MODEL, [])
     assert "Not measured. Run" in content
     assert "Nothing in this folder is quantized" in content
     assert "evit-mobile sensitivity --json" in content
 
 
 def test_without_labels_the_scatter_shows_agreement() -> None:
-    manifest = copy.deepcopy(MANIFEST)
-    manifest["artefacts"][0]["validation"]["top1_artefact"] = None
+    unlabelled = replace(LITE, validations=(replace(MEASURED, top1_artefact=None),))
+    manifest = replace(MODEL, artefacts=(unlabelled, APPLE))
     assert "agreement with the reference, %" in page(manifest, [profile_record()])
+
+
+def test_every_judge_of_several_has_a_line() -> None:
+    failed = replace(MEASURED, on="gpu", runtime="a <driver>", verdict=Verdict.FAILED, reason="SQNR", sqnr_db=1.25)
+    content = page(replace(MODEL, artefacts=(replace(LITE, validations=(MEASURED, failed)),)), [])
+    assert "failed: gpu: SQNR" in content
+    assert "on gpu, a &lt;driver&gt;" in content
+    assert "1.2</td>" in content
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}"])
@@ -223,9 +208,8 @@ def test_a_sensitivity_that_is_none(content: str, folder: Path) -> None:
 
 def test_names_cannot_inject_html() -> None:
     evil = "<script>alert(1)</script>"
-    manifest, record = copy.deepcopy(MANIFEST), profile_record()
-    manifest["model"]["name"] = manifest["artefacts"][0]["path"] = record["artefact"]["name"] = evil
-    manifest["artefacts"][0]["format"] = evil
+    manifest, record = of_model(replace(LITE, path=evil, format=evil), name=evil), profile_record()
+    record["artefact"]["name"] = evil
     record["operators"]["rows"][0] |= {"kind": evil, "module": evil}
     content = page(manifest, [record])
     assert "<script" not in content
@@ -310,6 +294,6 @@ def test_a_browser_draws_it_without_an_error(folder: Path, width: int) -> None:
 
 
 def test_oldest_runtimes_are_told_where_they_are_known() -> None:
-    written = page(MANIFEST, [])
+    written = page(MODEL, [])
     assert written.count("m0.int8.tflite: from ai-edge-litert 1.4.0 on.") == 1
     assert "m0.int8.mlpackage: from" not in written

@@ -18,13 +18,16 @@ from PIL import Image
 
 from calib.datasets import EncodedDataset
 from calib.preprocess import Preprocess
-from converters.contract import FloatType, Layout, Precision
+from converters.contract import FloatType, Precision
 from converters.errors import ArtefactError
 from converters.files import sha256
 from evit_mobile.data import Images, everything
+from evit_mobile.record.manifest import GoldenEntry, Manifest
+from evit_mobile.strict_json import plain
 from evit_mobile.validation import golden
 from evit_mobile.validation.golden import find_faults, read_golden, write_golden
 from evit_mobile.validation.probabilities import softmax
+from tests.manifests import artefact, input_of, of_model
 
 CLASSES = 5
 SIZE = (32, 64)
@@ -79,30 +82,18 @@ def held_out() -> Images:
 
 
 @pytest.fixture
-def manifest(tmp_path: Path) -> dict[str, Any]:
+def manifest(tmp_path: Path) -> Manifest:
     (tmp_path / ARTEFACT).write_bytes(b"weights")
-    shape = {"name": "image", "shape": [1, 3, *SIZE], "layout": str(Layout.NCHW), "dtype": "float32"}
-    return {
-        "model": {"name": "tiny"},
-        "input": {**shape, **PREPROCESS.to_manifest()},
-        "artefacts": [
-            {
-                "format": "tflite",
-                "precision": "fp32",
-                "path": ARTEFACT,
-                "sha256": sha256(tmp_path / ARTEFACT),
-                "outputs": [{"name": "logits"}],
-            }
-        ],
-    }
+    entry = artefact(ARTEFACT, precision=Precision.FP32, sha256=sha256(tmp_path / ARTEFACT))
+    return replace(of_model(entry), input=input_of(PREPROCESS))
 
 
 @pytest.fixture
-def written(manifest: dict[str, Any], held_out: Images, target: FakeTarget, tmp_path: Path) -> dict[str, Any]:  # noqa: ARG001  # artefacts are run
+def written(manifest: Manifest, held_out: Images, target: FakeTarget, tmp_path: Path) -> Manifest:  # noqa: ARG001  # artefacts are run
     """The manifest, its bundle written beside it."""
     labels = np.array([3, 1, 4])
-    manifest["golden"] = write_golden(manifest, tmp_path, held_out, labels, 3, reference)
-    return manifest
+    digest = write_golden(manifest, tmp_path, held_out, labels, 3, reference)
+    return replace(manifest, golden=GoldenEntry(path=golden.PATH, sha256=digest))
 
 
 def document_of(folder: Path) -> dict[str, Any]:
@@ -110,25 +101,25 @@ def document_of(folder: Path) -> dict[str, Any]:
     return document
 
 
-def vouch(manifest: dict[str, Any], folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Alters golden.json, and the manifest so that it vouches for that."""
+def vouching(manifest: Manifest, folder: Path, change: Callable[[dict[str, Any]], object]) -> Manifest:
+    """The manifest, vouching for a golden.json that is altered."""
     document = document_of(folder)
     change(document)
     (folder / "golden" / "golden.json").write_text(json.dumps(document))
-    manifest["golden"]["sha256"] = sha256(folder / "golden" / "golden.json")
+    return replace(manifest, golden=GoldenEntry(path=golden.PATH, sha256=sha256(folder / golden.PATH)))
 
 
-def faults(manifest: dict[str, Any], folder: Path) -> list[str]:
+def faults(manifest: Manifest, folder: Path) -> list[str]:
     bundle = read_golden(manifest, folder)
     assert bundle is not None
     return find_faults(bundle, manifest, [ARTEFACT], reference)
 
 
-def test_what_is_written(written: dict[str, Any], tmp_path: Path) -> None:
+def test_what_is_written(written: Manifest, tmp_path: Path) -> None:
     document = document_of(tmp_path)
     assert document["schema"] == 1
     assert document["model"] == "tiny"
-    assert document["input"] == written["input"]
+    assert document["input"] == plain(written.input)
     assert [item["label"] for item in document["images"]] == [3, 1, 4]
     assert [(item["width"], item["height"]) for item in document["images"]] == [(90, 70), (939, 512), (28, 28)]
     for item in document["images"]:
@@ -143,7 +134,7 @@ def test_what_is_written(written: dict[str, Any], tmp_path: Path) -> None:
         assert np.array_equal(PREPROCESS.normalize(pixels), tensor)
         assert item["pixels_sha256"] == sha256(tmp_path / "golden" / item["pixels"])
     (entry,) = document["artefacts"].values()
-    assert entry["sha256"] == written["artefacts"][0]["sha256"]
+    assert entry["sha256"] == written.artefacts[0].sha256
     assert np.array_equal(np.float32(entry["logits"]), np.float32([item["reference"] for item in document["images"]]))
     assert faults(written, tmp_path) == []
 
@@ -164,7 +155,7 @@ def test_tolerance_is_a_share_of_the_spread(precision: Precision, share: float, 
 
 
 def test_an_artefact_that_is_not_the_manifests_or_gives_no_numbers_has_no_entry(
-    manifest: dict[str, Any], held_out: Images, target: FakeTarget, tmp_path: Path
+    manifest: Manifest, held_out: Images, target: FakeTarget, tmp_path: Path
 ) -> None:
     target.error = math.nan
     write_golden(manifest, tmp_path, held_out, None, 2, reference)
@@ -178,7 +169,7 @@ def test_an_artefact_that_is_not_the_manifests_or_gives_no_numbers_has_no_entry(
 
 @pytest.mark.parametrize("name", ["00.png", "01.f32", "02.u8", "golden.json"])
 @pytest.mark.parametrize("damage", ["altered", "missing"])
-def test_a_damaged_file_is_found(name: str, damage: str, written: dict[str, Any], tmp_path: Path) -> None:
+def test_a_damaged_file_is_found(name: str, damage: str, written: Manifest, tmp_path: Path) -> None:
     path = tmp_path / "golden" / name
     if damage == "missing":
         path.unlink()
@@ -202,19 +193,18 @@ def test_a_damaged_file_is_found(name: str, damage: str, written: dict[str, Any]
     ],
 )
 def test_a_bundle_of_something_else_is_refused(
-    change: Callable[[dict[str, Any]], object], named: str, written: dict[str, Any], tmp_path: Path
+    change: Callable[[dict[str, Any]], object], named: str, written: Manifest, tmp_path: Path
 ) -> None:
-    vouch(written, tmp_path, change)
+    altered = vouching(written, tmp_path, change)
     with pytest.raises(ArtefactError, match=named):
-        read_golden(written, tmp_path)
+        read_golden(altered, tmp_path)
 
 
-def test_a_manifest_without_golden_vectors(manifest: dict[str, Any], tmp_path: Path) -> None:
+def test_a_manifest_without_golden_vectors(manifest: Manifest, tmp_path: Path) -> None:
     assert read_golden(manifest, tmp_path) is None
-    assert read_golden({**manifest, "golden": None}, tmp_path) is None
 
 
-def test_a_tensor_of_another_image_is_found(written: dict[str, Any], tmp_path: Path) -> None:
+def test_a_tensor_of_another_image_is_found(written: Manifest, tmp_path: Path) -> None:
     """Even with hashes that vouch for it."""
 
     def swap(document: dict[str, Any]) -> None:
@@ -222,13 +212,12 @@ def test_a_tensor_of_another_image_is_found(written: dict[str, Any], tmp_path: P
         for key in ("tensor", "tensor_sha256"):
             first[key], second[key] = second[key], first[key]
 
-    vouch(written, tmp_path, swap)
-    found = faults(written, tmp_path)
+    found = faults(vouching(written, tmp_path, swap), tmp_path)
     assert "01.f32 is not what 00.png becomes" in found
     assert any(text.startswith("logits of the reference") for text in found)
 
 
-def test_pixels_of_another_image_are_found(written: dict[str, Any], tmp_path: Path) -> None:
+def test_pixels_of_another_image_are_found(written: Manifest, tmp_path: Path) -> None:
     """Even with hashes that vouch for them."""
 
     def swap(document: dict[str, Any]) -> None:
@@ -236,37 +225,38 @@ def test_pixels_of_another_image_are_found(written: dict[str, Any], tmp_path: Pa
         for key in ("pixels", "pixels_sha256"):
             first[key], second[key] = second[key], first[key]
 
-    vouch(written, tmp_path, swap)
-    assert faults(written, tmp_path) == [
+    assert faults(vouching(written, tmp_path, swap), tmp_path) == [
         "01.u8 is not what 00.png is cropped to",
         "00.u8 is not what 01.png is cropped to",
     ]
 
 
-def test_a_bundle_of_an_earlier_release_has_no_pixels(written: dict[str, Any], tmp_path: Path) -> None:
+def test_a_bundle_of_an_earlier_release_has_no_pixels_nor_who_stated_what(written: Manifest, tmp_path: Path) -> None:
     def forget(document: dict[str, Any]) -> None:
+        del document["input"]["stated_by"], document["input"]["notes"]
         for item in document["images"]:
             del item["pixels"], item["pixels_sha256"]
 
-    vouch(written, tmp_path, forget)
-    assert faults(written, tmp_path) == []
+    assert faults(vouching(written, tmp_path, forget), tmp_path) == []
 
 
 def test_probabilities_may_be_half_as_far_away_as_logits(
-    manifest: dict[str, Any], held_out: Images, target: FakeTarget, tmp_path: Path
+    manifest: Manifest, held_out: Images, target: FakeTarget, tmp_path: Path
 ) -> None:
     write_golden(manifest, tmp_path, held_out, None, 3, reference)
     limit = document_of(tmp_path)["artefacts"][ARTEFACT]["max_abs_error"]
-    manifest["artefacts"][0]["outputs"] = [{"name": "probabilities"}]
+    (entry,) = manifest.artefacts
+    outputs = (replace(entry.outputs[0], name="probabilities"),)
+    manifest = replace(manifest, artefacts=(replace(entry, outputs=outputs),))
     target.load = lambda _path: lambda images: softmax(reference(images))  # type: ignore[method-assign]  # a fake
     write_golden(manifest, tmp_path, held_out, None, 3, reference)
-    (entry,) = document_of(tmp_path)["artefacts"].values()
-    assert entry["max_abs_error"] == limit / 2
-    assert np.allclose(np.sum(entry["logits"], 1), 1)
+    (stored,) = document_of(tmp_path)["artefacts"].values()
+    assert stored["max_abs_error"] == limit / 2
+    assert np.allclose(np.sum(stored["logits"], 1), 1)
 
 
 def test_logits_further_away_than_the_tolerance_are_found(
-    written: dict[str, Any], target: FakeTarget, tmp_path: Path
+    written: Manifest, target: FakeTarget, tmp_path: Path
 ) -> None:
     limit = document_of(tmp_path)["artefacts"][ARTEFACT]["max_abs_error"]
     target.error = 0.9 * limit
@@ -277,17 +267,16 @@ def test_logits_further_away_than_the_tolerance_are_found(
     assert faults(written, tmp_path) != []
 
 
-def test_logits_of_another_file_are_found(written: dict[str, Any], tmp_path: Path) -> None:
-    vouch(written, tmp_path, lambda document: document["artefacts"][ARTEFACT].update(sha256="0" * 64))
-    assert faults(written, tmp_path) == [f"its {ARTEFACT} is not the manifest's"]
-    written["artefacts"] = []
-    assert faults(written, tmp_path) == [f"its {ARTEFACT} is not the manifest's"]
+def test_logits_of_another_file_are_found(written: Manifest, tmp_path: Path) -> None:
+    altered = vouching(written, tmp_path, lambda document: document["artefacts"][ARTEFACT].update(sha256="0" * 64))
+    assert faults(altered, tmp_path) == [f"its {ARTEFACT} is not the manifest's"]
+    assert faults(replace(altered, artefacts=()), tmp_path) == [f"its {ARTEFACT} is not the manifest's"]
 
 
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_full_disk_or_ctrl_c_leaves_the_earlier_bundle(
     failure: BaseException,
-    written: dict[str, Any],
+    written: Manifest,
     held_out: Images,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

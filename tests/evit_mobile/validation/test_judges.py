@@ -17,10 +17,11 @@ from converters.registry import FORMATS, ROWS, UnknownTargetError, find_judge, f
 from converters.tflite import arm, judges
 from converters.tflite.child import Child, ChildInterpreter
 from evit_mobile.errors import UsageError
-from evit_mobile.findings import Validation, Verdict
+from evit_mobile.findings import Validation, Verdict, verdict_of_all
+from evit_mobile.record.manifest import Manifest
 from evit_mobile.request import ConvertRequest
 from evit_mobile.request.checks import usable_targets
-from evit_mobile.validation.judges import judges_for, verdict_of_all
+from evit_mobile.validation.judges import judges_for
 from tests.evit_mobile.test_cli import run
 
 PASSED = Validation(verdict=Verdict.PASSED, reason="met", images=4, runtime="a", sqnr_db=30.0, on="first")
@@ -147,10 +148,10 @@ def test_every_judge_has_its_verdict_and_one_is_enough_to_fail(
     monkeypatch.setitem(ROWS, "tflite", replace(row, judges=judges))
     options = ("--format", "tflite", "--fp32", "--size", "64", "--golden", "0", "--out", str(tmp_path), "--json")
     assert run(monkeypatch, "convert", *options, "--on", "xnnpack", "--on", "wrong", "--on", "absent") == 1
-    (entry,) = json.loads(capfd.readouterr().out)["artefacts"]
-    found = {one["on"]: one["verdict"] for one in entry["validations"]}
+    (entry,) = Manifest.from_json(json.loads(capfd.readouterr().out)).artefacts
+    found = {one.on: one.verdict for one in entry.validations}
     assert found == {"xnnpack": "passed", "wrong": "failed", "absent": "not_run"}
-    assert (entry["validation"]["on"], entry["validation"]["verdict"]) == ("xnnpack", "failed")
+    assert (entry.validation.on, entry.validation.verdict) == ("xnnpack", "failed")
     monkeypatch.setenv("COLUMNS", "200")
     for judge, code, said in (("xnnpack", 0, "XNNPACK"), ("wrong", 1, "that negates"), ("absent", 1, "not here")):
         assert run(monkeypatch, "validate", str(tmp_path), "--on", judge) == code

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from evit_mobile.errors import UsageError
+from evit_mobile.record.manifest import ArtefactEntry
 from evit_mobile.validation import oldest
+from tests.manifests import artefact
 
 
-def entry(oldest_runtime: str | None) -> dict[str, Any]:
-    return {"path": "model.pte", "oldest_runtime": oldest_runtime}
+def entry(oldest_runtime: str | None) -> ArtefactEntry:
+    return artefact("model.pte", oldest_runtime=oldest_runtime)
 
 
 @pytest.mark.parametrize("installed", ["1.3.1", "1.3.9.dev20260101", "0.9"])
@@ -39,4 +39,4 @@ def test_the_oldest_and_newer_ones_are_not(installed: str, monkeypatch: pytest.M
 
 
 def test_what_is_no_package_here_is_left_to_the_judges() -> None:
-    oldest.require_runtimes([entry("iOS 17"), entry(None), {"path": "of an older manifest"}])
+    oldest.require_runtimes([entry("iOS 17"), entry(None)])

@@ -59,7 +59,7 @@ class Golden private constructor(val bundle: GoldenBundle, private val files: Mo
         /** Opens the bundle that [entry], the manifest's `golden`, names. Throws [Failure]. */
         fun open(files: ModelFiles, entry: GoldenEntry): Golden {
             val text = files.readVerified(entry.path, entry.sha256).decodeToString()
-            return Golden(decode(GoldenBundle.serializer(), text, entry.path), files, entry.path.substringBeforeLast('/'))
+            return Golden(decode(GoldenBundle.serializer(), text, entry.path, GOLDEN_SCHEMA), files, entry.path.substringBeforeLast('/'))
         }
     }
 }
@@ -85,4 +85,5 @@ fun maxAbsError(found: FloatArray, expected: FloatArray): Double {
     return found.indices.maxOf { abs(found[it].toDouble() - expected[it]) }
 }
 
+private const val GOLDEN_SCHEMA = 1
 private const val TENSOR_LIMIT = 1e-5

@@ -3,7 +3,7 @@ package org.evitmobile.core
 import kotlinx.serialization.SerialName
 import kotlinx.serialization.Serializable
 
-/** What the app needs of `manifest.json`, schema 1 (docs/manifest.md). Other fields may join and are skipped. */
+/** What the app needs of `manifest.json`, schema 2 (docs/manifest.md). Other fields may join and are skipped. */
 @Serializable
 data class Manifest(
     val schema: Int,
@@ -53,7 +53,7 @@ enum class ResizeMode {
     SQUASH,
 }
 
-/** One written file. `verdict` is what its validation said on the machine that converted it. */
+/** One written file. `validations` are what its judges said on the machine that converted it, at least one. */
 @Serializable
 data class ArtefactEntry(
     val format: String,
@@ -62,8 +62,12 @@ data class ArtefactEntry(
     val sha256: String,
     val inputs: List<TensorEntry>,
     val outputs: List<TensorEntry>,
-    val validation: ValidationEntry,
+    val validations: List<ValidationEntry>,
 ) {
+    /** What keeps the file from being proven: a judge that failed it, else one that did not run it; null where every judge passed it. */
+    val objection: ValidationEntry?
+        get() = validations.firstOrNull { it.verdict == Verdict.FAILED } ?: validations.firstOrNull { it.verdict != Verdict.PASSED }
+
     /** The image tensor; [checkArtefact] makes sure that it is the only one. */
     val input: TensorEntry get() = inputs.single()
 
@@ -90,8 +94,21 @@ data class TensorEntry(
     val isProbabilities: Boolean get() = name == "probabilities"
 }
 
+/** What one judge said of a file. */
 @Serializable
-data class ValidationEntry(val verdict: String, val reason: String? = null)
+data class ValidationEntry(val verdict: Verdict, val reason: String)
+
+@Serializable
+enum class Verdict(val word: String) {
+    @SerialName("passed")
+    PASSED("passed"),
+
+    @SerialName("failed")
+    FAILED("failed"),
+
+    @SerialName("not_run")
+    NOT_RUN("not run"),
+}
 
 const val CLASSIFICATION = "classification"
 const val UINT8 = "uint8"

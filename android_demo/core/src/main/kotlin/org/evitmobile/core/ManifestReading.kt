@@ -7,37 +7,37 @@ import kotlinx.serialization.json.intOrNull
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 
-private const val SCHEMA = 1
+private const val SCHEMA = 2
 private const val MANIFEST = "manifest.json"
 private val DTYPES = listOf("float32", "int8", UINT8)
 private val json = Json { ignoreUnknownKeys = true }
 
 /** Reads and checks `manifest.json`; the artefacts' own bytes are checked when they are opened. Throws [Failure]. */
 fun readManifest(files: ModelFiles): Manifest {
-    val manifest = decode(Manifest.serializer(), files.read(MANIFEST).decodeToString(), MANIFEST)
+    val manifest = decode(Manifest.serializer(), files.read(MANIFEST).decodeToString(), MANIFEST, SCHEMA)
     check(manifest)
     return manifest
 }
 
-/** Decodes a document whose `schema` must be ours. Throws [Failure] that calls it [name]. */
-internal fun <T> decode(serializer: KSerializer<T>, text: String, name: String): T =
+/** Decodes a document whose `schema` must be [schema]. Throws [Failure] that calls it [name]. */
+internal fun <T> decode(serializer: KSerializer<T>, text: String, name: String, schema: Int): T =
     try {
         val document = json.parseToJsonElement(text)
-        val schema = document.jsonObject["schema"]?.jsonPrimitive?.intOrNull
-        demand(schema == SCHEMA, "$name with schema $schema", "schema $SCHEMA") {
+        val found = document.jsonObject["schema"]?.jsonPrimitive?.intOrNull
+        demand(found == schema, "$name with schema $found", "schema $schema") {
             "convert again with an evit-mobile of this app's age, or update the app"
         }
         json.decodeFromJsonElement(serializer, document)
     } catch (error: SerializationException) {
-        throw unreadable(name, error)
+        throw unreadable(name, schema, error)
     } catch (error: IllegalArgumentException) {
-        throw unreadable(name, error)
+        throw unreadable(name, schema, error)
     }
 
-private fun unreadable(name: String, error: Exception) =
+private fun unreadable(name: String, schema: Int, error: Exception) =
     Failure(
         got = "$name, which cannot be read (${error.message?.lineSequence()?.first()})",
-        allowed = "schema $SCHEMA as evit-mobile writes it",
+        allowed = "schema $schema as evit-mobile writes it",
         advice = "run evit-mobile export-app android --from DIR again",
         cause = error,
     )
@@ -65,6 +65,7 @@ private fun checkInput(input: InputEntry) {
 fun checkArtefact(artefact: ArtefactEntry, manifest: Manifest) {
     val (path, inputs, outputs) = Triple(artefact.path, artefact.inputs, artefact.outputs)
     demand(path.split('/').none { it == ".." || it.isEmpty() }, "artefact path $path", "a path inside the model's folder")
+    demand(artefact.validations.isNotEmpty(), "$path without a validation", "at least one")
     demand(inputs.size == 1 && outputs.size == 1, "$path with ${inputs.size} inputs and ${outputs.size} outputs", "one of each")
     val (height, width) = manifest.input.crop.size
     val rows = listOf(1, height, width, CHANNELS)

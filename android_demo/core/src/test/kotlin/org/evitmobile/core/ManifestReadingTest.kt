@@ -21,13 +21,17 @@ class ManifestReadingTest {
         assertEquals(listOf(1, 3, 224, 224), manifest.input.shape)
         assertEquals(listOf("tflite fp32", "executorch fp32", "tflite int8"), manifest.artefacts.map { "${it.format} ${it.precision}" })
         assertEquals("Trouser", manifest.labels[1])
-        assertEquals("passed", manifest.artefacts[1].validation.verdict)
+        assertTrue(manifest.artefacts.all { it.objection == null })
     }
 
     /** What is wrong with a manifest, and a word that its message must hold. */
     private val damages = mapOf(
-        "another schema" to (changed("\"schema\":1", "\"schema\":7") to "schema 7"),
-        "no schema" to (changed("\"schema\":1,", "") to "schema null"),
+        "the schema before" to (changed("\"schema\":2", "\"schema\":1") to "schema 1"),
+        "another schema" to (changed("\"schema\":2", "\"schema\":7") to "schema 7"),
+        "no schema" to (changed("\"schema\":2,", "") to "schema null"),
+        "an unknown verdict" to (changed("\"passed\"", "\"good\"") to "good"),
+        "no validations" to (changed("\"validations\"", "\"validation\"") to "validations"),
+        "no judge" to (Regex("\"validations\":\\[.*?],\"sizes\"").replace(text, "\"validations\":[],\"sizes\"") to "without a validation"),
         "no JSON" to (text.take(200) to "cannot be read"),
         "an array" to ("[]" to "cannot be read"),
         "an unknown filter" to (changed("\"bilinear\"", "\"area\"") to "area"),
@@ -52,6 +56,15 @@ class ManifestReadingTest {
                 assertTrue(word in failure.got, failure.message)
             }
         }
+
+    @Test
+    fun `one judge of several is enough to leave a file unproven, and a failure is told first`() {
+        val said = listOf(Verdict.PASSED, Verdict.NOT_RUN, Verdict.FAILED).map { ValidationEntry(it, it.word) }
+        val artefact = readManifest(files).artefacts.first()
+        assertEquals(said[2], artefact.copy(validations = said).objection)
+        assertEquals(said[1], artefact.copy(validations = said.take(2)).objection)
+        assertEquals(null, artefact.copy(validations = said.take(1)).objection)
+    }
 
     @Test
     fun `no manifest`() {

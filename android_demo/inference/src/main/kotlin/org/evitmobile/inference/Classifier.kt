@@ -50,9 +50,7 @@ class Classifier(
     override fun close() = opened.engine.close()
 }
 
-private fun unproven(artefact: ArtefactEntry): String? {
-    val (verdict, reason) = artefact.validation
-    return if (verdict == "passed") null else "${artefact.path} is not proven: $verdict, $reason."
-}
+private fun unproven(artefact: ArtefactEntry): String? =
+    artefact.objection?.let { "${artefact.path} is not proven: ${it.verdict.word}, ${it.reason}." }
 
 private const val SHOWN = 3

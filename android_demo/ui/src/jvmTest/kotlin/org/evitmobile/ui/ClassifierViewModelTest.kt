@@ -132,7 +132,7 @@ class ClassifierViewModelTest {
             without("manifest.json") to "manifest.json",
             without(path) to path,
             altered(path) { bytes -> bytes.copyOf(bytes.size / 2) } to "SHA-256",
-            altered("manifest.json") { String(it).replaceFirst("\"schema\": 1", "\"schema\": 2").encodeToByteArray() } to "schema 2",
+            altered("manifest.json") { String(it).replaceFirst("\"schema\": 2", "\"schema\": 3").encodeToByteArray() } to "schema 3",
         )
         for ((damaged, word) in damages) {
             val state = assertIs<UiState.Error>(viewModel(damaged).await { it != UiState.Loading })

@@ -84,7 +84,7 @@ class ModelFoldersTest {
     private val faults = mapOf(
         "wrong hash" to (changed(manifest { it.replace(digest, "0".repeat(64)) }) to "SHA-256"),
         "missing artefact" to (changed(path to null) to "no readable $path"),
-        "unknown schema" to (changed(manifest { it.replaceFirst("\"schema\": 1", "\"schema\": 2") }) to "schema 2"),
+        "unknown schema" to (changed(manifest { it.replaceFirst("\"schema\": 2", "\"schema\": 3") }) to "schema 3"),
         "damaged model" to (changed(path to junk) to "SHA-256"),
         "damaged model of the right hash" to (changed(path to junk, manifest { it.replace(digest, junkDigest) }) to "LiteRT does not run"),
         "another number of classes" to (changed(manifest { it.replace("\"num_classes\": 10", "\"num_classes\": 12") }) to "10 labels for 12"),
