@@ -54,15 +54,15 @@ def compile(
     allow_few: bool = False,
     report: Report = silent,
 ) -> Compilation:
-    """Compiles an int8 LiteRT artefact, or all of a folder, for each of `socs`, has the emulator of each run the result, and lists it in
-    the manifest. The other options are as in `validate`.
+    """Compiles an int8 LiteRT artefact, or all such of a folder, for each of `socs`, has the emulator of each run the result, and lists
+    it in the manifest. The other options are as in `validate`.
 
     Raises UnknownSocError, ToolchainError where the compiler is missing or does not take the file, UsageError where nothing in the
     folder can be compiled, ArtefactError for a file that is not the one that was written.
     """
     chosen = find_socs(socs)
     folder, manifest, entries = listed_artefacts(Path(path))
-    portable = [entry for entry in entries if entry.format == "tflite"]
+    portable = [entry for entry in entries if is_compiled(entry)]
     check_compiled(folder, portable or entries)
     for soc in chosen:
         usable_target(soc.format, Precision.INT8)
@@ -81,11 +81,16 @@ def compile(
     return Compilation(folder=folder, manifest=manifest, paths=tuple(entry.path for entry in written))
 
 
+def is_compiled(entry: ArtefactEntry) -> bool:
+    """Whether there is a compiler for such a file."""
+    return entry.format == "tflite" and entry.precision in COMPILED and entry.inputs[0].dtype != "uint8"
+
+
 def check_compiled(folder: Path, entries: Sequence[ArtefactEntry]) -> None:
     """Raises UsageError for what is not compiled for NPUs, ArtefactError for a file that is not the one that was written."""
     for entry in entries:
-        takes = entry.inputs[0].dtype
-        if entry.format != "tflite" or entry.precision not in COMPILED or takes == "uint8":
+        if not is_compiled(entry):
+            takes = entry.inputs[0].dtype
             raise UsageError(
                 got=f"{entry.path} ({entry.format}, {entry.precision}, takes {takes})",
                 allowed=f"a LiteRT file in {' or '.join(COMPILED)} that takes a tensor",

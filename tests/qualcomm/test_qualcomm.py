@@ -135,7 +135,10 @@ def test_damage_is_refused_before_qualcomms_code_sees_it(
     ("change", "said"),
     [
         (lambda code: code.replace(', "soc_model": soc}', "}"), "'soc': None"),
-        (lambda code: code.replace("options.add_provider_for_devices(", "len(").replace("devices[:1], {", "{"), ""),
+        (
+            lambda code: code.replace("options.add_provider_for_devices(", "len(").replace("devices[:1], {", "{"),
+            "does not take the binary",
+        ),
     ],
     ids=["no SoC", "CPU"],
 )
