@@ -31,7 +31,9 @@ class App:
 
 APPS = {
     "android": App(folder="android_demo", model="app/src/main/assets/model", formats=("tflite", "executorch")),
-    "ios": App(folder="ios_demo", model="App/Resources/Model", formats=("coreml", "executorch", "executorch-coreml")),
+    "ios": App(
+        folder="ios_demo", model="App/Resources/Model", formats=("coreml", "coreai", "executorch", "executorch-coreml")
+    ),
     "web": App(folder="web_demo", model="model", formats=("tflite",)),
 }
 

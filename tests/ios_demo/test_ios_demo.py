@@ -111,6 +111,7 @@ FRAMEWORKS = (
     "ImageIO",
     "CoreVideo",
     "CoreML",
+    "CoreAI",
     "ExecuTorch",
     "MetricKit",
     "AVFoundation",
@@ -118,6 +119,9 @@ FRAMEWORKS = (
     "PhotosUI",
 )
 """The stand-ins, in the order in which they import each other."""
+
+APP = ("App", "Sources/EvitCoreAI", "Sources/EvitExecuTorch")
+"""What is compiled into the app itself."""
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +142,7 @@ class TestTypes:
     pytestmark = needs_swift
 
     def test_the_app_agrees_with_our_standins(self, modules: Path) -> None:
-        check_app(modules, sources_of("App", "Sources/EvitExecuTorch"))
+        check_app(modules, sources_of(*APP))
 
     @pytest.mark.parametrize(
         ("file", "old", "new", "message"),
@@ -151,13 +155,14 @@ class TestTypes:
                 "Tensor<Float>(tensor, shapes: shape)",
                 "incorrect argument label",
             ),
+            ("CoreAIRuntime.swift", "function.run(inputs:", "function.predict(inputs:", "no member 'predict'"),
         ],
     )
     def test_an_error_is_seen(self, modules: Path, file: str, old: str, new: str, message: str) -> None:
         altered = modules / "altered"
         shutil.rmtree(altered, ignore_errors=True)
         altered.mkdir()
-        for source in sources_of("App", "Sources/EvitExecuTorch"):
+        for source in sources_of(*APP):
             text = source.read_text()
             assert source.name != file or old in text
             (altered / source.name).write_text(text.replace(old, new) if source.name == file else text)

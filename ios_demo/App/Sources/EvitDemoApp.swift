@@ -18,6 +18,9 @@ struct EvitDemoApp: App {
 private func openModelFolder() throws -> ModelFolder {
     guard let resources = Bundle.main.resourceURL else { preconditionFailure("an app has resources") }
     var runtimes: [any EvitKit.Runtime] = [CoreMLRuntime()]
+    #if canImport(CoreAI)
+        if #available(iOS 27.0, *) { runtimes.append(CoreAIRuntime()) }
+    #endif
     #if canImport(ExecuTorch)
         runtimes += [ExecuTorchRuntime.xnnpack, ExecuTorchRuntime.coreML]
     #endif
