@@ -1,12 +1,16 @@
 /** LiteRT.js: loads the runtime once, compiles artefacts and runs them. */
 
 import { Failure } from './failure.js';
+import { signalOverDifference } from './predictions.js';
 
 const PACKAGE = new URL('../node_modules/@litertjs/core/', import.meta.url);
 
 /** What each accelerator runs on. */
 export const PROCESSORS = { wasm: 'CPU, 1 thread', webgpu: 'GPU' };
 const DTYPES = ['float32', 'uint8'];
+
+/** What outputs of an accelerator need against the CPU's: fp16 keeps 45 dB and more, int8 codes that round otherwise about 30. */
+const LEAST_DB = 20;
 const NO_GPU = 'This browser offers no WebGPU: the CPU runs everything.';
 const CODE = { wasm: 'WebAssembly with XNNPACK', webgpu: 'WebGPU' };
 
@@ -36,18 +40,44 @@ export async function loadRuntime() {
 export const describe = ({ version }, accelerator) => `LiteRT.js ${version}, ${CODE[accelerator]}`;
 
 /**
- * {session, accelerator, notice}: an artefact opened on `wanted`, or else on the CPU, and why. Throws Failure when the CPU cannot
- * run it either.
+ * {session, accelerator, notice}: an artefact opened on `wanted`, or else on the CPU, and why. `tensorFor` makes an input of a session.
+ * Throws Failure when the CPU cannot run it either.
  */
-export async function openOrFallBack(entry, bytes, wanted) {
+export async function openOrFallBack(entry, bytes, wanted, tensorFor) {
   try {
-    const session = await Session.open(entry, bytes, wanted);
+    const session = await openTrusted(entry, bytes, wanted, tensorFor);
     const isWhole = wanted === 'wasm' || session.compiled.isFullyAccelerated;
     return { session, accelerator: wanted, notice: isWhole ? '' : `WebGPU lacks operations of ${entry.path}; the CPU runs these.` };
   } catch (error) {
     if (wanted === 'wasm' || !(error instanceof Failure)) throw error;
     const session = await Session.open(entry, bytes, 'wasm');
     return { session, accelerator: 'wasm', notice: `WebGPU cannot run this here: ${error.got}. The CPU runs it instead.` };
+  }
+}
+
+/**
+ * An artefact opened on an accelerator that computes what the CPU computes: LiteRT.js reports no error where it does not. Throws Failure
+ * for what is further from the CPU than rounding explains, and for what LiteRT.js cannot take.
+ */
+export async function openTrusted(entry, bytes, accelerator, tensorFor) {
+  const session = await Session.open(entry, bytes, accelerator);
+  if (accelerator === 'wasm') return session;
+  const cpu = await Session.open(entry, bytes, 'wasm');
+  try {
+    const tensor = tensorFor(session);
+    const expected = (await cpu.run(tensor)).logits;
+    const found = signalOverDifference((await session.run(tensor)).logits, expected);
+    if (found >= LEAST_DB) return session;
+    throw new Failure({
+      got: `${entry.path}, which ${PROCESSORS[accelerator]} computes wrongly here (${found.toFixed(0)} dB from the CPU)`,
+      allowed: `at least ${LEAST_DB} dB`,
+      advice: 'run it on the CPU, or convert it again',
+    });
+  } catch (error) {
+    session.close();
+    throw error;
+  } finally {
+    cpu.close();
   }
 }
 

@@ -1,7 +1,7 @@
 /** The page: what is on screen, and what a user can do. Everything it says about the model comes from manifest.json. */
 
 import { benchmark, quantile, report } from './benchmark.js';
-import { describe, loadRuntime, openOrFallBack, PROCESSORS, Session } from './engine.js';
+import { describe, loadRuntime, openOrFallBack, openTrusted, PROCESSORS } from './engine.js';
 import { Failure } from './failure.js';
 import { checkGolden, goldenImage } from './golden.js';
 import { fetchChecked, openFolder } from './model-folder.js';
@@ -52,7 +52,7 @@ async function openChosen() {
   const entry = folder.artefacts.find(({ path }) => path === element('artefact').value);
   closeSession();
   const bytes = await fetchChecked(folder.base, entry.path, entry.sha256);
-  const { session, accelerator, notice } = await openOrFallBack(entry, bytes, element('accelerator').value);
+  const { session, accelerator, notice } = await openOrFallBack(entry, bytes, element('accelerator').value, trialTensor);
   element('accelerator').value = accelerator;
   element('notice').textContent = notice || state.runtime.notice;
   Object.assign(state, { entry, session });
@@ -61,6 +61,15 @@ async function openChosen() {
   element('runtime').textContent = describe(state.runtime, accelerator);
   if (state.image === null && folder.golden?.images.length) state.image = await goldenImage(folder, 0);
   if (state.image !== null) await classify(state.image);
+}
+
+/** What `session` is given of noise, the same at every call, of the model's own size. */
+function trialTensor(session) {
+  const { input } = state.folder.manifest;
+  const [height, width] = input.shape.slice(2);
+  let value = 1;
+  const noise = () => (value = (value * 48271) % 2147483647) & 255;
+  return inputFor(session, { height, width, pixels: Uint8ClampedArray.from({ length: height * width * 3 }, noise) }, input);
 }
 
 function closeSession() {
@@ -147,7 +156,7 @@ async function openAll(accelerator) {
   const failures = [];
   for (const entry of artefacts) {
     try {
-      const session = await Session.open(entry, await fetchChecked(base, entry.path, entry.sha256), accelerator);
+      const session = await openTrusted(entry, await fetchChecked(base, entry.path, entry.sha256), accelerator, trialTensor);
       subjects.push({ entry, session, tensor: inputFor(session, image, manifest.input) });
     } catch (error) {
       failures.push(error);

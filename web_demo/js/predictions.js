@@ -27,6 +27,13 @@ function softmax(logits) {
   return powers.map((value) => value / sum);
 }
 
+/** How far the signal of `expected` is above what `actual` differs by, in dB; NaN where one is no number. */
+export function signalOverDifference(actual, expected) {
+  const energy = (values) => values.reduce((total, value) => total + value * value, 0);
+  const difference = energy(Array.from(actual, (value, index) => value - expected[index]));
+  return difference === 0 ? Infinity : 10 * Math.log10(energy(Array.from(expected)) / difference);
+}
+
 /** The largest distance between two series of numbers; NaN where one is no number, Infinity where lengths differ. */
 export function largestDistance(actual, expected) {
   if (actual.length !== expected.length) return Infinity;
