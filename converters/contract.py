@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from converters.interface import Choices, Interface
+
 if TYPE_CHECKING:
     import numpy as np
     from torch.export import ExportedProgram
@@ -323,6 +325,22 @@ class HalfAdder(Protocol):
     """A judge whose runtime adds up products in fp16 where a file's floats are fp16: less exact than the sums of most processors."""
 
     half_sums: bool
+
+
+@runtime_checkable
+class Choosable(Protocol):
+    """A target that heeds some of the `Choices` about a file."""
+
+    def chosen(self, choices: Choices) -> Target:
+        """The target that writes files like that. Raises OptionError for choices that contradict each other."""
+        ...
+
+
+@runtime_checkable
+class TakesPixels(Protocol):
+    """A target whose runners take 8-bit pixels as well as preprocessed images, where its files normalise."""
+
+    interface: Interface
 
 
 @runtime_checkable

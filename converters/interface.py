@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from converters.errors import ArtefactError
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch.export import ExportedProgram
 
 INPUT, LOGITS, PROBABILITIES = "image", "logits", "probabilities"
 """What an artefact's input and output are called, in the file where its format has names, and in the manifest."""
@@ -49,6 +50,17 @@ class Interface:
 
 TENSORS = Interface()
 """A tensor in, scores out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What is chosen about a file beyond its precision; a format heeds what it has. `release` is the oldest iOS that has to run it, None
+    for the usual one; `further` are the programs of other input sizes.
+    """
+
+    interface: Interface = TENSORS
+    release: int | None = None
+    further: Sequence[ExportedProgram] = ()
 
 
 def function_name(height: int, width: int) -> str:

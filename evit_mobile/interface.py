@@ -11,13 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.preprocess import Preprocess
-from converters.contract import Target
-from converters.coreai.target import CoreAITarget
-from converters.coreml.options import Options
-from converters.coreml.target import CoreMLTarget
-from converters.executorch.target import ExecuTorchTarget
-from converters.interface import TENSORS, Interface, Normalization, pixels
-from converters.tflite.target import TFLiteTarget
+from converters.contract import Choosable, TakesPixels, Target
+from converters.interface import Choices, Interface, Normalization, pixels
 from evit_mobile.request import ConvertRequest
 
 if TYPE_CHECKING:
@@ -30,23 +25,18 @@ def with_interface(
     """`target` writing files with the interface that is asked for, for images preprocessed like that, and where its files
     take several sizes with the programs of `further` ones.
     """
-    normalization = Normalization(mean=preprocess.mean, std=preprocess.std) if request.image_input else None
-    if isinstance(target, CoreMLTarget):
-        return CoreMLTarget(Options(pixels=normalization, classes=request.class_output, release=request.ios), further)
-    if isinstance(target, CoreAITarget):
-        return CoreAITarget(further)
-    interface = Interface(pixels=normalization, classes=request.class_output)
-    if not target.takes_pixels or interface == TENSORS:
+    if not isinstance(target, Choosable):
         return target
-    if isinstance(target, TFLiteTarget):
-        return TFLiteTarget(interface, cpu_only=target.cpu_only)
-    return ExecuTorchTarget(interface)
+    normalization = Normalization(mean=preprocess.mean, std=preprocess.std) if request.image_input else None
+    interface = Interface(pixels=normalization, classes=request.class_output)
+    choices = Choices(interface=interface, release=request.ios, further=further)
+    return target.chosen(choices)
 
 
 def fed(target: Target, images: NDArray[np.float32]) -> NDArray[Any]:
     """What a runner of the target's files is given of preprocessed images (B, 3, H, W) to be timed: 8-bit pixels where they normalise,
     so that undoing the preprocessing does not count.
     """
-    if not isinstance(target, TFLiteTarget | ExecuTorchTarget) or target.interface.pixels is None:
+    if not isinstance(target, TakesPixels) or target.interface.pixels is None:
         return images
     return pixels(images, target.interface.pixels).astype(np.uint8)

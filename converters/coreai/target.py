@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from converters.contract import Artefact, Inspection, Metadata, Precision, Runner
 from converters.coreai import inspect, lower, runtime, toolchain
+from converters.interface import Choices
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -30,6 +31,9 @@ class CoreAITarget:
     def __init__(self, further: Sequence[ExportedProgram] = ()) -> None:
         """`further` are the programs of other input sizes than that of the one to be lowered: the asset has them too."""
         self.further = further
+
+    def chosen(self, choices: Choices) -> CoreAITarget:
+        return CoreAITarget(choices.further)
 
     def missing(self) -> str | None:
         return toolchain.missing()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
 from converters.coreml import inspect, lower, options, runtime, toolchain
+from converters.interface import Choices
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -34,6 +35,11 @@ class CoreMLTarget:
         """`further` are the programs of other input sizes than that of the one to be lowered: the package has them too."""
         self.interface = interface
         self.further = further
+
+    def chosen(self, choices: Choices) -> CoreMLTarget:
+        interface = choices.interface
+        asked = options.Options(pixels=interface.pixels, classes=interface.classes, release=choices.release)
+        return CoreMLTarget(asked, choices.further)
 
     def missing(self) -> str | None:
         return toolchain.missing()

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from converters.executorch.container import open_container, read_file
 
+SOURCE = "XNNPACK's profiler; what ExecuTorch runs outside it is not seen"
+"""Who tells the times of operators, in words."""
+
 
 def operator_names(path: Path) -> tuple[list[str], list[str]]:
     """Kind of every operation, and path of the module that it comes from ("" in files of other writers). Raises ArtefactError."""

@@ -14,7 +14,7 @@ from converters.contract import Artefact, FloatType, Inspection, Metadata, Preci
 from converters.errors import ToolchainError
 from converters.executorch.quiet import quiet_toolchain
 from converters.files import sha256, size_bytes, write_bytes
-from converters.interface import TENSORS, Interface
+from converters.interface import TENSORS, Choices, Interface
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +40,10 @@ class ExecuTorchTarget:
 
     def __init__(self, interface: Interface = TENSORS) -> None:
         self.interface = interface
+
+    def chosen(self, choices: Choices) -> ExecuTorchTarget:
+        """Files of other delegates have one interface only."""
+        return ExecuTorchTarget(choices.interface) if self.takes_pixels else self
 
     def missing(self) -> str | None:
         absent = [package for package in PACKAGES if find_spec(package) is None]

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner
-from converters.interface import TENSORS, Interface
+from converters.interface import TENSORS, Choices, Interface
 from converters.tflite.inspect import inspect_file
 from converters.tflite.runtime import RUNTIME, load_runner
 
@@ -40,6 +40,9 @@ class TFLiteTarget:
 
     def for_cpus(self) -> TFLiteTarget:
         return TFLiteTarget(self.interface, cpu_only=True)
+
+    def chosen(self, choices: Choices) -> TFLiteTarget:
+        return TFLiteTarget(choices.interface, cpu_only=self.cpu_only)
 
     def missing(self) -> str | None:
         if find_spec("ai_edge_litert") is None:

@@ -56,10 +56,13 @@ def open_workers(subjects: Sequence[Subject], settings: Settings) -> Iterator[li
 
 
 def operators(item: Subject, settings: Settings, median_ms: float) -> dict[str, Any]:
-    """Times per operator (of Core ML estimates, shares of `median_ms`), where the runtime tells, else `unavailable` and why."""
+    """Times per operator, where the runtime tells, else `unavailable` and why. Where it has a plan only, they are estimates: shares of
+    `median_ms`.
+    """
     folder = CONVERTERS / item.format
-    if item.format == "coreml":
-        plan = answer([folder / "compute_plan.py", item.path], dict(os.environ))
+    compute_plan = folder / "compute_plan.py"
+    if compute_plan.exists():
+        plan = answer([compute_plan, item.path], dict(os.environ))
         if "error" in plan:
             return unavailable(f"Core ML's compute plan cannot be read: {plan['error']}")
         return estimated_operators([EstimatedOperation(**entry) for entry in plan["operations"]], median_ms)

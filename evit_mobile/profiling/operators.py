@@ -10,10 +10,6 @@ import numpy as np
 
 from evit_mobile.profiling.records import Subject
 
-SOURCES = {
-    "tflite": "LiteRT's profiler, with XNNPACK's operators",
-    "executorch": "XNNPACK's profiler; what ExecuTorch runs outside it is not seen",
-}
 COARSE = "; in whole microseconds, each operator rounded down"
 
 
@@ -30,7 +26,8 @@ def operator_table(item: Subject, profile: dict[str, Any]) -> dict[str, Any]:
     times_ms = np.array([np.asarray(entry["us"])[kept].mean() / 1e3 for entry in profile["operators"]])
     whole_ms = faster_half(profile["unprofiled_us"])[0] / 1e3
     names = [entry["name"] for entry in profile["operators"]]
-    found = origins(names, *import_module(f"converters.{item.format}.operator_names").operator_names(item.path))
+    runtime = import_module(f"converters.{item.format}.operator_names")
+    found = origins(names, *runtime.operator_names(item.path))
     rows = [
         {
             "operator": entry["name"],
@@ -43,7 +40,7 @@ def operator_table(item: Subject, profile: dict[str, Any]) -> dict[str, Any]:
     ]
     total_ms = float(times_ms.sum())
     return {
-        "source": SOURCES[item.format] + ("" if profile["resolution_us"] < 1 else COARSE),
+        "source": runtime.SOURCE + ("" if profile["resolution_us"] < 1 else COARSE),
         "runs": len(kept),
         "whole_ms": whole_ms,
         "profiled_ms": profiled / 1e3,
