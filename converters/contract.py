@@ -9,6 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from converters.interface import Choices, Interface
+from converters.plan import INT8 as INT8
+from converters.plan import INT8_CHANNELS as INT8_CHANNELS
+from converters.plan import ActivationQuantization as ActivationQuantization
+from converters.plan import BiasCorrection as BiasCorrection
+from converters.plan import FloatDecision as FloatDecision
+from converters.plan import Numbers as Numbers
+from converters.plan import QuantPlan as QuantPlan
+from converters.plan import WeightQuantization as WeightQuantization
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,61 +93,6 @@ class TensorSpec:
     layout: Layout | None = None
     scale: float | None = None
     zero_point: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActivationQuantization:
-    """Affine int8 quantization of one tensor of the exported graph: real = scale * (q - zero_point), q in -128..127.
-
-    `tensor` is the name of the graph node that produces it, `module` the path of the module it belongs to.
-    """
-
-    tensor: str
-    module: str
-    scale: float
-    zero_point: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeightQuantization:
-    """Symmetric int8 quantization of one parameter: real = scales[channel] * q, q in -127..127.
-
-    `tensor` is the parameter's name in the exported program's state dict; `axis` is its output-channel dimension.
-    """
-
-    tensor: str
-    module: str
-    scales: tuple[float, ...]
-    axis: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BiasCorrection:
-    """What is added to one bias: values (channels,). `tensor` is the parameter's name in the exported program's state dict."""
-
-    tensor: str
-    module: str
-    values: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FloatDecision:
-    """A graph operation that stays float in an int8 artefact, and why."""
-
-    tensor: str
-    module: str
-    operation: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuantPlan:
-    """What is int8, with which parameters, and what is float, for one exported program. Target-neutral."""
-
-    activations: tuple[ActivationQuantization, ...]
-    weights: tuple[WeightQuantization, ...]
-    floats: tuple[FloatDecision, ...]
-    biases: tuple[BiasCorrection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 
-from converters.contract import ActivationQuantization, BiasCorrection, QuantPlan, WeightQuantization
+from converters.contract import ActivationQuantization, BiasCorrection, Numbers, QuantPlan, WeightQuantization
 from converters.lifting import exported_again
 
-INT8_MIN, INT8_MAX = -128, 127
-WEIGHT_MIN, WEIGHT_MAX = -127, 127
+STORED = {8: torch.int8, 16: torch.int16}
+"""What codes of so many bits, or fewer, are stored in."""
+
 WEIGHT, BIAS = 1, 2
 """Positions of both among the arguments of a convolution or a linear layer."""
 
@@ -51,7 +52,8 @@ def quantize_program(program: ExportedProgram, plan: QuantPlan) -> ExportedProgr
 
 def _quantize_activation(module: GraphModule, node: Node, quantization: ActivationQuantization) -> None:
     operators = torch.ops.quantized_decomposed
-    arguments = (quantization.scale, quantization.zero_point, INT8_MIN, INT8_MAX, torch.int8)
+    numbers = quantization.numbers
+    arguments = (quantization.scale, quantization.zero_point, numbers.least, numbers.most, stored_type(numbers))
     users = list(node.users)
     with module.graph.inserting_after(node):
         quantized = module.graph.call_function(operators.quantize_per_tensor.default, (node, *arguments))
@@ -64,17 +66,17 @@ def _quantize_activation(module: GraphModule, node: Node, quantization: Activati
 
 
 def _quantize_weight(module: GraphModule, node: Node, quantization: WeightQuantization) -> None:
-    weight = module.get_parameter(quantization.tensor).detach()
+    weight, numbers = module.get_parameter(quantization.tensor).detach(), quantization.numbers
     scales = torch.tensor(quantization.scales, dtype=torch.float32)
     base = quantization.tensor.replace(".", "_")
-    module.register_buffer(f"{base}_int8", quantize_weight(weight, scales, quantization.axis))
+    module.register_buffer(f"{base}_int8", quantize_weight(weight, scales, quantization.numbers))
     module.register_buffer(f"{base}_scales", scales)
     module.register_buffer(f"{base}_zero_points", torch.zeros(len(scales), dtype=torch.int64))
     with module.graph.inserting_before(node):
         parts = [module.graph.get_attr(f"{base}_{part}") for part in ("int8", "scales", "zero_points")]
         restored = module.graph.call_function(
             torch.ops.quantized_decomposed.dequantize_per_channel.default,
-            (*parts, quantization.axis, WEIGHT_MIN, WEIGHT_MAX, torch.int8),
+            (*parts, quantization.axis, numbers.least, numbers.most, stored_type(numbers)),
         )
     restored.meta = {"nn_module_stack": node.meta.get("nn_module_stack", {})}
     node.replace_all_uses_with(restored)
@@ -99,9 +101,15 @@ def set_parameter(module: GraphModule, name: str, value: Tensor) -> None:
     setattr(module.get_submodule(path), leaf, nn.Parameter(value, requires_grad=False))
 
 
-def quantize_weight(weight: Tensor, scales: Tensor, axis: int) -> Tensor:
-    """Symmetric int8 codes of `weight`, one scale per slice along `axis`, rounded to nearest even."""
+def quantize_weight(weight: Tensor, scales: Tensor, numbers: Numbers) -> Tensor:
+    """Codes of `weight`, one scale per slice along the axis of `numbers`, rounded to nearest even."""
+    assert numbers.axis is not None
     shape = [1] * weight.ndim
-    shape[axis] = -1
+    shape[numbers.axis] = -1
     codes = torch.round(weight / scales.view(shape))
-    return codes.clamp(WEIGHT_MIN, WEIGHT_MAX).to(torch.int8)
+    return codes.clamp(numbers.least, numbers.most).to(stored_type(numbers))
+
+
+def stored_type(numbers: Numbers) -> torch.dtype:
+    """The smallest type that holds the codes."""
+    return next(dtype for bits, dtype in STORED.items() if numbers.bits <= bits)

@@ -21,7 +21,7 @@ from converters.coreml.translations.elementwise import float_
 from converters.coreml.values import Translation, Var, is_float, is_float32
 from converters.errors import ToolchainError
 from converters.lowering.program import module_path
-from converters.quantized_program import WEIGHT_MAX
+from converters.plan import INT8_CHANNELS
 
 CONSTANT_TYPES = (Tensor, bool, int, float, str, torch.dtype, torch.memory_format, torch.layout, torch.device)
 MIL_DTYPES: dict[type[np.floating[Any]], str] = {np.float16: "fp16", np.float32: "fp32"}
@@ -120,7 +120,7 @@ class Emitter(Interpreter):
             return self._palette(value, self.palette_bits)
         if not value.is_floating_point():
             return value
-        scales = (value.flatten(1).abs().amax(1) / WEIGHT_MAX).clamp_min(torch.finfo(torch.float16).tiny)
+        scales = (value.flatten(1).abs().amax(1) / INT8_CHANNELS.most).clamp_min(torch.finfo(torch.float16).tiny)
         scales = scales.view(-1, *[1] * (value.ndim - 1))
         return self.op("constexpr_blockwise_shift_scale", "int8", data=(value / scales).round().char(), scale=scales)
 

@@ -55,8 +55,11 @@ def only_user(node: Node) -> Node | None:
 
 
 def tensor_quantization(node: Node) -> Quantization:
-    """Parameters of a per-tensor quantize or dequantize node."""
+    """Parameters of a per-tensor quantize or dequantize node. Raises ToolchainError for other codes than int8, which neither writer has."""
     named = arguments(node)
+    codes = named["quant_min"], named["quant_max"], named["dtype"]
+    if codes != (-128, 127, torch.int8):
+        raise unsupported(node, f"with codes {codes[0]}..{codes[1]} as {codes[2]}", "quantize activations to int8")
     return Quantization(scales=(float(named["scale"]),), zero_point=int(named["zero_point"]))
 
 

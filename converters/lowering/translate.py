@@ -62,6 +62,8 @@ def folded(node: Node, known: dict[Node, Any]) -> Constant:
     if operator_name(node) != DEQUANTIZE_CHANNELS:
         return Constant(known[node])
     named = arguments(node)
+    if named["dtype"] is not torch.int8:
+        raise unsupported(node, f"with codes of {named['dtype']}", "quantize weights to int8 or fewer bits")
     scales = tuple(known[named["scales"]].to(torch.float32).tolist())
     if named["zero_points"] is not None and bool(known[named["zero_points"]].any()):
         raise unsupported(node, "with zero points other than 0", "quantize weights symmetrically")

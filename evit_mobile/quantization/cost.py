@@ -1,7 +1,6 @@
 """What a plan costs, modelled: latency of its weighted operations and of the conversions between int8 and float.
 
-Rates of multiply-accumulates are the peaks measured in LiteRT with XNNPACK on one x86-64 core (AVX-512 VNNI). Only ratios matter
-here: they compare plans of one model.
+Rates of multiply-accumulates are XNNPACK's (`converters.capabilities`). Only ratios matter here: they compare plans of one model.
 """
 
 from __future__ import annotations
@@ -10,17 +9,13 @@ import math
 
 from torch.fx import GraphModule, Node
 
-from evit_mobile.quantization.placement import ATEN, WEIGHTED, Placement
+from converters.capabilities import XNNPACK
+from evit_mobile.quantization.placement import LOOKUPS, WEIGHTED, Placement
 
-INT8_MACS_PER_MS = 208e6
-FLOAT_MACS_PER_MS = 56e6
 VALUES_PER_MS = 1e7
 """Values converted from int8 to float or back: five bytes each at the speed of a cache. In a microbenchmark of 0.2 million values
 LiteRT converted at several times this rate.
 """
-
-LOOKUPS = {ATEN.gelu.default, ATEN.hardswish.default}
-"""Float functions of one value that XNNPACK runs between int8 tensors as a table: no conversions there."""
 
 
 def modelled_latency_ms(module: GraphModule, placement: Placement) -> float:
@@ -31,7 +26,7 @@ def modelled_latency_ms(module: GraphModule, placement: Placement) -> float:
     total = 0.0
     for node in module.graph.nodes:
         if node.target in WEIGHTED:
-            total += multiplications(node) / (INT8_MACS_PER_MS if node in int8_layers else FLOAT_MACS_PER_MS)
+            total += multiplications(node) / XNNPACK.macs_per_ms[8 if node in int8_layers else 32]
         if node in int8_tensors:
             conversions = (node in floats) + any(user in floats for user in node.users)
             total += conversions * size(node) / VALUES_PER_MS
@@ -39,6 +34,7 @@ def modelled_latency_ms(module: GraphModule, placement: Placement) -> float:
 
 
 def _is_lookup(node: Node, int8_tensors: set[Node]) -> bool:
+    """Whether it is a table between int8 tensors: no conversions there."""
     return node.target in LOOKUPS and {node, *node.all_input_nodes} <= int8_tensors
 
 

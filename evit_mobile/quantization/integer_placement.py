@@ -1,4 +1,4 @@
-"""Placement of the profile int8-full: every operation is int8.
+"""Placement of the profile int8-full: every operation is int8 that LiteRT's own kernels have (`converters.capabilities`).
 
 As in `placement`, data movement keeps its scale, and so do maxima and clamps, whose results are codes of what they read. Any other
 operation's result has a scale of its own. An operation outside the table stays float with a reason; artefacts then say so.
@@ -10,29 +10,22 @@ from collections.abc import Mapping, Sequence
 
 from torch.fx import GraphModule, Node
 
+from converters.capabilities import LITERT
 from evit_mobile.quantization.integer_products import factors_of
 from evit_mobile.quantization.integer_ranges import has_fixed_parameters
 from evit_mobile.quantization.placement import (
-    ACTIVATIONS,
     ATEN,
     MOVEMENT,
     WEIGHTED,
     Placement,
     Sharing,
     operands_of,
+    operators,
     result_of,
     weight_of,
 )
 
-BINARY = {ATEN.add.Tensor, ATEN.mul.Tensor, ATEN.matmul.default}
-UNARY = {
-    ATEN.mean.dim,
-    ATEN.sigmoid.default,
-    ATEN.softmax.int,
-    ATEN.rsqrt.default,
-    ATEN.hardswish.default,
-    ATEN.gelu.default,
-}
+INTEGER = operators(LITERT.integers[8])
 KEEPS_SCALE = MOVEMENT | {ATEN.select.int, ATEN.unsqueeze.default, ATEN.clamp_min.default, ATEN.amax.default}
 REASON = "no int8 form in the integer-only profile"
 FIXED_REASON = "product of two results of softmax or sigmoid: one factor's zero point has to be 0, and theirs is not"
@@ -41,8 +34,7 @@ FIXED_REASON = "product of two results of softmax or sigmoid: one factor's zero 
 def place_everything(graph_module: GraphModule) -> Placement:
     """Placement for `graph_module` with every operation of the table int8."""
     nodes = [node for node in graph_module.graph.nodes if node.op == "call_function"]
-    integer = WEIGHTED | BINARY | UNARY | KEEPS_SCALE | ACTIVATIONS
-    floats = {node: REASON for node in nodes if node.target not in integer}
+    floats = {node: REASON for node in nodes if node.target not in INTEGER}
     placement = _all_but(floats, nodes)
     fixed = {node for group in placement.groups if has_fixed_parameters(group) for node in group}
     products = {node: factors_of(node) for node in nodes}

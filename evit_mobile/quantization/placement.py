@@ -1,6 +1,7 @@
 """Which operations of an exported program are int8, and which tensors therefore need a scale.
 
-An operation is int8 when every runtime we target has an int8 kernel for it and it is connected to other int8 operations:
+An operation is int8 when the narrowest runtime, XNNPACK, has an int8 kernel for it (`converters.capabilities`) and it is connected to
+other int8 operations:
 
 - convolutions and linear layers always, unless their module is protected;
 - sums, products, means and sigmoids when they read and feed int8 operations;
@@ -17,39 +18,45 @@ table lookup, which rounds once, where int8 operations that spell it out would r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
 import torch
 from torch.fx import GraphModule, Node
 
+from converters.capabilities import CLAMPS, LAYERS, XNNPACK
+from converters.capabilities import MOVEMENT as MOVING
 from converters.lowering.program import module_path
 
 ATEN = torch.ops.aten
 
-WEIGHTED = {ATEN.conv2d.default, ATEN.linear.default}
-ARITHMETIC = {ATEN.add.Tensor, ATEN.mul.Tensor, ATEN.mean.dim, ATEN.sigmoid.default}
-MOVEMENT = {
-    ATEN.slice.Tensor,
-    ATEN.cat.default,
-    ATEN.pad.default,
-    ATEN.view.default,
-    ATEN.reshape.default,
-    ATEN.flatten.using_ints,
-    ATEN.permute.default,
-    ATEN.transpose.int,
+
+def operators(names: Iterable[str]) -> frozenset[object]:
+    """ATen's operators of these names, "aten.add.Tensor" and the like."""
+    return frozenset(attrgetter(name.removeprefix("aten."))(ATEN) for name in names)
+
+
+WEIGHTED = operators(LAYERS)
+MOVEMENT = operators(MOVING)
+ACTIVATIONS = operators(CLAMPS)
+LOOKUPS = operators(XNNPACK.tables[8])
+"""Functions of one value that are a table between int8 tensors."""
+
+ARITHMETIC = {ATEN.add.Tensor, ATEN.mul.Tensor, ATEN.mean.dim, ATEN.sigmoid.default} & operators(XNNPACK.integers[8])
+NO_KERNEL = {
+    attrgetter(name)(ATEN): f"{name.partition('.')[0].replace('_', ' ')} has no int8 kernel in {XNNPACK.name}"
+    for name in ("softmax.int", "layer_norm.default")
+    if not XNNPACK.computes(f"aten.{name}")
 }
-ACTIVATIONS = {ATEN.relu.default, ATEN.relu6.default}
 LOOKUP_REASON = (
-    "function of one value: computed in float it rounds once, and XNNPACK runs it as a table from int8 to int8"
+    f"function of one value: computed in float it rounds once, and {XNNPACK.name} runs it as a table from int8 to int8"
 )
 FLOAT_REASONS: dict[object, str] = {
-    ATEN.matmul.default: "product of two activations: float keeps attention accurate and XNNPACK takes it",
-    ATEN.softmax.int: "softmax has no int8 kernel in XNNPACK",
+    ATEN.matmul.default: f"product of two activations: float keeps attention accurate and {XNNPACK.name} takes it",
     ATEN.div.Tensor: "a quantized divisor can become zero",
-    ATEN.layer_norm.default: "layer norm has no int8 kernel in XNNPACK",
-    ATEN.gelu.default: LOOKUP_REASON,
-    ATEN.hardswish.default: LOOKUP_REASON,
+    **NO_KERNEL,
+    **dict.fromkeys(LOOKUPS, LOOKUP_REASON),
 }
 OTHER_REASON = "part of a float region"
 PROTECTED_REASON = "protected: quantizing this module costs too much accuracy"

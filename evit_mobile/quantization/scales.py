@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule, Node
 
-from converters.contract import QuantPlan, WeightQuantization
-from converters.quantized_program import BIAS, WEIGHT_MAX, parameter_of
+from converters.contract import INT8_CHANNELS, QuantPlan, WeightQuantization
+from converters.quantized_program import BIAS, parameter_of
 from evit_mobile.quantization.simulate import reader_of
 
 NEGLIGIBLE = 2.0**-80
@@ -43,7 +43,7 @@ def half_scale(scale: float) -> float:
 def weight_scales(weight: Tensor) -> tuple[float, ...]:
     """Symmetric per-output-channel scales (O,) of a weight (O, ...) that cover its largest value; 1 for channels without any."""
     peak = weight.detach().flatten(1).abs().amax(1).double().numpy()
-    scales = np.where(peak < NEGLIGIBLE, 1.0, peak / WEIGHT_MAX)
+    scales = np.where(peak < NEGLIGIBLE, 1.0, peak / INT8_CHANNELS.most)
     return tuple(half_scale(float(np.float32(scale))) for scale in scales)
 
 

@@ -12,8 +12,8 @@ from torch.export import ExportedProgram
 from torch.fx import Graph, GraphModule, Node
 from torch.fx.graph import CodeGen
 
-from converters.contract import ActivationQuantization, QuantPlan, WeightQuantization
-from converters.quantized_program import INT8_MAX, INT8_MIN, correct_bias, graph_module, quantize_weight, set_parameter
+from converters.contract import INT8, ActivationQuantization, QuantPlan, WeightQuantization
+from converters.quantized_program import correct_bias, graph_module, quantize_weight, set_parameter
 from evit_mobile.data import BATCH, affordable
 from evit_mobile.quantization.placement import ACTIVATIONS, MOVEMENT
 
@@ -60,18 +60,19 @@ def rounded(module: GraphModule, plan: QuantPlan) -> list[ActivationQuantization
 
     def moves(node: Node, activation: ActivationQuantization) -> bool:
         sources = [known.get(source.name) for source in node.all_input_nodes]
-        parameters = {None if s is None else (s.scale, s.zero_point) for s in sources}
-        return node.target in MOVEMENT | ACTIVATIONS and parameters == {(activation.scale, activation.zero_point)}
+        parameters = {None if s is None else (s.scale, s.zero_point, s.numbers) for s in sources}
+        kept = {(activation.scale, activation.zero_point, activation.numbers)}
+        return node.target in MOVEMENT | ACTIVATIONS and parameters == kept
 
     return [activation for activation in plan.activations if not moves(nodes[activation.tensor], activation)]
 
 
-def nearest(x: Tensor, scale: float, zero_point: int) -> Tensor:
-    """`x` with every value replaced by the nearest that int8 codes represent: torch.fake_quantize_per_tensor_affine bit by bit, but
-    `run_images` can batch it.
+def nearest(x: Tensor, scale: float, zero_point: int, least: int = INT8.least, most: int = INT8.most) -> Tensor:
+    """`x` with every value replaced by the nearest that codes from `least` to `most` represent: torch.fake_quantize_per_tensor_affine bit
+    by bit, but `run_images` can batch it.
     """
     codes = torch.mul(x, float(1 / np.float32(scale))).round_()
-    return torch.clamp(codes, INT8_MIN - zero_point, INT8_MAX - zero_point).mul_(scale)
+    return torch.clamp(codes, least - zero_point, most - zero_point).mul_(scale)
 
 
 def rounded_weight(weight: Tensor, quantization: WeightQuantization) -> Tensor:
@@ -79,7 +80,7 @@ def rounded_weight(weight: Tensor, quantization: WeightQuantization) -> Tensor:
     scales = torch.tensor(quantization.scales)
     shape = [1] * weight.ndim
     shape[quantization.axis] = -1
-    return quantize_weight(weight.detach(), scales, quantization.axis) * scales.view(shape)
+    return quantize_weight(weight.detach(), scales, quantization.numbers) * scales.view(shape)
 
 
 def reader_of(nodes: Iterable[Node], parameter: str) -> Node:
@@ -122,7 +123,9 @@ def returning(module: GraphModule, names: Iterable[str]) -> GraphModule:
 
 
 def _round_tensor(module: GraphModule, node: Node, quantization: ActivationQuantization) -> None:
-    _replace_uses(module.graph, node, nearest, (node, quantization.scale, quantization.zero_point))
+    numbers = quantization.numbers
+    codes = (quantization.scale, quantization.zero_point, numbers.least, numbers.most)
+    _replace_uses(module.graph, node, nearest, (node, *codes))
 
 
 def _replace_uses(graph: Graph, node: Node, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

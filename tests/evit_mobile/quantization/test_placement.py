@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from converters.contract import QuantPlan
-from converters.quantized_program import WEIGHT_MAX, graph_module, quantize_program
+from converters.contract import INT8_CHANNELS, QuantPlan
+from converters.quantized_program import graph_module, quantize_program
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.models import build_model
 from evit_mobile.preparation import export
@@ -87,7 +87,7 @@ def test_the_quantized_program_is_close_and_really_quantized(
     assert 6 < median(found) < 60
     codes = [tensor for name, tensor in quantized.state_dict.items() if name.endswith("_int8")]
     assert len(codes) == len(plan.weights)
-    assert all(tensor.dtype == torch.int8 and int(tensor.abs().max()) == WEIGHT_MAX for tensor in codes)
+    assert all(tensor.dtype == torch.int8 and int(tensor.abs().max()) == INT8_CHANNELS.most for tensor in codes)
 
 
 def test_an_unknown_tensor_is_an_error(program: torch.export.ExportedProgram, plan: QuantPlan) -> None:

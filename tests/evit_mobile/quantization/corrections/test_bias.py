@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from converters.contract import QuantPlan
-from converters.quantized_program import WEIGHT_MAX, graph_module, quantize_program
+from converters.contract import INT8_CHANNELS, QuantPlan
+from converters.quantized_program import graph_module, quantize_program
 from evit_mobile.preparation import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.automatic import logits_of
@@ -30,7 +30,7 @@ def program() -> ExportedProgram:
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 4, 1, bias=False), nn.Flatten()).eval()
     with torch.no_grad():
         weight = model[0].weight
-        weight.copy_((torch.randint(-50, 50, weight.shape) + 0.4) / WEIGHT_MAX)
+        weight.copy_((torch.randint(-50, 50, weight.shape) + 0.4) / INT8_CHANNELS.most)
         weight[:, 0, 0, 0] = 1.0
     return export(model, (10, 10))
 

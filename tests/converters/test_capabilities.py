@@ -1,0 +1,62 @@
+"""What runtimes compute in integers is data, and placement follows it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from converters.capabilities import LITERT, XNNPACK, Runtime
+from converters.contract import INT8, INT8_CHANNELS, Numbers
+from converters.errors import ToolchainError
+from converters.quantized_program import quantize_weight
+from tests.lowering_helpers import METADATA, Apply, export
+
+
+@pytest.mark.parametrize("runtime", [XNNPACK, LITERT], ids=lambda runtime: runtime.name)
+def test_every_operation_is_one_of_atens(runtime: Runtime) -> None:
+    for name in set().union(*runtime.integers.values(), *runtime.tables.values()):
+        namespace, operator, overload = name.split(".")
+        assert hasattr(getattr(getattr(torch.ops, namespace), operator), overload), name
+
+
+def test_the_runtimes_differ_where_it_is_known() -> None:
+    assert not XNNPACK.computes("aten.softmax.int")
+    assert LITERT.computes("aten.softmax.int")
+    assert not LITERT.computes("aten.softmax.int", bits=16)
+    assert XNNPACK.looks_up("aten.hardswish.default")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "least", "most"),
+    [
+        (INT8, -128, 127),
+        (INT8_CHANNELS, -127, 127),
+        (Numbers(bits=16), -32768, 32767),
+        (Numbers(bits=4, axis=0, symmetric=True), -7, 7),
+    ],
+)
+def test_codes_of_any_width_have_their_range(numbers: Numbers, least: int, most: int) -> None:
+    assert (numbers.least, numbers.most) == (least, most)
+
+
+def test_weights_of_four_bits_are_rounded_to_them() -> None:
+    weight = torch.tensor([[1.0, -0.5], [0.2, 3.0]])
+    codes = quantize_weight(weight, torch.tensor([0.25, 0.25]), Numbers(bits=4, axis=0, symmetric=True))
+    assert codes.dtype is torch.int8
+    assert codes.tolist() == [[4, -2], [1, 7]]
+
+
+@pytest.mark.parametrize("format", ["tflite", "executorch"])
+def test_a_writer_refuses_codes_that_it_lacks(format: str) -> None:
+    from importlib import import_module
+
+    from converters.contract import ActivationQuantization, Precision, QuantPlan
+    from converters.quantized_program import graph_module, quantize_program
+
+    program = export(Apply(lambda x: torch.relu(x) * 2), torch.zeros(1, 3, 4, 4))
+    name = next(node.name for node in graph_module(program).graph.nodes if "relu" in node.name)
+    wide = ActivationQuantization(tensor=name, module="", scale=0.1, zero_point=0, numbers=Numbers(bits=16))
+    quantized = quantize_program(program, QuantPlan(activations=(wide,), weights=(), floats=()))
+    lower = import_module(f"converters.{format}.lower")
+    with pytest.raises(ToolchainError, match="int16"):
+        lower.to_bytes(quantized, Precision.INT8, METADATA)
