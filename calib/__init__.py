@@ -34,11 +34,9 @@ if TYPE_CHECKING:
     from calib.sources.bundled import bundled_preprocess as bundled_preprocess
     from calib.sources.bundled import open_bundled as open_bundled
     from calib.splits import Selection as Selection
-    from calib.splits import Split as Split
     from calib.splits import select as select
     from calib.splits import select_calibration as select_calibration
     from calib.splits import select_held_out as select_held_out
-    from calib.splits import split as split
 
 _EXPORTS: dict[str, tuple[str, ...]] = {
     "calib.datasets": ("ImageDataset",),
@@ -60,7 +58,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "calib.preprocess": ("Interpolation", "Preprocess", "Resize"),
     "calib.ranges": ("affine_parameters",),
     "calib.sources.bundled": ("Bundled", "bundled_class_names", "bundled_preprocess", "open_bundled"),
-    "calib.splits": ("Selection", "Split", "select", "select_calibration", "select_held_out", "split"),
+    "calib.splits": ("Selection", "select", "select_calibration", "select_held_out"),
 }
 _HOMES = {name: module for module, names in _EXPORTS.items() for name in names}
 

@@ -41,14 +41,6 @@ class Selection:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """Images to calibrate with and images to judge with; no content is in both."""
-
-    calibration: Selection
-    held_out: Selection
-
-
 def select(
     dataset: ImageDataset,
     count: int,
@@ -111,22 +103,6 @@ def select_held_out(
         return content not in used and not (one_side and on_calibration_side(content))
 
     return select(dataset, count, seed=seed, minimum=minimum, accept=accept)
-
-
-def split(
-    calibration: ImageDataset,
-    held_out: ImageDataset,
-    *,
-    calibration_count: int,
-    held_out_count: int,
-    seed: int = 0,
-    minimum_held_out: int = 1,
-) -> Split:
-    """Both selections, at most as many images as asked for; the two datasets may be one. Raises DataError."""
-    shared = calibration.source == held_out.source
-    chosen = select_calibration(calibration, calibration_count, seed=seed, shared=shared)
-    others = select_held_out(held_out, chosen, held_out_count, seed=seed, minimum=minimum_held_out)
-    return Split(calibration=chosen, held_out=others)
 
 
 def on_calibration_side(content: str) -> bool:

@@ -18,24 +18,11 @@ from evit_mobile.cli.options import (
     OUTPUT,
     PRECISION,
     RECOVERY,
-    CacheOption,
-    CalibOption,
-    ClassesOption,
-    CropOption,
     FewOption,
-    InterpolationOption,
     JsonOption,
-    LabelsOption,
-    MeanOption,
-    ModelOption,
+    ModelAndImages,
     OnOption,
-    PreprocessOption,
-    SeedOption,
-    SizeOption,
     SocOption,
-    SquashOption,
-    StdOption,
-    WeightsOption,
     given,
     takes,
     usual,
@@ -45,12 +32,9 @@ from evit_mobile.request import ConvertRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConvertOptions:
+class ConvertOptions(ModelAndImages):
     """What the command line can say. None and False are what was not said: defaults are those of `ConvertRequest`."""
 
-    model: ModelOption = None
-    weights: WeightsOption = None
-    num_classes: ClassesOption = None
     task: Annotated[
         str | None,
         typer.Option(
@@ -61,8 +45,6 @@ class ConvertOptions:
             rich_help_panel=MODEL,
         ),
     ] = None
-    labels: LabelsOption = None
-    size: SizeOption = None
     sizes: Annotated[
         str | None,
         typer.Option(
@@ -113,15 +95,6 @@ class ConvertOptions:
             rich_help_panel=PRECISION,
         ),
     ] = None
-    calib: CalibOption = None
-    preprocess: PreprocessOption = None
-    mean: MeanOption = None
-    std: StdOption = None
-    crop_pct: CropOption = None
-    interpolation: InterpolationOption = None
-    squash: SquashOption = None
-    seed: SeedOption = None
-    cache: CacheOption = None
     image_input: Annotated[
         bool,
         typer.Option(

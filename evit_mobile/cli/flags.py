@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from converters.contract import Precision
 from converters.registry import all_formats
+from evit_mobile.cli.options import ModelAndImages
 from evit_mobile.errors import UsageError
 
 ALL = "all"
@@ -77,20 +78,7 @@ def parse_numbers(option: str, text: str | None) -> tuple[float, ...] | None:
         ) from None
 
 
-class InputOptions(Protocol):
-    """Options that say what the model's input is."""
-
-    @property
-    def size(self) -> str | None: ...
-    @property
-    def mean(self) -> str | None: ...
-    @property
-    def std(self) -> str | None: ...
-    @property
-    def squash(self) -> bool | None: ...
-
-
-def input_fields(options: InputOptions) -> dict[str, Any]:
+def input_fields(options: ModelAndImages) -> dict[str, Any]:
     """The request's fields that texts and flags about the input become, where they were given. Raises UsageError."""
     values = {
         "size": parse_size(options.size),

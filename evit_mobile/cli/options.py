@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -159,6 +159,26 @@ def parameter(name: str, default: object, annotation: object) -> Parameter:
     """The field of a dataclass as a parameter of a function."""
     usual = Parameter.empty if default is MISSING else default
     return Parameter(name, Parameter.KEYWORD_ONLY, default=usual, annotation=annotation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelAndImages:
+    """Which model, and which images calibrate it. None is what was not said."""
+
+    model: ModelOption = None
+    weights: WeightsOption = None
+    num_classes: ClassesOption = None
+    labels: LabelsOption = None
+    size: SizeOption = None
+    calib: CalibOption = None
+    preprocess: PreprocessOption = None
+    mean: MeanOption = None
+    std: StdOption = None
+    crop_pct: CropOption = None
+    interpolation: InterpolationOption = None
+    squash: SquashOption = None
+    seed: SeedOption = None
+    cache: CacheOption = None
 
 
 def given(options: object) -> dict[str, Any]:

@@ -10,21 +10,8 @@ import typer
 
 from evit_mobile.cli.flags import input_fields
 from evit_mobile.cli.options import (
-    CacheOption,
-    CalibOption,
-    ClassesOption,
-    CropOption,
-    InterpolationOption,
     JsonOption,
-    LabelsOption,
-    MeanOption,
-    ModelOption,
-    PreprocessOption,
-    SeedOption,
-    SizeOption,
-    SquashOption,
-    StdOption,
-    WeightsOption,
+    ModelAndImages,
     given,
     takes,
 )
@@ -32,23 +19,9 @@ from evit_mobile.cli.show import progress, show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SensitivityOptions:
+class SensitivityOptions(ModelAndImages):
     """The model and its images, as `convert` takes them. None is what was not said."""
 
-    model: ModelOption = None
-    weights: WeightsOption = None
-    size: SizeOption = None
-    num_classes: ClassesOption = None
-    labels: LabelsOption = None
-    calib: CalibOption = None
-    preprocess: PreprocessOption = None
-    mean: MeanOption = None
-    std: StdOption = None
-    crop_pct: CropOption = None
-    interpolation: InterpolationOption = None
-    squash: SquashOption = None
-    seed: SeedOption = None
-    cache: CacheOption = None
     plot: Annotated[Path | None, typer.Option("--plot", help="Also draw the ranking: .svg, .png or .pdf.")] = None
     json: JsonOption = False
 

@@ -18,7 +18,7 @@ from calib.errors import DataError
 from calib.images import content_digest
 from calib.opening import open_dataset
 from calib.sources.bundled import Bundled, bundled_class_names, open_bundled
-from calib.splits import split
+from calib.splits import select_calibration, select_held_out
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGESTS = {
@@ -70,11 +70,9 @@ def test_no_calibration_image_is_in_the_test_set() -> None:
 
 
 def test_the_whole_sample_can_calibrate_and_the_whole_test_set_judge() -> None:
-    chosen = split(
-        open_bundled(Bundled.CALIBRATION), open_bundled(Bundled.TEST), calibration_count=1_024, held_out_count=256
-    )
-    assert len(chosen.calibration) == 1_024
-    assert len(chosen.held_out) == 256
+    calibrating = select_calibration(open_bundled(Bundled.CALIBRATION), 1_024)
+    assert len(calibrating) == 1_024
+    assert len(select_held_out(open_bundled(Bundled.TEST), calibrating, 256)) == 256
 
 
 def test_the_package_reads_its_data_from_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from calib.datasets import ArrayDataset
+from calib.datasets import ArrayDataset, ImageDataset
 from calib.errors import DataError
 from calib.images import content_digest
 from calib.opening import open_dataset
 from calib.preprocess import Preprocess
-from calib.splits import on_calibration_side, select, select_calibration, select_held_out, split
+from calib.splits import Selection, on_calibration_side, select, select_calibration, select_held_out
 
 PREPROCESS = Preprocess(size=(8, 8))
 
@@ -77,6 +77,15 @@ def test_a_selection_decodes_no_more_than_it_needs(tmp_path: Path) -> None:
         select(open_dataset(tmp_path), 4)
 
 
+def split(
+    calibration: ImageDataset, held_out: ImageDataset, *, calibration_count: int, held_out_count: int, seed: int = 0
+) -> tuple[Selection, Selection]:
+    """Images to calibrate with and to judge with, as a conversion selects them."""
+    shared = calibration.source == held_out.source
+    chosen = select_calibration(calibration, calibration_count, seed=seed, shared=shared)
+    return chosen, select_held_out(held_out, chosen, held_out_count, seed=seed)
+
+
 @settings(max_examples=60)
 @given(
     calibration=st.lists(st.integers(0, 60), min_size=12, max_size=60),
@@ -85,10 +94,10 @@ def test_a_selection_decodes_no_more_than_it_needs(tmp_path: Path) -> None:
 )
 def test_overlapping_sources_never_share_an_image(calibration: list[int], held_out: list[int], seed: int) -> None:
     first, second = dataset(calibration, source="a"), dataset([*held_out, 1000], source="b")
-    chosen = split(first, second, calibration_count=10, held_out_count=1000, seed=seed)
-    assert not set(chosen.calibration.contents) & set(chosen.held_out.contents)
-    used = {calibration[index] for index in chosen.calibration.indices}
-    assert {[*held_out, 1000][index] for index in chosen.held_out.indices} == {*held_out, 1000} - used
+    calibrating, judging = split(first, second, calibration_count=10, held_out_count=1000, seed=seed)
+    assert not set(calibrating.contents) & set(judging.contents)
+    used = {calibration[index] for index in calibrating.indices}
+    assert {[*held_out, 1000][index] for index in judging.indices} == {*held_out, 1000} - used
 
 
 @settings(max_examples=60)
@@ -96,11 +105,11 @@ def test_overlapping_sources_never_share_an_image(calibration: list[int], held_o
 def test_one_source_is_split_by_content(numbers: list[int], seed: int) -> None:
     contents = numbers + numbers[::3]
     shared = dataset(contents)
-    chosen = split(shared, shared, calibration_count=5, held_out_count=1000, seed=seed)
-    assert all(on_calibration_side(content) for content in chosen.calibration.contents)
-    assert not any(on_calibration_side(content) for content in chosen.held_out.contents)
+    calibrating, judging = split(shared, shared, calibration_count=5, held_out_count=1000, seed=seed)
+    assert all(on_calibration_side(content) for content in calibrating.contents)
+    assert not any(on_calibration_side(content) for content in judging.contents)
     other_side = {number for number in contents if not on_calibration_side(content_digest(dataset([number]).item(0)))}
-    assert {contents[index] for index in chosen.held_out.indices} == other_side
+    assert {contents[index] for index in judging.indices} == other_side
 
 
 def test_the_side_depends_on_nothing_else() -> None:
@@ -110,8 +119,8 @@ def test_the_side_depends_on_nothing_else() -> None:
         split(dataset(numbers), dataset(numbers), calibration_count=count, held_out_count=300, seed=seed)
         for seed, count, numbers in ((0, 300, contents), (1, 40, contents[50:]), (2, 7, contents[::-1]))
     ]
-    calibrating = {content for side in sides for content in side.calibration.contents}
-    held_out = {content for side in sides for content in side.held_out.contents}
+    calibrating = {content for side, _ in sides for content in side.contents}
+    held_out = {content for _, side in sides for content in side.contents}
     assert not calibrating & held_out
     assert 0.4 < len(calibrating) / 300 < 0.6
 
@@ -129,8 +138,8 @@ def test_the_same_folder_under_another_path_shares_nothing(tmp_path: Path) -> No
     (tmp_path.parent / "alias").symlink_to(tmp_path)
     first, second = open_dataset(tmp_path), open_dataset(tmp_path.parent / "alias")
     assert first.source == second.source
-    chosen = split(first, second, calibration_count=30, held_out_count=30)
-    assert not set(chosen.calibration.contents) & set(chosen.held_out.contents)
+    calibrating, judging = split(first, second, calibration_count=30, held_out_count=30)
+    assert not set(calibrating.contents) & set(judging.contents)
 
 
 def test_an_identical_copy_leaves_nothing_to_judge_with() -> None:
