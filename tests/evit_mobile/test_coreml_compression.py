@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from converters.contract import FloatType, Metadata, Precision
-from converters.registry import find_target
+from converters.contract import Precision
 from evit_mobile.data import calibration_images, held_out_images, preprocess_for
-from evit_mobile.preparation import Preparation, prepare
-from evit_mobile.progress import silent
 from evit_mobile.reference import load_reference
+from tests.evit_mobile.coreml_package import written
 
 PROMISED = {
     Precision.INT8: 0.55,
@@ -25,24 +23,14 @@ IMAGES = 8
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_b0"])
 def test_share_of_the_fp16_package(name: str, tmp_path: Path) -> None:
-    reference, target = load_reference(name), find_target("coreml")
+    reference = load_reference(name)
     preprocess = preprocess_for(reference.spec, bundled=True)
     calibration = calibration_images(None, preprocess, 0, IMAGES)
     held_out = held_out_images(None, calibration, preprocess, 0, IMAGES)
-    written = {}
+    sizes = {}
     for precision in (Precision.FP16, *PROMISED):
-        asked = Preparation(
-            reference=reference,
-            calibration=calibration,
-            held_out=held_out,
-            precision=precision,
-            targets=[target],
-            cache=False,
-        )
-        prepared = prepare(asked, silent)
-        path = tmp_path / f"{precision}.mlpackage"
-        artefact = target.lower(prepared[FloatType.FP16].program, precision, path, Metadata(description=name))
-        written[precision] = artefact.bytes
-    shares = {precision: written[precision] / written[Precision.FP16] for precision in PROMISED}
+        artefact, _ = written(reference, calibration, held_out, precision, tmp_path / f"{precision}.mlpackage")
+        sizes[precision] = artefact.bytes
+    shares = {precision: sizes[precision] / sizes[Precision.FP16] for precision in PROMISED}
     print(name, {str(precision): round(share, 4) for precision, share in shares.items()})
     assert all(shares[precision] <= limit for precision, limit in PROMISED.items()), shares

@@ -14,15 +14,14 @@ import pytest
 import torch
 from torch import nn
 
-from converters.contract import FloatType, Metadata, Precision
+from converters.contract import Precision
 from converters.registry import find_target
 from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.preparation import Preparation, prepare
-from evit_mobile.progress import silent
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.spec import CLASSIFIERS
 from evit_mobile.thresholds import THRESHOLDS
+from tests.evit_mobile.coreml_package import written
 
 SIZE = (96, 96)
 CALIBRATION, HELD_OUT = 64, 16
@@ -66,17 +65,8 @@ def random_reference(name: str) -> tuple[Reference, Images, Images]:
 @pytest.mark.parametrize(("name", "precision"), CASES)
 def test_written_packages_follow_the_reference(name: str, precision: Precision, tmp_path: Path) -> None:
     reference, calibration, held_out = random_reference(name)
-    target, path = find_target("coreml"), tmp_path / "p.mlpackage"
-    asked = Preparation(
-        reference=reference,
-        calibration=calibration,
-        held_out=held_out,
-        precision=precision,
-        targets=[target],
-        cache=False,
-    )
-    prepared = prepare(asked, silent)[FloatType.FP16]
-    target.lower(prepared.program, precision, path, Metadata(description=name))
-    achieved = sqnr_db(target.load(path)(held_out.first(HELD_OUT)), prepared.stages[0][1])
+    path = tmp_path / "p.mlpackage"
+    _, prepared = written(reference, calibration, held_out, precision, path)
+    achieved = sqnr_db(find_target("coreml").load(path)(held_out.first(HELD_OUT)), prepared.stages[0][1])
     print(f"{name} {precision}: {achieved:.1f} dB")
     assert achieved >= THRESHOLDS[precision].min_sqnr_db

@@ -23,23 +23,7 @@ from evit_mobile.models.weights.layouts import LAYOUTS
 from evit_mobile.recovery.procedure import varied_spec
 from evit_mobile.reference import at_size, load_reference, reload_reference, with_task
 from evit_mobile.spec import MODELS, Task, Variation, is_published
-
-State = dict[str, Tensor]
-CLASSES = 3
-
-
-def fresh(name: str) -> State:
-    return build_model(replace(MODELS[name], num_classes=CLASSES)).state_dict()
-
-
-@pytest.fixture(scope="module")
-def m0() -> State:
-    return fresh("efficientvit_m0")
-
-
-@pytest.fixture(scope="module")
-def b0() -> State:
-    return fresh("efficientvit_b0")
+from tests.evit_mobile.models.states import CLASSES, State, fresh
 
 
 def loaded(content: Any, folder: Path) -> LoadedModel:

@@ -5,41 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from evit_mobile import cli
-from evit_mobile.models import build_model
 from evit_mobile.models.weights import load_checkpoint
 from evit_mobile.reference import load_reference
-from evit_mobile.spec import MODELS
-
-State = dict[str, Tensor]
-
-
-def fresh(name: str, side: int = 224) -> State:
-    return build_model(replace(MODELS[name], size=(side, side), num_classes=3)).state_dict()
+from tests.evit_mobile.models.states import State, fresh
 
 
 def notes(content: Any, folder: Path, *, size: tuple[int, int] | None = None) -> str:
     path = folder / "weights.pth"
     torch.save(content, path)
     return "; ".join(load_checkpoint(path, size=size).notes)
-
-
-@pytest.fixture(scope="module")
-def m0() -> State:
-    return fresh("efficientvit_m0")
-
-
-@pytest.fixture(scope="module")
-def b0() -> State:
-    return fresh("efficientvit_b0")
 
 
 def test_the_size_of_an_m_model_is_told(m0: State, tmp_path: Path) -> None:
