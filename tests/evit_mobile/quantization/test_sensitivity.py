@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from converters.capabilities import XNNPACK
 from converters.contract import QuantPlan
 from converters.quantized_program import graph_module, quantize_program
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.preparation import export
 from evit_mobile.quantization.automatic import logits_of, protect_to_floor, protect_to_loss
-from evit_mobile.quantization.cost import INT8_MACS_PER_MS, VALUES_PER_MS, modelled_latency_ms
+from evit_mobile.quantization.cost import VALUES_PER_MS, modelled_latency_ms
 from evit_mobile.quantization.observe import Observations, observe
 from evit_mobile.quantization.placement import place
 from evit_mobile.quantization.plan import candidates, plan_from
@@ -126,10 +127,10 @@ def test_a_function_that_runs_as_a_table_costs_no_conversion() -> None:
     placement = place(module)
     macs = 12 * 12 * (3 * 8 + 8 * 4)
     ends = 12 * 12 * 4 / VALUES_PER_MS
-    assert modelled_latency_ms(module, placement) <= macs / INT8_MACS_PER_MS + ends
+    assert modelled_latency_ms(module, placement) <= macs / XNNPACK.macs_per_ms[8] + ends
     softmax = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Softmax(1), nn.Conv2d(8, 4, 1)).eval()
     other = graph_module(export(softmax, (12, 12)))
-    assert modelled_latency_ms(other, place(other)) >= macs / INT8_MACS_PER_MS + 2 * 12 * 12 * 8 / VALUES_PER_MS
+    assert modelled_latency_ms(other, place(other)) >= macs / XNNPACK.macs_per_ms[8] + 2 * 12 * 12 * 8 / VALUES_PER_MS
 
 
 def test_the_floor_is_reached_by_protecting_what_is_harmed(
