@@ -33,7 +33,7 @@ INT8_CHANNELS = Numbers(axis=0, symmetric=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivationQuantization:
-    """Affine quantization of one tensor of the exported graph: real = scale * (q - zero_point), q being of its `numbers`.
+    """Affine quantization of one tensor of the exported graph: real = scale * (q - zero_point), q being an integer of `bits`.
 
     `tensor` is the name of the graph node that produces it, `module` the path of the module it belongs to.
     """
@@ -42,25 +42,31 @@ class ActivationQuantization:
     module: str
     scale: float
     zero_point: int
-    numbers: Numbers = INT8
+    bits: int = 8
+
+    @property
+    def numbers(self) -> Numbers:
+        """What q is."""
+        return Numbers(bits=self.bits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightQuantization:
-    """Symmetric quantization of one parameter: real = scales[channel] * q, q being of its `numbers`, whose axis is that of the output
-    channels. `tensor` is the parameter's name in the exported program's state dict.
+    """Symmetric quantization of one parameter: real = scales[channel] * q, q being an integer of `bits`.
+
+    `tensor` is the parameter's name in the exported program's state dict; `axis` is its output-channel dimension.
     """
 
     tensor: str
     module: str
     scales: tuple[float, ...]
-    numbers: Numbers = INT8_CHANNELS
+    axis: int = 0
+    bits: int = 8
 
     @property
-    def axis(self) -> int:
-        """The output-channel dimension."""
-        assert self.numbers.axis is not None
-        return self.numbers.axis
+    def numbers(self) -> Numbers:
+        """What q is."""
+        return Numbers(bits=self.bits, axis=self.axis, symmetric=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,7 @@ def test_a_writer_refuses_codes_that_it_lacks(format: str) -> None:
 
     program = export(Apply(lambda x: torch.relu(x) * 2), torch.zeros(1, 3, 4, 4))
     name = next(node.name for node in graph_module(program).graph.nodes if "relu" in node.name)
-    wide = ActivationQuantization(tensor=name, module="", scale=0.1, zero_point=0, numbers=Numbers(bits=16))
+    wide = ActivationQuantization(tensor=name, module="", scale=0.1, zero_point=0, bits=16)
     quantized = quantize_program(program, QuantPlan(activations=(wide,), weights=(), floats=()))
     lower = import_module(f"converters.{format}.lower")
     with pytest.raises(ToolchainError, match="int16"):
