@@ -18,7 +18,7 @@ from torch.export import ExportedProgram
 
 from converters.contract import FloatType, Precision, QuantPlan, Target, floats_to_fit
 from converters.integer_io import with_integer_io
-from converters.quantized_program import graph_module, quantize_program
+from converters.quantized_program import quantize_program, shared_module
 from evit_mobile.audit import IMAGES as AUDIT_IMAGES
 from evit_mobile.audit import audit, describe
 from evit_mobile.data import Images, affordable
@@ -224,7 +224,7 @@ def make_plans(
     protected = protection.protected
     plan = plan_from(program, observations, protected, precision)
     if images:
-        plan = with_room_for_biases(graph_module(program), with_helpful_corrections(program, plan, images, report))
+        plan = with_room_for_biases(shared_module(program), with_helpful_corrections(program, plan, images, report))
     return {first: plan, **{form: transfer_plan(plan, program, other, protected) for form, other in others}}
 
 

@@ -21,7 +21,7 @@ import calib.observers
 from calib.cache import ObserverCache
 from calib.observers import Method, Observer, make_observer
 from calib.ranges import Range
-from converters.quantized_program import graph_module
+from converters.quantized_program import shared_module
 from evit_mobile.data import BATCH, affordable
 from evit_mobile.quantization.cost import size
 from evit_mobile.quantization.placement import ATEN
@@ -82,7 +82,7 @@ def observe(
         return Observations(method=method, observers={})
     seen = 0 if cache is None else cache.load(observers)
     done, saved = seen, time.monotonic()
-    module = graph_module(program)
+    module = shared_module(program)
     nodes = {node.name: node for node in module.graph.nodes}
     floors = [floor_of(nodes[name]) for name in observers]
     run = returning(module, list(observers))
@@ -109,7 +109,7 @@ def floor_of(node: Node) -> float:
 def observation_key(program: ExportedProgram, names: Iterable[str], images_digest: str, method: Method) -> str:
     """SHA-256 over the model with its weights, the images, and the code that observes."""
     digest = hashlib.sha256()
-    module = graph_module(program)
+    module = shared_module(program)
     for text in (module.code, images_digest, method, *names, torch.__version__, np.__version__):
         digest.update(f"{len(text)}:{text}".encode())
     for name, tensor in sorted(module.state_dict().items()):

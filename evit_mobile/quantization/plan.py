@@ -15,7 +15,7 @@ from calib.observers import Method
 from calib.ranges import Range, affine_parameters
 from converters.contract import ActivationQuantization, FloatDecision, Precision, QuantPlan, WeightQuantization
 from converters.lowering.program import module_path
-from converters.quantized_program import graph_module
+from converters.quantized_program import shared_module
 from evit_mobile.quantization.integer_placement import place_everything
 from evit_mobile.quantization.integer_products import symmetric_groups
 from evit_mobile.quantization.integer_ranges import (
@@ -53,7 +53,7 @@ def make_plan(
 
 def candidates(program: ExportedProgram, profile: Precision = Precision.INT8) -> list[str]:
     """Every tensor of `graph_module(program)` that is int8 when nothing is protected; protecting modules adds none."""
-    placement = placement_for(profile, graph_module(program), frozenset())
+    placement = placement_for(profile, shared_module(program), frozenset())
     return [node.name for group in placement.groups for node in group]
 
 
@@ -64,7 +64,7 @@ def plan_from(
     profile: Precision = Precision.INT8,
 ) -> QuantPlan:
     """Plan for `program` from what its `candidates` looked like."""
-    module = graph_module(program)
+    module = shared_module(program)
     placement = placement_for(profile, module, protected)
     if profile is Precision.INT8_FULL:
         free = tensor_parameters(placement.groups, observations, integer_parameters)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
-from converters.quantized_program import graph_module
+from converters.quantized_program import shared_module
 from evit_mobile.findings import Protection
 from evit_mobile.quantization.cost import modelled_latency_ms
 from evit_mobile.quantization.placement import place
@@ -38,7 +38,7 @@ def protection_path(
     A module is a path of the model or any part of it: a convolution, an attention, a whole stage. The gain of a module can
     only shrink as others join, so the best of the last round is looked at first (lazy greedy).
     """
-    search = _Search(graph_module(program), harms)
+    search = _Search(shared_module(program), harms)
     step = search.step(None, start)
     yield step
     waiting = [(-search.worth(step, path)[0], path) for path in search.modules()]
@@ -88,7 +88,7 @@ def protections(
     program: ExportedProgram, harms: Mapping[str, Harm], start: Protection
 ) -> Iterator[tuple[Protection, float]]:
     """The steps of `protection_path` with the SQNR in dB that is predicted for each."""
-    module = graph_module(program)
+    module = shared_module(program)
     plain_ms = modelled_latency_ms(module, place(module))
     modules = start.modules
     for step in protection_path(program, harms, start.protected):

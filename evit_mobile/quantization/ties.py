@@ -12,7 +12,7 @@ from torch.fx import GraphModule
 
 from converters.contract import Precision
 from converters.lowering.program import module_path
-from converters.quantized_program import graph_module
+from converters.quantized_program import shared_module
 from evit_mobile.findings import Protection
 from evit_mobile.metrics import Logits, top_ties
 from evit_mobile.quantization.cost import modelled_latency_ms
@@ -26,7 +26,7 @@ MOST_TIES = 1 - THRESHOLDS[Precision.INT8].min_top1_agreement
 def without_ties(program: ExportedProgram, logits: Logits, report: Callable[[str], None]) -> Protection:
     """What has to stay float so that classes do not tie as in `logits`, those of the program all int8: its last layer, or nothing."""
     ties = top_ties(logits)
-    module = graph_module(program)
+    module = shared_module(program)
     last = last_layer(module)
     if ties <= MOST_TIES or last is None:
         return Protection()

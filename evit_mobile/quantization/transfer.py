@@ -10,7 +10,7 @@ from torch.fx import GraphModule, Node
 
 from converters.contract import QuantPlan
 from converters.lowering.program import module_path
-from converters.quantized_program import graph_module
+from converters.quantized_program import shared_module
 from evit_mobile.errors import RewriteError
 from evit_mobile.quantization.placement import Placement, place
 from evit_mobile.quantization.plan import float_decisions
@@ -24,7 +24,7 @@ def transfer_plan(
     Raises RewriteError when the int8 tensors of the two do not correspond one to one, in order, module and operation, or when
     their weights are not equal.
     """
-    modules = graph_module(source), graph_module(target)
+    modules = shared_module(source), shared_module(target)
     placements = place(modules[0], protected), place(modules[1], protected)
     _require_equal_weights(modules, placements)
     names = _corresponding(*placements)

@@ -21,14 +21,14 @@ from torch.fx import GraphModule, Interpreter, Node
 from torch.fx.node import map_aggregate, map_arg
 
 from converters.contract import BiasCorrection, QuantPlan
-from converters.quantized_program import BIAS, graph_module, parameter_of
+from converters.quantized_program import BIAS, parameter_of, shared_module
 from evit_mobile.quantization.placement import ATEN
 from evit_mobile.quantization.simulate import reader_of, simulate
 
 
 def with_corrected_biases(program: ExportedProgram, plan: QuantPlan, images: Sequence[Tensor]) -> QuantPlan:
     """`plan` with a correction for every int8 layer that has a bias, from `images`, each (1, 3, H, W)."""
-    module = graph_module(program)
+    module = shared_module(program)
     nodes = list(module.graph.nodes)
     readers = {reader_of(nodes, weight.tensor).name: weight for weight in plan.weights}
     layers = {node.name for node in nodes if node.name in readers and parameter_of(node, BIAS) is not None}

@@ -10,7 +10,7 @@ from torch.fx import GraphModule
 
 from converters.contract import QuantPlan
 from converters.lifting import exported_again
-from converters.quantized_program import graph_module
+from converters.quantized_program import graph_module, shared_module
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.quantization.automatic import logits_of
 from evit_mobile.quantization.corrections.bias import with_corrected_biases
@@ -32,7 +32,7 @@ def with_helpful_corrections(
     seen, judges = split(images)
     if not seen:
         return plan
-    expected = logits_of(graph_module(program), judges)
+    expected = logits_of(shared_module(program), judges)
     corrected = with_corrected_biases(program, plan, seen)
     before, after = (sqnr_db(logits_of(simulate(program, each), judges), expected) for each in (plan, corrected))
     if after <= before:
