@@ -1,0 +1,73 @@
+"""Whole models in Core AI's own runtime. Opt-in: `make test-coreai`. The larger variants take minutes: EVIT_MOBILE_LARGE=1 adds them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import evit_mobile
+from converters.contract import Metadata, Precision
+from converters.coreai import toolchain
+from converters.registry import find_target
+from evit_mobile.audit import audit
+from evit_mobile.metrics import sqnr_db
+from evit_mobile.spec import MODELS
+from tests.lowering_helpers import program_of, random_model
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(toolchain.missing() is not None, reason=f"{toolchain.missing()}"),
+]
+
+LEAST_DB = {
+    ("efficientvit_m0", "fp32"): 100.0,
+    ("efficientvit_b0", "fp32"): 100.0,
+    ("efficientvit_m0", "fp16"): 40.0,
+    ("efficientvit_b0", "fp16"): 33.0,
+    ("efficientvit_m0", "int8"): 27.0,
+    ("efficientvit_b0", "int8"): 27.0,
+    ("efficientvit_m0", "int8-weights"): 28.0,
+    ("efficientvit_b0", "int8-weights"): 28.0,
+}
+"""What is owed by the bundled models on 256 held-out images."""
+
+SMALL = ("efficientvit_m0", "efficientvit_m1", "efficientvit_b0", "efficientvit_seg_b0_cityscapes", "efficientvit_l0")
+VARIANTS = [
+    pytest.param(
+        name,
+        marks=[] if name in SMALL else pytest.mark.skipif("EVIT_MOBILE_LARGE" not in os.environ, reason="minutes each"),
+    )
+    for name in MODELS
+    if name in SMALL or "seg" not in name
+]
+
+
+@pytest.mark.parametrize(("model", "precision"), LEAST_DB)
+def test_bundled_models_pass(model: str, precision: str, tmp_path: Path) -> None:
+    conversion = evit_mobile.convert(model, formats=["coreai"], precision=precision, out=str(tmp_path), golden=0)
+    (entry,) = conversion.manifest["artefacts"]
+    validation = entry["validation"]
+    print(model, precision, entry["bytes"], validation["sqnr_db"], validation["top1_agreement"], entry["convert_s"])
+    assert validation["verdict"] == "passed"
+    assert validation["images"] == 256
+    assert validation["sqnr_db"] >= LEAST_DB[model, precision]
+    assert validation["top1_agreement"] >= 0.99
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("precision", [Precision.FP16, Precision.INT8])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variants_of_random_weights(name: str, precision: Precision, tmp_path: Path) -> None:
+    program, image = program_of(name, 96, precision)
+    reference = random_model(name, 96)
+    audit(reference, program, [image])
+    artefact = find_target("coreai").lower(program, precision, tmp_path / "net.aimodel", Metadata(description=name))
+    found = find_target("coreai").load(artefact.path)(image.numpy())
+    measured = sqnr_db(found, reference(image).numpy())
+    print(name, precision, artefact.bytes, measured)
+    assert np.isfinite(found).all()
+    assert measured >= (30 if precision is Precision.FP16 else 15)
