@@ -47,7 +47,7 @@ class ImageDataset(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ArrayDataset:
-    """Images in memory (or memory-mapped): (N, H, W) or (N, H, W, 3), uint8, or float in 0..1.
+    """Images in memory (or memory-mapped): (N, H, W), (N, H, W, 3) or (N, H, W, 4), uint8, or float in 0..1.
 
     A float value v becomes the 8-bit value round(255 v), halves to even.
     """
@@ -65,7 +65,7 @@ class ArrayDataset:
         return len(self.images)
 
     def item(self, index: int) -> NDArray[np.uint8]:
-        """uint8 (H, W) or (H, W, 3)."""
+        """uint8 (H, W), (H, W, 3) or (H, W, 4)."""
         pixels = np.asarray(self.images[index])
         if pixels.dtype == np.uint8:
             return pixels

@@ -3,7 +3,7 @@
 What every mode becomes, exactly:
 - EXIF orientation is applied first.
 - Grey (1, L) stays grey; palette, CMYK, YCbCr and HSV become RGB by Pillow's conversion, without colour profiles.
-- Alpha is dropped, not blended, as torchvision and timm do.
+- Alpha is dropped, not blended, as torchvision and timm do, but where a fourth channel is asked for.
 - 16-bit grey becomes round(value / 257). (Pillow itself keeps the high byte of 16-bit RGB files.)
 - Of an animation, the first frame counts.
 """
@@ -23,7 +23,7 @@ from calib.errors import DataError
 from calib.suffixes import HEIF_EXTRA
 
 Picture = Image.Image | NDArray[np.uint8]
-"""What a dataset's item is: a Pillow image, or uint8 pixels (H, W), (H, W, 1) or (H, W, 3)."""
+"""What a dataset's item is: a Pillow image, or uint8 pixels (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)."""
 
 LARGEST_PIXELS = 1 << 29
 """512 megapixels, 2 GB while an image is decoded: more than any phone takes. Pillow's own limit is one for the whole process."""
@@ -45,7 +45,31 @@ _CONVERSIONS: dict[str, tuple[str, ...]] = {
     "YCbCr": ("RGB",),
     "HSV": ("RGB",),
 }
+_WITH_ALPHA = frozenset(("LA", "La", "PA", "RGBA", "RGBa"))
+_MASKABLE = frozenset(("1", "L", "P", "RGB"))
 _SIXTEEN_BIT = frozenset(("I;16", "I;16L", "I;16B", "I;16N", "I"))
+
+
+def has_alpha(image: Image.Image) -> bool:
+    """Whether an image has a channel beside its colours, or says which of these is transparent."""
+    return image.mode in _WITH_ALPHA or (image.mode in _MASKABLE and "transparency" in image.info)
+
+
+def with_fourth(picture: Picture) -> Image.Image:
+    """`picture` as an 8-bit image of mode RGBA, turned as its EXIF orientation says; its fourth channel may be anything.
+
+    Raises DataError for one that has none, and as `upright`.
+    """
+    image = _from_array(picture) if isinstance(picture, np.ndarray) else picture
+    if not has_alpha(image):
+        raise DataError(
+            got=f"an image of {len(image.getbands())} channels (Pillow mode {image.mode!r}), for a model of 4",
+            allowed="images with a fourth channel: PNG, WebP or TIFF of mode RGBA, or .npz of shape (N, H, W, 4)",
+            do="pass images as the model was trained on",
+        )
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    return image if image.mode == "RGBA" else (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
 
 
 def upright(picture: Picture) -> Image.Image:
@@ -71,11 +95,11 @@ def upright(picture: Picture) -> Image.Image:
 
 def _from_array(pixels: NDArray[np.uint8]) -> Image.Image:
     grey = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 1)
-    colour = pixels.ndim == 3 and pixels.shape[2] == 3
+    colour = pixels.ndim == 3 and pixels.shape[2] in (3, 4)
     if pixels.dtype != np.uint8 or not (grey or colour) or 0 in pixels.shape:
         raise DataError(
             got=f"an image array of shape {pixels.shape} and dtype {pixels.dtype}",
-            allowed="uint8 arrays of shape (H, W), (H, W, 1) or (H, W, 3)",
+            allowed="uint8 arrays of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)",
             do="convert the array",
         )
     return Image.fromarray(pixels.reshape(pixels.shape[:2]) if grey else pixels)
@@ -94,7 +118,7 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
 
 
 def open_image(path: Path) -> Image.Image:
-    """The image in the file, upright, mode L or RGB. Raises DataError naming the file."""
+    """The image in the file, upright, mode L, RGB or RGBA. Raises DataError naming the file."""
     return decode_image(read_bytes(path), str(path))
 
 
@@ -107,7 +131,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode_image(encoded: bytes, name: str) -> Image.Image:
-    """The image in the bytes of a file, upright, mode L or RGB. Raises DataError that calls it `name`, for more than LARGEST_PIXELS
+    """The image in the bytes of a file, upright, mode L, RGB or RGBA. Raises DataError that calls it `name`, for more than LARGEST_PIXELS
     before anything is decoded.
     """
     try:
@@ -115,7 +139,7 @@ def decode_image(encoded: bytes, name: str) -> Image.Image:
             if image.width * image.height > LARGEST_PIXELS:
                 raise _too_large(f"{image.width}x{image.height} pixels")
             image.load()
-            return upright(image)
+            return with_fourth(image) if has_alpha(image) else upright(image)
     except DataError as error:
         raise DataError(got=f"{error.got} in {name}", allowed=error.allowed, do=error.do) from error
     except Image.DecompressionBombError as error:  # some of Pillow's readers hold on to its own limit

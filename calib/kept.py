@@ -94,13 +94,13 @@ def pixels_of(dataset: ImageDataset, index: int, preprocess: Preprocess) -> NDAr
 def batches(
     dataset: ImageDataset, indices: Sequence[int], preprocess: Preprocess, batch_size: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Preprocessed images in the order of `indices`: fresh float32 (B, 3, H, W) arrays, the last one possibly shorter.
+    """Preprocessed images in the order of `indices`: fresh float32 (B, C, H, W) arrays, the last one possibly shorter.
 
     Raises DataError naming an image that cannot be read.
     """
     for start in range(0, len(indices), batch_size):
         chosen = indices[start : start + batch_size]
-        batch = np.empty((len(chosen), 3, *preprocess.size), np.float32)
+        batch = np.empty((len(chosen), preprocess.channels, *preprocess.size), np.float32)
         for row, index in enumerate(chosen):
             preprocess.normalize(pixels_of(dataset, int(index), preprocess), out=batch[row])
         yield batch

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from calib.errors import DataError
-from calib.images import Picture, upright
+from calib.images import Picture, upright, with_fourth
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -48,10 +48,12 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocess:
-    """Image -> float32 (3, H, W). `size` is (height, width) in pixels; `mean` and `std` are on the 0..1 scale.
+    """Image -> float32 (3, H, W), or (4, H, W) where `color` is "RGBA". `size` is (height, width) in pixels; `mean` and `std` are on the
+    0..1 scale, a number for each channel.
 
     The steps, exactly:
-    1. Upright 8-bit L or RGB (see `calib.images`); L is replicated to three channels after step 3, which is the same.
+    1. Upright 8-bit L or RGB (see `calib.images`), or RGBA, whose fourth channel may be anything and changes no colour; L is replicated to
+       three channels after step 3, which is the same.
     2. Pillow resizes the 8-bit image to `resized(...)`. The box is floor(size / crop_pct), as in timm. SQUASH: the box.
        COVER: the axis that must be enlarged most gets the box's side, the other floor(side * longer / shorter), as in
        torchvision. Since 13, Pillow goes along columns first where the height shrinks by more than twice what the width does, else
@@ -66,20 +68,26 @@ class Preprocess:
     resize: Resize = Resize.COVER
     crop_pct: float = 1.0
     interpolation: Interpolation = Interpolation.BICUBIC
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
     color: str = "RGB"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "resize", _choice("resize", Resize, self.resize))
         object.__setattr__(self, "interpolation", _choice("interpolation", Interpolation, self.interpolation))
-        triples = (self.mean, self.std)
+        count = len(self.color)
         _check("size", self.size, len(self.size) == 2 and min(self.size) > 0, "positive height and width in pixels")
         _check("crop_pct", self.crop_pct, 0 < self.crop_pct <= 1, "a fraction in (0, 1]")
-        _check("color", self.color, self.color == "RGB", "'RGB'")
-        for name, triple in zip(("mean", "std"), triples, strict=True):
-            _check(name, triple, len(triple) == 3 and all(map(math.isfinite, triple)), "three finite numbers")
-        _check("std", self.std, min(self.std) > 0, "three positive numbers")
+        _check("color", self.color, self.color in ("RGB", "RGBA"), "'RGB' or 'RGBA'")
+        for name, numbers in (("mean", self.mean), ("std", self.std)):
+            finite = len(numbers) == count and all(map(math.isfinite, numbers))
+            _check(name, numbers, finite, f"{count} finite numbers, one for each channel")
+        _check("std", self.std, min(self.std) > 0, "positive numbers")
+
+    @property
+    def channels(self) -> int:
+        """Of the input, 3 or 4."""
+        return len(self.color)
 
     @property
     def box(self) -> tuple[int, int]:
@@ -96,8 +104,8 @@ class Preprocess:
         return (box_width * height // width, box_width)
 
     def pixels(self, picture: Picture) -> NDArray[np.uint8]:
-        """Steps 1 to 3: uint8 (H, W) for grey images, (H, W, 3) for colour. Raises DataError."""
-        image = upright(picture)
+        """Steps 1 to 3: uint8 (H, W) for grey images, (H, W, 3) for colour, (H, W, 4) for RGBA. Raises DataError."""
+        image = with_fourth(picture) if self.channels == 4 else upright(picture)
         height, width = self.resized(image.height, image.width)
         if height * width > LARGEST_RESIZED_PIXELS:
             raise DataError(
@@ -106,20 +114,20 @@ class Preprocess:
                 do="crop the image or use squash",
             )
         if (height, width) != (image.height, image.width):
-            image = image.resize((width, height), _FILTERS[self.interpolation])
+            image = resized(image, (width, height), _FILTERS[self.interpolation])
         top, left = round((height - self.size[0]) / 2), round((width - self.size[1]) / 2)
         return np.asarray(image)[top : top + self.size[0], left : left + self.size[1]]
 
     def normalize(self, pixels: NDArray[np.uint8], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """Step 4: uint8 (H, W) or (H, W, 3) -> float32 (3, H, W), written to `out` where given."""
-        result = np.empty((3, *pixels.shape[:2]), np.float32) if out is None else out
+        """Step 4: uint8 (H, W) or (H, W, C) -> float32 (C, H, W), 3 where it is grey, written to `out` where given."""
+        result = np.empty((self.channels, *pixels.shape[:2]), np.float32) if out is None else out
         for channel, table in enumerate(_tables(self.mean, self.std)):
             plane = pixels if pixels.ndim == 2 else pixels[:, :, channel]
             np.take(table, plane, out=result[channel], mode="clip")  # "raise" would buffer `out`
         return result
 
     def __call__(self, picture: Picture, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """All steps: float32 (3, H, W), written to `out` where given. Raises DataError."""
+        """All steps: float32 (channels, H, W), written to `out` where given. Raises DataError."""
         return self.normalize(self.pixels(picture), out)
 
     def to_manifest(self) -> dict[str, Any]:
@@ -145,8 +153,8 @@ class Preprocess:
                 resize=fields["resize"]["mode"],
                 crop_pct=float(fields["crop"]["pct"]),
                 interpolation=fields["interpolation"],
-                mean=_triple(fields["mean"]),
-                std=_triple(fields["std"]),
+                mean=tuple(map(float, fields["mean"])),
+                std=tuple(map(float, fields["std"])),
                 color=fields["color"],
             )
             written = (_pair(fields["resize"]["size"]), fields["crop"]["mode"])
@@ -160,9 +168,16 @@ class Preprocess:
         return preprocess
 
 
+def resized(image: Image.Image, size: tuple[int, int], kind: Image.Resampling) -> Image.Image:
+    """`image` at `size` (width, height). Four channels each by itself: Pillow would weigh colours by the fourth."""
+    if image.mode != "RGBA":
+        return image.resize(size, kind)
+    return Image.merge("RGBA", [band.resize(size, kind) for band in image.split()])
+
+
 @functools.lru_cache(maxsize=16)
 def _tables(mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
-    """(3, 256): the float32 that each 8-bit value of each channel becomes."""
+    """(channels, 256): the float32 that each 8-bit value of each channel becomes."""
     values = np.arange(256, dtype=np.float64) / 255
     table = (values - np.array(mean)[:, None]) / np.array(std)[:, None]
     return np.asarray(table, np.float32)
@@ -181,8 +196,3 @@ def _choice(field: str, choices: type[_Choice], value: str) -> _Choice:
 def _pair(values: Any) -> tuple[int, int]:
     height, width = values
     return (operator.index(height), operator.index(width))
-
-
-def _triple(values: Any) -> tuple[float, float, float]:
-    first, second, third = values
-    return (float(first), float(second), float(third))

@@ -136,14 +136,14 @@ def model_entry(reference: Reference) -> ModelEntry:
 def cost_entry(reference: Reference) -> dict[str, int]:
     """Parameters and multiply-accumulates: of the variant, or of a module that is not just a variant as they are counted in it."""
     spec = reference.spec
-    if spec.output is None and around(reference.module) is None:
+    if spec.output is None and spec.channels == 3 and around(reference.module) is None:
         return {"params": count_parameters(spec), "macs": count_macs(spec)}
-    return measured_cost(reference.module, spec.size)
+    return measured_cost(reference.module, (spec.channels, *spec.size))
 
 
 def input_entry(reference: Reference) -> InputEntry:
     """The manifest's "input". Raises DataError for preprocessing that is stated and cannot be met."""
-    shape = [1, 3, *reference.spec.size]
+    shape = [1, reference.spec.channels, *reference.spec.size]
     entry: InputEntry = read(InputEntry, {"shape": shape, **reference.preprocessing.to_manifest()})
     return entry
 

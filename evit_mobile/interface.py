@@ -27,7 +27,10 @@ def with_interface(
     """
     if not isinstance(target, Choosable):
         return target
-    normalization = Normalization(mean=preprocess.mean, std=preprocess.std) if request.image_input else None
+    normalization = None
+    if request.image_input:
+        (red, green, blue), (reds, greens, blues) = preprocess.mean, preprocess.std
+        normalization = Normalization(mean=(red, green, blue), std=(reds, greens, blues))
     interface = Interface(pixels=normalization, classes=request.class_output)
     choices = Choices(interface=interface, release=request.ios, further=further)
     return target.chosen(choices)

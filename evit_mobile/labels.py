@@ -104,6 +104,9 @@ def with_labels(reference: Reference, file: Path | None) -> Reference:
     names, stated_by = reference.labels, reference.labels_stated_by
     if file is not None:
         names, stated_by = read_labels(file), f"--labels {file.name}"
+        if reference.labels not in ((), names):
+            note = f"class names: {stated_by} is used; {reference.labels_stated_by} says {listed(reference.labels)}"
+            reference = replace(reference, notes=(*reference.notes, note))
     if reference.spec.task is Task.FEATURES:
         if file is not None:
             raise UsageError(

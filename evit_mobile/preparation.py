@@ -108,7 +108,8 @@ def prepare(
     report("rewriting")
     forms = rewritten(asked)
     report("exporting")
-    programs: Programs = {form: export(form, asked.reference.spec.size) for form in dict.fromkeys(forms.values())}
+    spec = asked.reference.spec
+    programs: Programs = {form: export(form, spec.size, spec.channels) for form in dict.fromkeys(forms.values())}
     report("running the reference")
     expected = run_module(asked.reference.module, asked.held_out.batches())
     if asked.precision is Precision.FP16:
@@ -190,10 +191,10 @@ def deployment_forms(reference: nn.Module, probe: Tensor, floats: Collection[Flo
     return {kind: form for kind, form in forms.items() if kind in floats}
 
 
-def export(module: nn.Module, size: tuple[int, int]) -> ExportedProgram:
-    """`module` as an exported program for one image (1, 3, H, W)."""
+def export(module: nn.Module, size: tuple[int, int], channels: int = 3) -> ExportedProgram:
+    """`module` as an exported program for one image (1, channels, H, W)."""
     with torch.no_grad():
-        return torch.export.export(module, (torch.zeros(1, 3, *size),))
+        return torch.export.export(module, (torch.zeros(1, channels, *size),))
 
 
 def half_program(

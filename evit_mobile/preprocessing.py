@@ -14,9 +14,9 @@ from calib.errors import DataError
 from calib.preprocess import Preprocess
 from calib.stated.given import TORCHVISION, complete, read_given_file
 from calib.stated.hugging_face import read_processor
-from calib.stated.statement import Decision, Statement
+from calib.stated.statement import Decision, Statement, shown
 from calib.stated.timm import read_arguments
-from calib.stated.values import filter_name, fraction, resize_mode, triple
+from calib.stated.values import channel_numbers, filter_name, fraction, resize_mode, unmet
 from evit_mobile.models.surroundings import Surrounded
 from evit_mobile.models.weights.stated import NESTED_KEYS, PROCESSOR_FILE, Place
 from evit_mobile.published import PUBLISHED
@@ -56,8 +56,8 @@ def options_of(request: ConvertRequest) -> PreprocessOptions:
 
 
 OPTIONS: dict[str, Callable[[Any], Any]] = {
-    "mean": lambda numbers: triple("mean", numbers, broadcast=True),
-    "std": lambda numbers: triple("std", numbers, broadcast=True),
+    "mean": lambda numbers: channel_numbers("mean", numbers, broadcast=True),
+    "std": lambda numbers: channel_numbers("std", numbers, broadcast=True),
     "crop_pct": fraction,
     "interpolation": filter_name,
     "resize": resize_mode,
@@ -102,6 +102,20 @@ def for_grey(decision: Decision) -> Decision:
     return replace(decision, preprocess=replace(preprocess, mean=(mean,) * 3, std=(std,) * 3))
 
 
+def in_channels(statement: Statement, channels: int) -> Statement:
+    """`statement` with a mean and a std for each of so many channels: equal numbers are those of all, of others a fourth is not known."""
+    values = dict(statement.values)
+    for field in ("mean", "std"):
+        numbers = values.get(field)
+        if isinstance(numbers, tuple) and len(numbers) != channels:
+            got = f"{field} {shown(numbers)} for a model of {channels} channels"
+            equal = (numbers[0],) * channels if len(set(numbers)) == 1 else None
+            values[field] = equal or unmet(got, f"{channels} numbers, or one for all", field)
+    if channels == 4 and values.get("color") == "RGB":
+        values["color"] = "RGBA"
+    return replace(statement, values=values)
+
+
 def recorded_preprocessing(fields: Mapping[str, Any] | None, source: str) -> tuple[Statement, ...]:
     """What a record in the manifest's form says; nothing for the records of older versions, which have none."""
     return () if fields is None else (complete(Preprocess.from_manifest(fields), source),)
@@ -115,8 +129,9 @@ LOPSIDED = 1.0
 """How far the middle of these ends may lie from 0, times two."""
 
 
-def scaled_inside(module: nn.Module, size: tuple[int, int]) -> tuple[Statement, ...]:
-    """What a module that normalises its images by itself takes: values of the one usual range that it brings around 0.
+def scaled_inside(module: nn.Module, image: tuple[int, int, int]) -> tuple[Statement, ...]:
+    """What a module that normalises its images, of (channels, height, width) `image`, by itself takes: values of the one usual range that
+    it brings around 0.
 
     Nothing where no range or several fit, and for any other module.
     """
@@ -125,7 +140,7 @@ def scaled_inside(module: nn.Module, size: tuple[int, int]) -> tuple[Statement, 
 
     def after(value: float) -> Tensor:
         with torch.no_grad():
-            return torch.as_tensor(module.before(torch.full((1, 3, *size), value)))
+            return torch.as_tensor(module.before(torch.full((1, *image), value)))
 
     fitting = [ends for ends in RANGES if _around_zero(*map(after, ends))]
     if len(fitting) != 1:

@@ -27,6 +27,7 @@ from evit_mobile.preprocessing import (
     AS_STATED,
     PreprocessOptions,
     for_grey,
+    in_channels,
     recorded_preprocessing,
     scaled_inside,
     stated_preprocessing,
@@ -74,8 +75,12 @@ class Reference:
         own = self.lineage not in ("bundled", "random")
         default = preprocess_for(self.spec, bundled=not own)
         source = DEFAULT if own else f"the {self.lineage} weights"
-        known = (complete(default, source),) if self.lineage == "bundled" else ()
-        decision = decide(default, (*self.statements, *known), source)
+        channels, statements = self.spec.channels, self.statements
+        if self.lineage == "bundled" or channels == 4:
+            statements = (*statements, complete(default, source))
+        if channels == 4:  # values that are replaced: nobody knows a fourth channel's by default
+            default = replace(default, color="RGBA", mean=(0.0,) * 4, std=(1.0,) * 4)
+        decision = decide(default, [in_channels(one, channels) for one in statements], source)
         return for_grey(decision) if self.spec.grey else decision
 
     @property
@@ -134,7 +139,7 @@ def _load(
 def _loaded(weights: WeightsKind, loaded: LoadedModel) -> Reference:
     labels, stated_by = loaded.stated.labels, loaded.stated.labels_stated_by
     stated = stated_preprocessing(loaded.stated.places, grey=loaded.spec.grey)
-    statements = (*scaled_inside(loaded.module, loaded.spec.size), *stated)
+    statements = (*scaled_inside(loaded.module, (loaded.spec.channels, *loaded.spec.size)), *stated)
     if loaded.recovery is not None:
         labels, stated_by = loaded.recovery.labels, RECOVERED if loaded.recovery.labels else None
         statements = recorded_preprocessing(loaded.recovery.preprocess, RECOVERED)

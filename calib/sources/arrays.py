@@ -14,8 +14,9 @@ from calib.datasets import ArrayDataset, Labels
 from calib.errors import DataError
 
 IMAGE_KEYS = ("images", "x", "data", "x_test", "x_train", "arr_0")
+CHANNELS = (1, 3, 4)
 LABEL_KEYS = ("labels", "y", "targets", "y_test", "y_train", "arr_1")
-ALLOWED_IMAGES = "uint8, or float in 0..1, of shape (N, H, W), (N, H, W, 1 or 3) or (N, 1 or 3, H, W)"
+ALLOWED_IMAGES = "uint8, or float in 0..1, of shape (N, H, W), (N, H, W, 1, 3 or 4) or (N, 1, 3 or 4, H, W)"
 _DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 _VALUES_AT_ONCE = 1 << 22
 
@@ -63,13 +64,13 @@ def _dataset(
 
 
 def _channels_last(path: Path, images: NDArray[Any]) -> NDArray[Any]:
-    """(N, H, W) or (N, H, W, 3). With 1 or 3 at both ends, the last axis is taken for the channels."""
+    """(N, H, W), (N, H, W, 3) or (N, H, W, 4). With one of CHANNELS at both ends, the last axis is taken for the channels."""
     shape = images.shape
     if len(shape) == 3 and shape[2] not in (1, 3):  # a single (H, W, 3) image is no dataset of narrow grey ones
         return images
-    if len(shape) == 4 and shape[3] in (1, 3):
+    if len(shape) == 4 and shape[3] in CHANNELS:
         return images[..., 0] if shape[3] == 1 else images
-    if len(shape) == 4 and shape[1] in (1, 3):
+    if len(shape) == 4 and shape[1] in CHANNELS:
         return images[:, 0] if shape[1] == 1 else images.transpose(0, 2, 3, 1)
     raise DataError(got=f"an array of shape {shape} in {path}", allowed=ALLOWED_IMAGES, do="reshape the array")
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 
-from calib.class_names import class_indices
+from calib.class_names import class_indices, listed
 from calib.datasets import FileDataset
 from calib.errors import DataError
 from calib.suffixes import readable, unread_note
+
+SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "eval"})
+"""Names, in lower case, of the parts of a data set."""
+CAMERAS = re.compile(r"[1-9]\d\d[A-Z0-9_]{5}")
+"""Names that cameras and phones give their folders, as 100APPLE (DCF, JEITA CP-3461)."""
 
 
 def open_folder(folder: Path, class_names: tuple[str, ...] | None = None) -> FileDataset:
     """Images directly in `folder` are unlabelled; otherwise every sub-folder is a class and is searched recursively.
 
     Classes are the sub-folders in the order of their names; with `class_names` those that they name, some or all. Hidden files are
-    not looked at, and files that look like images and are not read are counted in the notes. Raises DataError for a folder without
-    images, images beside sub-folders with images, an empty class, and a sub-folder with images that `class_names` does not list.
+    not looked at, and files that look like images and are not read are counted in the notes. Folders of a camera are no classes.
+
+    Raises DataError for a folder without images, for one of the parts of a data set, for images beside sub-folders with images,
+    an empty class, and a sub-folder with images that `class_names` does not list.
     """
     suffixes = readable()
     entries = sorted(folder.iterdir())
@@ -38,10 +46,26 @@ def open_folder(folder: Path, class_names: tuple[str, ...] | None = None) -> Fil
             allowed="either images only, or one sub-folder per class",
             do="move the images into their classes",
         )
-    notes = (unread,) if unread else ()
+    notes: tuple[str, ...] = (unread,) if unread else ()
     if flat:
         return FileDataset(source=str(folder), paths=flat, class_names=class_names, notes=notes)
+    if not set(filled) & set(class_names or ()):
+        _check_parts(folder, filled)
+        if all(map(CAMERAS.fullmatch, filled)):
+            paths = tuple(path for name in filled for path in classes[name])
+            notes += (f"{listed(filled)}: folders of a camera and no classes, their images count as unlabelled",)
+            return FileDataset(source=str(folder), paths=paths, class_names=class_names, notes=notes)
     return _labelled(folder, classes, class_names, notes)
+
+
+def _check_parts(folder: Path, names: list[str]) -> None:
+    """Raises DataError for sub-folders that are the parts of a data set."""
+    if SPLITS.issuperset(map(str.lower, names)):
+        raise DataError(
+            got=f"folder {folder} with {', '.join(f'{name}/' for name in names)}, which are parts of a data set and no classes",
+            allowed="one part: images only, or one sub-folder per class",
+            do=f"pass {folder / names[-1]}",
+        )
 
 
 def _labelled(

@@ -14,7 +14,7 @@ from typing import Any
 from calib.preprocess import Resize
 from calib.stated.statement import Statement
 from calib.stated.timm import read_settings
-from calib.stated.values import color_order, crop_of, filter_number, triple, unmet
+from calib.stated.values import channel_numbers, color_order, crop_of, filter_number, unmet
 
 KINDS = (
     "Beit",
@@ -126,7 +126,7 @@ def _normalization(fields: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for field, stored in (("mean", fields.get("image_mean")), ("std", fields.get("image_std"))):
         if stored is not None:
-            values[field] = triple(field, _divided(stored, scale), broadcast=True)
+            values[field] = channel_numbers(field, _divided(stored, scale), broadcast=True)
     return values
 
 

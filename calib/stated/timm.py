@@ -12,7 +12,7 @@ from typing import Any
 from calib.errors import DataError
 from calib.preprocess import Interpolation, Resize
 from calib.stated.statement import Statement
-from calib.stated.values import color_order, crop_mode, crop_of, filter_name, fraction, triple, unmet
+from calib.stated.values import channel_numbers, color_order, crop_mode, crop_of, filter_name, fraction, unmet
 
 READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "crop_mode": ("resize", crop_mode),
@@ -21,7 +21,10 @@ READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 """By timm's name: the field of Preprocess, and how its value is read."""
 
-CHANNELS = {"mean": "mean", "std": "std", "image_mean": "mean", "image_std": "std"}
+CHANNELS = {
+    **{f"{prefix}mean": "mean" for prefix in ("", "image_", "img_", "norm_", "normalize_", "pixel_")},
+    **{f"{prefix}std": "std" for prefix in ("", "image_", "img_", "norm_", "normalize_", "pixel_")},
+}
 ORDERS = ("RGB", "BGR")
 SIZES = ("input_size", "img_size", "image_size")
 
@@ -34,7 +37,7 @@ def read_settings(fields: Mapping[str, Any], source: str, *, broadcast: bool = T
             values[field] = read(fields[name])
     for name, field in CHANNELS.items():
         if fields.get(name) is not None:
-            values[field] = triple(field, fields[name], broadcast=broadcast)
+            values[field] = channel_numbers(field, fields[name], broadcast=broadcast)
     if str(fields.get("color")).upper() in ORDERS:  # other scripts mean coloured output by it
         values["color"] = color_order(fields["color"])
     if fields.get("crop_border_pixels"):

@@ -9,7 +9,7 @@ from typing import Any
 from calib.errors import DataError
 from calib.preprocess import Interpolation, Resize
 
-Triple = tuple[float, float, float]
+Numbers = tuple[float, ...]
 
 PILLOW_NUMBERS = {
     0: Interpolation.NEAREST,
@@ -27,21 +27,20 @@ CROP_MODES = {"center": Resize.COVER, "squash": Resize.SQUASH}
 NAMES = ", ".join(Interpolation)
 
 
-def triple(field: str, value: Any, *, broadcast: bool) -> Triple | DataError:
-    """Mean or std of red, green and blue on the 0..1 scale. One number stands for all three where `broadcast`."""
+def channel_numbers(field: str, value: Any, *, broadcast: bool) -> Numbers | DataError:
+    """Mean or std of red, green and blue, and of a fourth channel, on the 0..1 scale. One number stands for three where `broadcast`."""
     value = value.tolist() if hasattr(value, "tolist") else value  # a tensor or an array
     numbers = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     if len(numbers) == 1 and broadcast:
         numbers *= 3
     finite = all(_is_number(number) and math.isfinite(number) for number in numbers)
-    if len(numbers) != 3 or not finite:
-        return unmet(f"{field} {value}", "three numbers, for red, green and blue", field)
+    if len(numbers) not in (3, 4) or not finite:
+        return unmet(f"{field} {value}", "three numbers, for red, green and blue, or four", field)
     if field == "std" and min(numbers) <= 0:
-        return unmet(f"std {value}", "three positive numbers", field)
+        return unmet(f"std {value}", "positive numbers", field)
     if field == "mean" and max(numbers) > 1:
         return unmet(f"mean {value}, which is on the 0..255 scale", "mean and std on the 0..1 scale", field)
-    red, green, blue = map(float, numbers)
-    return red, green, blue
+    return tuple(map(float, numbers))
 
 
 def fraction(value: Any) -> float | DataError:

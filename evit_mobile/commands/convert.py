@@ -31,6 +31,7 @@ from evit_mobile.recovery import recover
 from evit_mobile.recovery.procedure import varied_spec
 from evit_mobile.reference import Reference, load_reference, with_task
 from evit_mobile.request import ConvertRequest
+from evit_mobile.request.channels import check_channels
 from evit_mobile.request.checks import check_class_output, check_folder, check_model, usable_targets
 from evit_mobile.sizes import Form, prepare_sizes
 from evit_mobile.spec import ModelSpec, Task
@@ -119,6 +120,7 @@ def gather(request: ConvertRequest, targets: tuple[Target, ...], report: Report)
     """Loads the model, recovers its variation where one is asked for, and chooses images."""
     report("loading weights")
     reference = requested_reference(request)
+    check_channels(request, reference.spec)
     check_model(request, reference)
     check_weights(Path(request.out), asked_model(request, reference))
     report("opening images")
@@ -204,6 +206,7 @@ def choose_images(
     preprocess = reference.preprocessing.preprocess
     task = reference.spec.task
     calibration = calibration_images(source, preprocess, seed, CALIBRATION_IMAGES[task])
+    calibration.first(1)  # what is wrong with all of them is better said now
     count = MIN_IMAGES[task] if judges is None else judges
     return calibration, held_out_images(source, calibration, preprocess, seed, count, learned=reference.learned)
 

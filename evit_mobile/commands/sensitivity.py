@@ -68,7 +68,7 @@ def sensitivity(
     reference, source = open_images(reference, None if request.calib is None else Path(request.calib))
     calibration, _ = choose_images(reference, source, request.seed)
     rewritten, _ = rewrite(reference.module, torch.from_numpy(calibration.first(PROBE_IMAGES)))
-    program = export(rewritten, reference.spec.size)
+    program = export(rewritten, reference.spec.size, reference.spec.channels)
     observations = calibrate(program, calibration, cached=request.cache, report=report)
     plan = plan_from(program, observations)
     images = [torch.from_numpy(image[None]) for image in calibration.first(HARM_IMAGES)]

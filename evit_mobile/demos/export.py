@@ -108,6 +108,13 @@ def fitting_entries(manifest: Manifest, app: App, name: str, source: Path, *, fo
             allowed="a classifier of two classes or more: the apps show the largest",
             do="run it in an app of your own, where above 0 is a yes",
         )
+    channels = manifest.input.shape[1]
+    if channels != 3:
+        raise UsageError(
+            got=f"{source}, a model that takes {channels} channels",
+            allowed="a model of RGB images: photos and cameras have no others",
+            do="run it in an app of your own, which has all of them",
+        )
     entries = [entry for entry in manifest.artefacts if entry.format in app.formats]
     if not entries:
         formats = ", ".join(sorted({entry.format for entry in manifest.artefacts})) or "no artefact"

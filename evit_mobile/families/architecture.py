@@ -115,7 +115,8 @@ def check_size(size: tuple[int, int]) -> None:
 class ModelSpec:
     """One variant at one input size and class count. `size` is (height, width) in pixels; of a model that gives features,
     `num_classes` is their channels. `output` is what its outputs are read as, None for what the architecture gives.
-    `grey` is whether it was trained on grey images, of which it takes three equal planes or a photo's colours.
+    `grey` is whether it was trained on grey images, of which it takes three equal planes or a photo's colours. `channels` are those of an
+    image, 3, or 4 where a further one comes with the colours.
 
     Raises UsageError for a size that is not a multiple of 32, no classes, a `variation` of another family or of no classifier.
     """
@@ -127,6 +128,7 @@ class ModelSpec:
     variation: Variation | None = None
     output: Task | None = None
     grey: bool = False
+    channels: int = 3
 
     def __post_init__(self) -> None:
         check_size(self.size)

@@ -71,7 +71,8 @@ class CropEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputEntry:
-    """The image tensor (1, 3, height, width) as PyTorch takes it, and how images become it; `mean` and `std` are on the 0..1 scale.
+    """The image tensor (1, channels, height, width) as PyTorch takes it, and how images become it; `mean` and `std` are on the 0..1 scale,
+    a number for each channel.
 
     Each artefact's own entry says its layout.
     """
@@ -83,8 +84,8 @@ class InputEntry:
     resize: ResizeEntry
     crop: CropEntry
     interpolation: Interpolation
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     color: str
     stated_by: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

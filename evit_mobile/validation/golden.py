@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from calib.images import Picture, open_image, upright
-from calib.preprocess import Preprocess
+from calib.images import Picture, open_image, upright, with_fourth
+from calib.preprocess import Preprocess, resized
 from converters.contract import FloatType, Precision, Target
 from converters.errors import ArtefactError, NoRuntimeError
 from converters.files import atomic_path, sha256
@@ -78,7 +78,7 @@ def write_golden(
         bundle.mkdir()
         images, tensors = [], []
         for position, index in enumerate(indices):
-            pixels = stored_pixels(held_out.dataset.item(index))
+            pixels = stored_pixels(held_out.dataset.item(index), held_out.preprocess.channels)
             tensors.append(held_out.preprocess(pixels))
             label = None if labels is None else int(labels[position])
             images.append(write_image(bundle, f"{position:02}", pixels, held_out.preprocess, label))
@@ -113,20 +113,20 @@ def check_place(folder: Path) -> None:
         )
 
 
-def stored_pixels(picture: Picture) -> NDArray[np.uint8]:
-    """(H, W, 3) of an image as the bundle stores it."""
-    image = upright(picture).convert("RGB")
+def stored_pixels(picture: Picture, channels: int) -> NDArray[np.uint8]:
+    """(H, W, channels) of an image as the bundle stores it."""
+    image = with_fourth(picture) if channels == 4 else upright(picture).convert("RGB")
     factor = SHORTER_SIDE / min(image.size)
     if factor < 1:
         width, height = (round(side * factor) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.LANCZOS)
+        image = resized(image, (width, height), Image.Resampling.LANCZOS)
     return np.asarray(image)
 
 
 def write_image(
     bundle: Path, name: str, pixels: NDArray[np.uint8], preprocess: Preprocess, label: int | None
 ) -> dict[str, Any]:
-    """Writes an image (H, W, 3), and the tensor and the 8-bit pixels that it becomes; returns their entry, still without the
+    """Writes an image (H, W, 3 or 4), and the tensor and the 8-bit pixels that it becomes; returns their entry, still without the
     reference's logits.
     """
     image, tensor, cropped = (bundle / f"{name}.{suffix}" for suffix in ("png", "f32", "u8"))

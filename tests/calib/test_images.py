@@ -9,7 +9,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from calib.errors import DataError
-from calib.images import content_digest, open_image, upright
+from calib.images import content_digest, open_image, upright, with_fourth
 
 
 def colours(height: int = 12, width: int = 20) -> np.ndarray:
@@ -33,12 +33,31 @@ def test_alpha_is_dropped_not_blended() -> None:
     np.testing.assert_array_equal(np.asarray(upright(Image.fromarray(transparent))), pixels)
 
 
+@pytest.mark.parametrize("kind", ["png", "webp", "tiff"])
+def test_a_fourth_channel_is_kept_as_it_is(kind: str, tmp_path: Path) -> None:
+    pixels = np.dstack([colours(), colours()[..., 0]])
+    Image.fromarray(pixels).save(
+        tmp_path / f"a.{kind}", **({"lossless": True, "exact": True} if kind == "webp" else {})
+    )
+    opened = open_image(tmp_path / f"a.{kind}")
+    np.testing.assert_array_equal(np.asarray(with_fourth(opened)), pixels)
+    np.testing.assert_array_equal(np.asarray(upright(opened)), pixels[..., :3])
+    np.testing.assert_array_equal(np.asarray(with_fourth(pixels)), pixels)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK", "I;16"])
+def test_an_image_without_a_fourth_channel_is_refused_for_it(mode: str) -> None:
+    image = Image.fromarray(colours()).convert("L" if mode == "I;16" else mode)
+    with pytest.raises(DataError, match=r"channels.*for a model of 4"):
+        with_fourth(image.convert(mode))
+
+
 def test_palette_with_transparency_keeps_its_colours(tmp_path: Path) -> None:
     image = Image.new("P", (2, 1))
     image.putpalette([255, 0, 0, 0, 0, 255])
     image.putdata([0, 1])
     image.save(tmp_path / "p.png", transparency=bytes((0, 128)))
-    np.testing.assert_array_equal(np.asarray(open_image(tmp_path / "p.png")), [[[255, 0, 0], [0, 0, 255]]])
+    np.testing.assert_array_equal(np.asarray(upright(open_image(tmp_path / "p.png"))), [[[255, 0, 0], [0, 0, 255]]])
 
 
 def test_cmyk_jpeg_is_not_inverted(tmp_path: Path) -> None:
@@ -83,7 +102,7 @@ def test_exif_orientation_is_honoured(orientation: int, tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(open_image(tmp_path / "turned.png")), pixels)
 
 
-@pytest.mark.parametrize("shape", [(4, 4, 2), (4, 4, 4), (4,), (0, 4), (3, 4, 4, 3)])
+@pytest.mark.parametrize("shape", [(4, 4, 2), (4, 4, 5), (4,), (0, 4), (3, 4, 4, 3)])
 def test_other_array_shapes_are_an_error(shape: tuple[int, ...]) -> None:
     with pytest.raises(DataError, match="shape"):
         upright(np.zeros(shape, np.uint8))

@@ -111,6 +111,19 @@ def test_manifest_round_trip_through_json(**fields: object) -> None:
     assert Preprocess.from_manifest(json.loads(json.dumps(manifest))) == preprocess
 
 
+def test_four_channels_are_four_grey_images() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 30, 4), np.uint8)
+    numbers = {"mean": (0.1, 0.2, 0.3, 0.4), "std": (0.5, 0.6, 0.7, 0.8)}
+    four = Preprocess(size=(16, 16), color="RGBA", **numbers)  # type: ignore[arg-type]  # as the two lines above
+    given = four(pixels)
+    assert given.shape == (4, 16, 16)
+    for channel in range(4):
+        alike = {name: (values[channel],) * 3 for name, values in numbers.items()}
+        plane = Preprocess(size=(16, 16), **alike)(np.ascontiguousarray(pixels[:, :, channel]))  # type: ignore[arg-type]  # same
+        np.testing.assert_array_equal(given[channel], plane[0])
+    assert Preprocess.from_manifest(json.loads(json.dumps(four.to_manifest()))) == four
+
+
 def test_the_manifest_spells_every_size_out() -> None:
     manifest = Preprocess(size=(224, 224), crop_pct=0.875).to_manifest()
     assert manifest["resize"] == {"mode": "cover", "size": [256, 256]}
@@ -153,6 +166,8 @@ def test_a_missing_manifest_field_is_named() -> None:
         {"size": (32, 32), "std": (1.0, 0.0, 1.0)},
         {"size": (32, 32), "mean": (float("nan"), 0.0, 0.0)},
         {"size": (32, 32), "resize": "stretch"},
+        {"size": (32, 32), "color": "RGBA"},
+        {"size": (32, 32), "mean": (0.0,) * 4, "std": (1.0,) * 4},
     ],
 )
 def test_a_wrong_field_is_an_error(fields: dict[str, object]) -> None:

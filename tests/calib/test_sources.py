@@ -187,15 +187,15 @@ def test_an_unsupported_type_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "shape",
-    [(5, 9, 7), (5, 9, 7, 1), (5, 9, 7, 3), (5, 1, 9, 7), (5, 3, 9, 7)],
-    ids=["NHW", "NHW1", "NHWC", "N1HW", "NCHW"],
+    [(5, 9, 7), (5, 9, 7, 1), (5, 9, 7, 3), (5, 1, 9, 7), (5, 3, 9, 7), (5, 9, 7, 4), (5, 4, 9, 7)],
+    ids=["NHW", "NHW1", "NHWC", "N1HW", "NCHW", "NHW4", "N4HW"],
 )
 def test_npz_layouts(shape: tuple[int, ...], tmp_path: Path) -> None:
     images = RNG.integers(0, 256, shape, np.uint8)
     np.savez(tmp_path / "d.npz", images=images, labels=np.arange(5))
     dataset = open_dataset(tmp_path / "d.npz", class_names=list("abcde"))
     item = np.asarray(dataset.item(3))
-    plain = images[3].transpose(1, 2, 0) if shape[1] in (1, 3) else images[3]
+    plain = images[3].transpose(1, 2, 0) if shape[1] in (1, 3, 4) else images[3]
     np.testing.assert_array_equal(item, plain.squeeze())
     assert dataset.labels is not None
     assert dataset.labels.tolist() == [0, 1, 2, 3, 4]

@@ -137,6 +137,15 @@ def test_the_option_goes_before_the_weights(m0: Reference, tmp_path: Path) -> No
     assert (given.labels[9], given.labels_stated_by) == ("class9", "--labels names.txt")
 
 
+def test_names_that_the_option_contradicts_are_told(m0: Reference, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("\n".join(sorted(FASHION)))
+    stated = replace(m0, labels=FASHION, labels_stated_by="class_to_idx in the checkpoint")
+    (note,) = set(with_labels(stated, tmp_path / "names.txt").notes) - set(m0.notes)
+    assert note.startswith("class names: --labels names.txt is used; class_to_idx in the checkpoint says T-shirt/top, ")
+    (tmp_path / "names.txt").write_text("\n".join(FASHION))
+    assert with_labels(stated, tmp_path / "names.txt").notes == m0.notes
+
+
 def test_names_of_a_checkpoint_reach_the_reference(tmp_path: Path) -> None:
     module = build_model(find_spec("efficientvit_m0", size=(64, 64), num_classes=3))
     class_to_idx = {"dog": 2, "ant": 0, "cat": 1}
@@ -196,12 +205,31 @@ def test_an_order_of_names_in_a_list_is_said(tmp_path: Path) -> None:
 
 
 def test_folders_that_are_no_classes_are_unlabelled(m0: Reference, tmp_path: Path) -> None:
-    reference, dataset = open_images(m0, photos(tmp_path, [0, 1], lambda label: f"{100 + label}APPLE"))
+    reference, dataset = open_images(m0, photos(tmp_path, [0, 1], lambda label: f"day {label}"))
     assert labels_of(dataset) is None
     assert reference.labels == ()
     assert dataset is not None
     assert dataset.notes == ("2 folders are not the 10 classes of the model: the images count as unlabelled",)
     assert known_labels(reference, everything(dataset, PREPROCESS, None)) is None
+
+
+@pytest.mark.parametrize("names", [(), ("a", "b")])
+def test_folders_of_a_camera_are_no_classes_however_many(names: tuple[str, ...], tmp_path: Path) -> None:
+    source = photos(tmp_path, [0, 1], lambda label: f"{100 + label}APPLE")
+    dataset, classes = open_labelled(source, Classes(logits=2, names=names, stated_by="somebody" if names else None))
+    assert (dataset.labels, classes.names) == (None, names)
+    assert dataset.notes == (
+        "100APPLE, 101APPLE: folders of a camera and no classes, their images count as unlabelled",
+    )
+    named_so, _ = open_labelled(source, Classes(logits=2, names=("101APPLE", "100APPLE"), stated_by="somebody"))
+    assert labels_of(named_so) == [1] * 4 + [0] * 4
+
+
+@pytest.mark.parametrize("names", [(), ("a", "b")])
+def test_parts_of_a_data_set_are_no_classes(names: tuple[str, ...], tmp_path: Path) -> None:
+    source = photos(tmp_path, [0, 1], lambda label: ("train", "Val")[label])
+    with pytest.raises(DataError, match=r"Val/, train/, which are parts of a data set.*pass .*train"):
+        open_labelled(source, Classes(logits=2, names=names, stated_by="somebody" if names else None))
 
 
 def test_more_folders_than_classes_are_refused(tmp_path: Path) -> None:

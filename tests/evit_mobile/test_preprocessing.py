@@ -18,7 +18,7 @@ from calib.preprocess import IMAGENET_MEAN, IMAGENET_STD, Interpolation, Preproc
 from calib.sources.bundled import bundled_preprocess
 from calib.stated.statement import decide
 from calib.stated.timm import read_settings
-from calib.stated.values import Triple
+from calib.stated.values import Numbers
 from evit_mobile import reference as reference_module
 from evit_mobile.cli.convert import ConvertOptions, requested
 from evit_mobile.commands.sensitivity import sensitivity
@@ -123,6 +123,7 @@ TRAINING = {
     "hyper_parameters": {"lr": 0.1, **SETTINGS},
     "datamodule_hyper_parameters": {"image_mean": list(HALVES), "image_std": list(HALVES), "img_size": 64,
                                     "crop_pct": 1.0, "interpolation": "bilinear"},
+    "config": {"norm_mean": HALVES, "norm_std": HALVES, "img_size": 64, "crop_pct": 1.0, "interpolation": "bilinear"},
 }  # fmt: skip
 
 
@@ -329,7 +330,7 @@ def test_preprocessing_survives_a_recovery() -> None:
 class Scaled(nn.Module):
     """(x - shift) / scale before a network."""
 
-    def __init__(self, network: nn.Module, shift: float | Triple, scale: float | Triple) -> None:
+    def __init__(self, network: nn.Module, shift: float | Numbers, scale: float | Numbers) -> None:
         super().__init__()
         self.network = network
         self.register_buffer("shift", torch.tensor(shift).reshape(-1, 1, 1))
@@ -353,7 +354,7 @@ class Scaled(nn.Module):
     ids=["ImageNet", "halves", "halves of 255", "ImageNet of 255", "from -1 to 1", "no range"],
 )
 def test_a_module_that_normalises_by_itself_takes_plain_values(
-    module: nn.Module, shift: float | Triple, scale: float | Triple, mean: float, std: float
+    module: nn.Module, shift: float | Numbers, scale: float | Numbers, mean: float, std: float
 ) -> None:
     """They are not normalised twice; where the module's scale tells no range, mean and std are the default."""
     network = timm_model("efficientvit_m0", num_classes=10, img_size=64)

@@ -25,10 +25,13 @@ class Section:
     example: Tensor
 
 
-def split(module: GraphModule, name: str, size: tuple[int, int]) -> tuple[Section, Section]:
-    """The graph cut at the network. Raises CheckpointError where it is called more than once or bypassed."""
+def split(module: GraphModule, name: str, taken: tuple[int, int, int]) -> tuple[Section, Section]:
+    """The graph cut at the network, which takes an image of (channels, height, width) `taken`.
+
+    Raises CheckpointError where it is called more than once or bypassed.
+    """
     nodes = list(module.graph.nodes)
-    parts = network_parts(nodes, name, size)
+    parts = network_parts(nodes, name, taken)
     (image,) = (node for node in nodes if node.op == "placeholder")
     (result,) = (node for node in nodes if node.op == "output")
     output = result.all_input_nodes[0]
@@ -47,7 +50,7 @@ def split(module: GraphModule, name: str, size: tuple[int, int]) -> tuple[Sectio
     return section(module, image, start), section(module, parts[-1], output)
 
 
-def network_parts(nodes: Sequence[Node], name: str, size: tuple[int, int]) -> list[Node]:
+def network_parts(nodes: Sequence[Node], name: str, taken: tuple[int, int, int]) -> list[Node]:
     """The operations that stand for the network, in order. Raises CheckpointError where they are no chain of single calls."""
     parts = [node for node in nodes if node.target is NETWORK]
     numbers = [node.args[1] for node in parts]
@@ -60,9 +63,9 @@ def network_parts(nodes: Sequence[Node], name: str, size: tuple[int, int]) -> li
     chained = all(after.args[0] is part and len(part.users) == 1 for part, after in pairwise(parts))
     if numbers != list(range(len(parts))) or not chained:
         raise intermediate(name, "takes the network apart")
-    if shape_of(parts[0].args[0]) != (1, 3, *size):
+    if shape_of(parts[0].args[0]) != (1, *taken):
         raise CheckpointError(
-            got=f"a {name} that gives the EfficientViT a tensor of shape {shape_of(parts[0].args[0])} for an image of {size[0]}x{size[1]}",
+            got=f"a {name} that gives the EfficientViT a tensor of shape {shape_of(parts[0].args[0])} in place of {(1, *taken)}",
             allowed="one image, of the size that the module is given",
             do="resize and crop before the module, and pass images one by one",
         )

@@ -39,10 +39,10 @@ def around(reference: nn.Module) -> dict[str, list[str]] | None:
     return {"before": sequence(reference.before), "behind": sequence(reference.behind)}
 
 
-def measured_cost(module: nn.Module, size: tuple[int, int]) -> dict[str, int]:
-    """Parameters, and the multiply-accumulates of layers and products for one image of `size` = (height, width)."""
+def measured_cost(module: nn.Module, image: tuple[int, int, int]) -> dict[str, int]:
+    """Parameters, and the multiply-accumulates of layers and products for one `image` of (channels, height, width)."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        module(torch.zeros(1, 3, *size))
+        module(torch.zeros(1, *image))
     return {
         "params": sum(parameter.numel() for parameter in module.parameters()),
         "macs": counter.get_total_flops() // 2,

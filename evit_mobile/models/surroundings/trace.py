@@ -30,15 +30,21 @@ class Traced:
     behind: nn.Module
 
 
-def traced(module: nn.Module, size: tuple[int, int], standing_in: Callable[[], AbstractContextManager[None]]) -> Traced:
-    """What `module` does before and behind the network, for one image of `size` = (height, width); within `standing_in()` the network is
-    an operation.
+Image = tuple[int, int, int]
+"""Channels, height and width."""
+
+
+def traced(
+    module: nn.Module, image: Image, taken: Image, standing_in: Callable[[], AbstractContextManager[None]]
+) -> Traced:
+    """What `module` does with one image, before and behind the network, which takes one like `taken`; within `standing_in()` the network
+    is an operation.
 
     Raises NotCalledError where it is not called as such, CheckpointError for what no file can hold.
     """
     name = type(module).__name__
     with standing_in():
-        program = exported(OneOutput(module), torch.zeros(1, 3, *size), name)
+        program = exported(OneOutput(module), torch.zeros(1, *image), name)
     if not any(node.target is NETWORK for node in program.graph.nodes):
         raise not_called(program, name)
     whole = program.module(check_guards=False)
@@ -50,7 +56,7 @@ def traced(module: nn.Module, size: tuple[int, int], standing_in: Callable[[], A
             do="make it keep its state in training only",
         )
     places = {str(node.target): place(node) for node in whole.graph.nodes}
-    return Traced(*(module_of(section, name, places) for section in split(whole, name, size)))
+    return Traced(*(module_of(section, name, places) for section in split(whole, name, taken)))
 
 
 def changes_state(node: Node) -> bool:

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from evit_mobile.errors import CheckpointError
 from evit_mobile.models.weights.layout import Layout
 
 TRAINING = re.compile(
     r"(?:.*\.)?(?:\w+_)?(?:criterion|loss|losses|loss_fn|metrics?|accuracy|acc|auroc|f1)(?:_\w+)?\..+"
-    r"|(?:.*\.)?(?:total_ops|total_params|n_averaged)"
+    r"|(?:.*\.)?(?:total_ops|total_params|n_averaged|class_weights?|pos_weight)"
 )
 """Keys of what no forward computes with: a weighted loss and metrics in a Lightning module, and the counts that a profiler or
 torch.optim.swa_utils.AveragedModel leave.
@@ -33,6 +34,29 @@ def without_training(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tu
     named = ", ".join(map(repr, left[:NAMED])) + (", ..." if len(left) > NAMED else "")
     kept = {key: tensor for key, tensor in state.items() if not TRAINING.fullmatch(key)}
     return kept, (f"left out {named}: of the training, not of the network",)
+
+
+FOURTH_NOTE = "takes 4 channels: red, green, blue and a fourth"
+
+
+def channels_of(layout: Layout, state: Mapping[str, Tensor]) -> int:
+    """Channels of the images that `state` is for: 4, or 3 where it is for RGB or grey. Raises CheckpointError for any other count."""
+    key = next((first for first in layout.first if first in state), None)
+    shape = () if key is None else tuple(state[key].shape)
+    if len(shape) != 4 or shape[1] in (1, 3):
+        return 3
+    if shape[1] == 4:
+        return 4
+    raise CheckpointError(
+        got=f"weights of a model that takes {shape[1]} channels ({key!r} is {shape})",
+        allowed="images of 3 channels, of 1 (grey) or of 4 (RGB and one more)",
+        do="train it on these; no images have other channels that could be calibrated and judged with",
+    )
+
+
+def colour_notes(grey: bool, channels: int) -> tuple[str, ...]:
+    """A remark on images that are no RGB."""
+    return (GREY_NOTE,) if grey else (FOURTH_NOTE,) if channels == 4 else ()
 
 
 def taking_rgb(layout: Layout, state: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], bool]:

@@ -12,14 +12,15 @@ from torch import Tensor, nn
 from converters.files import sha256
 from evit_mobile.errors import CheckpointError
 from evit_mobile.findings import Recovery
-from evit_mobile.models.weights.adapt import GREY_NOTE, taking_rgb, without_training
+from evit_mobile.models.weights.adapt import channels_of, colour_notes, taking_rgb, without_training
 from evit_mobile.models.weights.assemble import assemble, class_count, target_spec, trained_size
 from evit_mobile.models.weights.bake import bake
 from evit_mobile.models.weights.distilled import merge_distilled_head
 from evit_mobile.models.weights.files import read_file
 from evit_mobile.models.weights.layout import Layout
 from evit_mobile.models.weights.layouts import find_layout
-from evit_mobile.models.weights.match import Match, match_most
+from evit_mobile.models.weights.match import Match, match_any, match_most
+from evit_mobile.models.weights.own_head import remark, with_own_head
 from evit_mobile.models.weights.recovered import check_request, match_recovered, read_recovery
 from evit_mobile.models.weights.stated import NOTHING, Stated, file_places, read_stated
 from evit_mobile.models.weights.template import BATCH_COUNT, Part
@@ -51,12 +52,15 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognised:
-    """A state dict without its prefix, and what it is. `grey` is whether it was of a model that takes one channel."""
+    """A state dict without its prefix, and what it is. `grey` is whether it was of a model that takes one channel, `channels` are those of
+    the images that it takes now.
+    """
 
     layout: Layout
     state: Mapping[str, Tensor]
     match: Match
     grey: bool
+    channels: int
     notes: tuple[str, ...]
 
 
@@ -83,12 +87,28 @@ def recognise(state: Mapping[str, Tensor], *, model: str | None) -> Recognised:
             do="save the state dict of the one to convert",
         )
     merged, head_notes = merge_distilled_head(layout, stripped)
+    channels = channels_of(layout, merged)
     taken, grey = taking_rgb(layout, merged)
-    match = match_most(layout, taken, model)
+    taken, match, own_notes = match_headed(layout, taken, model)
+    outside = {key.rpartition(".")[0] for key in match.sources.values() if key in state and not key.startswith(prefix)}
+    head_notes += own_notes or ((remark(outside),) if outside else ())
     notes += [*head_notes, *width_notes(match.template.spec), *PART_NOTES[match.template.part]]
-    if grey:
-        notes.append(GREY_NOTE)
-    return Recognised(layout=layout, state=taken, match=match, grey=grey, notes=tuple(notes))
+    notes += colour_notes(grey, channels)
+    return Recognised(layout=layout, state=taken, match=match, grey=grey, channels=channels, notes=tuple(notes))
+
+
+def match_headed(
+    layout: Layout, state: Mapping[str, Tensor], model: str | None
+) -> tuple[Mapping[str, Tensor], Match, tuple[str, ...]]:
+    """`match_most`, or where a linear layer of one's own is in the last one's place the whole variant with that; and a remark on it."""
+    try:
+        return state, match_most(layout, state, model), ()
+    except CheckpointError:
+        headed = with_own_head(layout, state)
+        if headed is None:
+            raise
+    renamed, note = headed
+    return renamed, match_any(layout, renamed, model), (note,)
 
 
 def width_notes(spec: ModelSpec) -> tuple[str, ...]:
@@ -126,7 +146,7 @@ def load_checkpoint(
     trained = trained_size(found.match, found.state, stated.size)
     spec = target_spec(found.match.template.spec, found.layout, trained=trained.size, asked=size, classes=classes)
     headless = found.match.template.part is not Part.WHOLE
-    spec = replace(spec, grey=found.grey, output=Task.FEATURES if headless else None)
+    spec = replace(spec, grey=found.grey, channels=found.channels, output=Task.FEATURES if headless else None)
     module = assemble(found.match, found.layout, found.state, spec)
     return LoadedModel(
         spec=spec,

@@ -42,6 +42,10 @@ def misfit(match: Match, layout: Layout, state: Mapping[str, Tensor]) -> Checkpo
     return next(error for look in KINDS if (error := look(case)) is not None)
 
 
+BLOCK = re.compile(r"(?:.*\.)?(?:stages\.\d+\.(?:blocks|op_list)|blocks\d)\.\d+\.")
+"""A block's path before the names in it: ours, MIT's or Microsoft's."""
+
+
 SAM_PARTS = {"neck", "image_encoder", "mask_decoder", "prompt_encoder"}
 
 
@@ -58,29 +62,19 @@ def of_sam(case: Case) -> CheckpointError | None:
     )
 
 
-def of_other_channels(case: Case) -> CheckpointError | None:
-    """Images of other channels than red, green and blue, or grey."""
-    first = next((key for key in case.state if key in case.layout.first), None)
-    shape = () if first is None else case.state[first].shape
-    if len(shape) != 4 or shape[1] == 3:
-        return None
-    channels = f"{shape[1]} channel" + ("s" if shape[1] != 1 else "")
-    return CheckpointError(
-        got=f"weights of a model that takes {channels} ({first!r} is {_shape(tuple(shape))})",
-        allowed="RGB or grey images: 3 channels, or 1",
-        do="train it on these; photos have no further channels that could be calibrated or judged with",
-    )
-
-
 def of_own_head(case: Case) -> CheckpointError | None:
-    """The trunk is a variant's, the head is none of ours."""
-    wrong = [*case.match.missing, *case.match.surplus, *(key for key, _, _ in case.match.misshapen)]
-    surplus = [key for key in case.match.surplus if in_head(key)]
-    if not surplus or not all(map(in_head, wrong)):
+    """The trunk is a variant's, the head is none of ours, under its name or beside it."""
+    match = case.match
+    lacking = [*match.missing, *(key for key, _, _ in match.misshapen)]
+    inside, whole = (any(in_head(key) for key in keys) for keys in (match.surplus, lacking))
+    if not match.surplus or not all(map(in_head, lacking)) or any(BLOCK.match(key) for key in match.surplus):
+        return None
+    if not (whole or inside):
         return None
     return CheckpointError(
-        got=f"weights of {case.variant} with a head of its own: {_named(_quoted(surplus))}",
-        allowed=f"the head of {case.variant} (such as {case.layout.rename(f'{case.match.template.classifier}.weight')!r})",
+        got=f"weights of {case.variant} with a head of its own: {_named(_quoted(match.surplus))}",
+        allowed=f"the head of {case.variant} (such as {case.layout.rename(f'{match.template.classifier}.weight')!r}), or one linear layer, "
+        "with a batch norm before it or without",
         do="a file does not say what such a head computes: " + LIVE,
     )
 
@@ -114,10 +108,6 @@ def of_other_widths(case: Case) -> CheckpointError | None:
         allowed="a variant's layers, all of them in the widths that its stages have",
         do="prune whole stages, so that a layer's width follows from its stage's, or convert the model before it is pruned",
     )
-
-
-BLOCK = re.compile(r"(?:.*\.)?(?:stages\.\d+\.(?:blocks|op_list)|blocks\d)\.\d+\.")
-"""A block's path before the names in it: ours, MIT's or Microsoft's."""
 
 
 def of_other_depths(case: Case) -> CheckpointError | None:
@@ -166,7 +156,6 @@ def of_other_kinds(case: Case) -> CheckpointError:
 
 KINDS: tuple[Callable[[Case], CheckpointError | None], ...] = (
     of_sam,
-    of_other_channels,
     of_own_head,
     of_other_depths,
     of_more_than_a_network,

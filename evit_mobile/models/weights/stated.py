@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import safetensors
 from torch import nn
 
 from evit_mobile.models.weights.unwrap import as_size
@@ -23,6 +24,19 @@ HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 """Names under which a weights file and these files in the same folder belong together."""
 NESTED_KEYS = ("pretrained_cfg", "default_cfg", "data_config")
 """Keys under which settings hold those that timm resolves."""
+PARTS = ("preprocess", "preprocessing", "normalize", "normalization", "data", "dataset", "meta")
+"""Keys under which people keep a part of their settings."""
+CHECKPOINT_KEYS = (
+    "args",
+    "hyper_parameters",
+    "datamodule_hyper_parameters",
+    "hparams",
+    "config",
+    "cfg",
+    "meta",
+    "metadata",
+)
+"""Keys of a checkpoint under which training programs keep their settings."""
 
 Fields = Mapping[Any, Any]
 
@@ -62,9 +76,9 @@ def file_places(tree: object, weights: Path) -> tuple[Place, ...]:
     found = [place for name in (PROCESSOR_FILE, CONFIG_FILE) for place in _places(name, _sidecar(weights, name))]
     checkpoint = _fields(tree)
     found += _places("the checkpoint", checkpoint)
-    for key in ("args", "hyper_parameters", "datamodule_hyper_parameters"):
+    for key in CHECKPOINT_KEYS:
         found += _places(f"{key} in the checkpoint", checkpoint.get(key))
-    return tuple(found)
+    return (*found, *_places("the file's metadata", _metadata(weights)))
 
 
 def module_places(module: nn.Module, apart_from: nn.Module | None = None) -> tuple[Place, ...]:
@@ -85,7 +99,7 @@ def module_places(module: nn.Module, apart_from: nn.Module | None = None) -> tup
 def _places(name: str, settings: object) -> list[Place]:
     """A place and those nested in it, where it has fields."""
     fields = _fields(settings)
-    nested = [Place(name=f"{key} in {name}", fields=_fields(fields.get(key))) for key in NESTED_KEYS]
+    nested = [Place(name=f"{key} in {name}", fields=_fields(fields.get(key))) for key in (*NESTED_KEYS, *PARTS)]
     return [place for place in (Place(name=name, fields=fields), *nested) if place.fields]
 
 
@@ -99,9 +113,33 @@ def read_stated(places: tuple[Place, ...], *, classes: int) -> Stated:
 SIZE_KEYS = ("input_size", "img_size", "image_size")
 PUBLISHED = re.compile(r"(?:.*/)?(efficientvit_\w+\.r(\d+)_in1k)")
 """timm's names of its weights, which say their input size."""
-LABEL_KEYS = ("class_to_idx", "id2label", "label_names", "class_names", "idx_to_class", "label2id", "classes", "labels")
+LABEL_KEYS = (
+    "class_to_idx",
+    "id2label",
+    "label_names",
+    "class_names",
+    "idx_to_class",
+    "label2id",
+    "classes",
+    "labels",
+    "CLASSES",
+    "classnames",
+    "class_labels",
+    "target_names",
+    "label_map",
+    "label_to_idx",
+    "idx_to_label",
+    "idx2label",
+    "label2idx",
+    "idx2class",
+    "class2idx",
+    "id2class",
+    "class2id",
+    "categories",
+    "names",
+)
 """Keys under which training programs keep the names of the classes."""
-VAGUE_KEYS = frozenset({"classes", "labels"})
+VAGUE_KEYS = frozenset({"classes", "labels", "CLASSES", "label_map", "target_names", "categories", "names"})
 """Keys that may mean something else: they count only where there are as many names as classes."""
 ORIGINS = frozenset({"pretrained_cfg", "default_cfg"})
 """Places of the weights that training began with, whose head may have been another: names count there likewise."""
@@ -163,6 +201,21 @@ def _size(place: Place) -> tuple[int, int] | None:
     stated = next(filter(None, (as_size(place.fields.get(key)) for key in keys)), None)
     named = PUBLISHED.fullmatch(str(place.fields.get("model"))) if place.key == "args" else None
     return stated or (named and (int(named[2]), int(named[2])))
+
+
+def _metadata(weights: Path) -> Fields:
+    """What a safetensors file says of itself, values that are JSON read as such; nothing of any other file."""
+    if weights.suffix != ".safetensors" or not weights.is_file():
+        return {}
+    with safetensors.safe_open(weights, framework="pt") as file:
+        return {key: _value(text) for key, text in (file.metadata() or {}).items()}
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _sidecar(weights: Path, name: str) -> Fields:

@@ -16,7 +16,7 @@ from evit_mobile.models.weights.bias_tables import BIAS_TABLE
 from evit_mobile.spec import MODELS, Architecture, ModelSpec, Task, Variation
 
 Shape = tuple[int | None, ...]
-"""None stands for a dimension that the checkpoint decides: the class count, or the entries of a bias table."""
+"""None stands for a dimension that the checkpoint decides: the class count, the entries of a bias table, or an image's channels."""
 
 BATCH_COUNT = "num_batches_tracked"
 
@@ -94,6 +94,7 @@ def template_of(spec: ModelSpec) -> Template:
     with torch.device("meta"):
         model = build_model(spec)
     layers = [path for path, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    first = next(path for path, module in model.named_modules() if isinstance(module, nn.Conv2d))
     classifier = None if spec.task is Task.FEATURES else layers[-1]
     folded = {
         path: "conv" if isinstance(module, ConvNorm) else "linear"
@@ -102,18 +103,20 @@ def template_of(spec: ModelSpec) -> Template:
     }
     return Template(
         spec=spec,
-        shapes={key: _shape(key, tensor, classifier) for key, tensor in model.state_dict().items()},
+        shapes={key: _shape(key, tensor, first, classifier) for key, tensor in model.state_dict().items()},
         folded=folded,
         classifier=classifier,
     )
 
 
-def _shape(key: str, tensor: torch.Tensor, classifier: str | None) -> Shape:
+def _shape(key: str, tensor: torch.Tensor, first: str, classifier: str | None) -> Shape:
     shape = tuple(tensor.shape)
     if classifier is not None and key.startswith(classifier + "."):
         return None, *shape[1:]
     if key.endswith(BIAS_TABLE):
         return shape[0], None
+    if key == f"{first}.weight":
+        return shape[0], None, *shape[2:]
     return shape
 
 

@@ -69,6 +69,7 @@ def test_the_next_model_replaces_the_last_one(release: Path, app: Path) -> None:
         (lambda manifest: manifest["model"].update(task="segmentation"), "segmentation"),
         (lambda manifest: manifest["model"].update(task="multilabel"), "multilabel"),
         (lambda manifest: manifest["model"].update(num_classes=1), "one logit"),
+        (lambda manifest: manifest["input"].update(shape=[1, 4, 64, 64]), "takes 4 channels"),
         (lambda manifest: manifest.update(artefacts=manifest["artefacts"][:1]), "convert --format tflite"),
         (lambda manifest: manifest.update(artefacts=manifest["artefacts"][-1:]), "executorch-vulkan"),
         (lambda manifest: manifest.update(artefacts=[]), "no artefact"),

@@ -171,7 +171,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "no batch": (lambda: Around(lambda m, x: m.net(x).squeeze(), net=network()), r"returns \(5,\) for one image"),
     "another size": (
         lambda: Around(lambda m, x: m.net(F.interpolate(x, (96, 96))), net=network("efficientvit_b0")),
-        r"shape \(1, 3, 96, 96\) for an image of 64x64",
+        r"shape \(1, 3, 96, 96\) in place of \(1, 3, 64, 64\)",
     ),
     "max pooling": (
         lambda: Around(lambda m, x: F.adaptive_max_pool2d(features(m)(x), 1).flatten(1), net=network()),

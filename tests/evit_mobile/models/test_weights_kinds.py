@@ -18,12 +18,13 @@ from evit_mobile.families.mit import MitArchitecture
 from evit_mobile.families.msra import MsraArchitecture
 from evit_mobile.models import build_model
 from evit_mobile.models.complexity import count_parameters
-from evit_mobile.models.weights import LoadedModel, load_checkpoint
+from evit_mobile.models.weights import LoadedModel, load_checkpoint, load_module
 from evit_mobile.models.weights.layouts import LAYOUTS
 from evit_mobile.recovery.procedure import varied_spec
 from evit_mobile.reference import at_size, load_reference, reload_reference, with_task
 from evit_mobile.spec import MODELS, Task, Variation, is_published
 from tests.evit_mobile.models.states import CLASSES, State, fresh
+from tests.evit_mobile.models.wrappers import SIZE, Around, network
 
 
 def loaded(content: Any, folder: Path) -> LoadedModel:
@@ -100,7 +101,15 @@ def test_a_container_that_holds_itself_ends(b0: State, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["criterion.weight", "train_loss.weight", "val_acc.total", "metrics.f1.tp", "stages.total_ops", "total_params"],
+    [
+        "criterion.weight",
+        "train_loss.weight",
+        "val_acc.total",
+        "metrics.f1.tp",
+        "stages.total_ops",
+        "total_params",
+        "pos_weight",
+    ],
 )
 @pytest.mark.parametrize("prefix", ["", "model."])
 def test_keys_of_the_training_are_left_out_and_named(key: str, prefix: str, b0: State, tmp_path: Path) -> None:
@@ -123,7 +132,10 @@ def test_what_may_be_part_of_the_model_is_not_left_out(key: str, prefix: str, b0
 @pytest.mark.parametrize(
     "head",
     [
-        nn.Sequential(nn.Dropout(0.2), nn.Linear(192, CLASSES)),
+        nn.Sequential(nn.LayerNorm(192), nn.Linear(192, CLASSES)),
+        nn.Sequential(nn.Linear(192, 192), nn.Linear(192, CLASSES)),
+        nn.Sequential(nn.Linear(192, CLASSES), nn.BatchNorm1d(CLASSES)),
+        nn.Sequential(nn.Linear(64, CLASSES)),
         nn.Sequential(nn.BatchNorm1d(192), nn.Linear(192, 64), nn.ReLU(), nn.Linear(64, CLASSES)),
     ],
 )
@@ -132,6 +144,46 @@ def test_a_head_of_ones_own_is_named(head: nn.Module, tmp_path: Path) -> None:
     model.head = head
     error = refused(model.state_dict(), tmp_path, "with a head of its own: 'head.")
     assert "evit_mobile.convert(module)" in error.do
+
+
+HEADS: dict[str, Callable[[int], nn.Module]] = {
+    "a linear layer": lambda width: nn.Linear(width, CLASSES),
+    "without a bias": lambda width: nn.Linear(width, CLASSES, bias=False),
+    "one class": lambda width: nn.Linear(width, 1),
+    "with dropout": lambda width: nn.Sequential(nn.Dropout(), nn.Linear(width, CLASSES)),
+    "with a batch norm": lambda width: nn.Sequential(nn.BatchNorm1d(width), nn.Dropout(), nn.Linear(width, CLASSES)),
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("place", ["1", "head", "net.head"])
+@pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_b0"])
+def test_a_linear_head_is_the_same_in_a_file_and_live(name: str, place: str, head: str, tmp_path: Path) -> None:
+    net = network(name, classes=0)
+    layers = randomise(HEADS[head](192 if name.endswith("m0") else 1280))
+    module = nn.Sequential(net, layers)
+    if place == "head":
+        module = Around(lambda m, x: m.head(m.net(x)), net=net, head=layers)
+    elif place == "net.head":
+        last = net.get_submodule("head") if name.endswith("m0") else net.get_submodule("head.classifier.4")
+        assert isinstance(last, nn.Identity)
+        net.set_submodule("head" if name.endswith("m0") else "head.classifier.4", layers)
+        module = net
+    torch.save(module.eval().state_dict(), tmp_path / "weights.pth")
+    found, images = load_checkpoint(tmp_path / "weights.pth", size=(SIZE, SIZE)), torch.randn(2, 3, SIZE, SIZE)
+    assert found.spec.task is Task.CLASSIFICATION
+    with torch.no_grad():
+        expected = module(images)
+        assert relative_error(found.module(images), expected) < 1e-5
+        assert relative_error(load_module(module).module(images), expected) < 1e-5
+    if place != "net.head":
+        assert any("for the layer that gives the logits; a file does not say" in note for note in found.notes)
+
+
+def test_two_heads_are_no_linear_layer(tmp_path: Path) -> None:
+    module = nn.ModuleList([network("efficientvit_b0", classes=0), nn.Linear(1280, 3), nn.Linear(1280, 2)])
+    error = refused(module.state_dict(), tmp_path, r"efficientvit_b0 with a head of its own: '1\.weight'")
+    assert "live module" in error.do
 
 
 def renamed(name: str, prefix: str = "") -> State:
@@ -152,7 +204,7 @@ def test_features_only_is_named(tmp_path: Path) -> None:
     refused(timm_model("efficientvit_b0", features_only=True).state_dict(), tmp_path, "features_only form")
 
 
-@pytest.mark.parametrize("channels", [2, 4, 12])
+@pytest.mark.parametrize("channels", [2, 5, 12])
 @pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_b0"])
 def test_other_channels_are_counted(name: str, channels: int, tmp_path: Path) -> None:
     state = timm_model(name, in_chans=channels, num_classes=CLASSES).state_dict()

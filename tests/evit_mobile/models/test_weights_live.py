@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from evit_mobile.errors import CheckpointError
 from evit_mobile.families.mit import MitArchitecture
 from evit_mobile.models import build_model
-from evit_mobile.models.weights import load_module
+from evit_mobile.models.weights import live, load_module
+from evit_mobile.models.weights.live import run, steady
+from evit_mobile.reference import load_reference
 from evit_mobile.spec import find_spec
+from tests.evit_mobile.models.wrappers import Normalise
 
 
 def fresh(name: str = "efficientvit_b0", **options: Any) -> nn.Module:
@@ -141,6 +144,24 @@ class TwoOutputs(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return x, x
+
+
+def test_images_that_magnify_roundings_are_not_compared() -> None:
+    """The trained m0 does so with images that are normalised far from 0; another function is refused all the same."""
+    network = load_reference("efficientvit_m0").module
+    image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0)) * 0.5 - 1
+    module = nn.Sequential(Normalise(), network).eval()
+    assert not steady(module, image, run(module, image))
+    assert steady(network, image, run(network, image))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live, "INPUTS", ((0.0, 1.0), (-1.0, 0.5)))
+        assert load_module(module).spec.name == "efficientvit_m0"
+        patch.setattr(live, "Surrounded", lambda _before, net, _behind: nn.Sequential(net))
+        with pytest.raises(CheckpointError, match="outputs that differ"):
+            load_module(module)
+        patch.setattr(live, "INPUTS", ((-1.0, 0.5),))
+        with pytest.raises(CheckpointError, match="outputs that differ"):
+            load_module(module)
 
 
 def test_what_is_no_classifier_is_refused() -> None:

@@ -10,6 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from evit_mobile.models.weights.stated import Stated, file_places, module_places, names_in, read_stated
@@ -32,6 +34,10 @@ def stated(tree: object, weights: Path = Path("weights.pth"), classes: int = 3) 
         ({"model": {}, "classes": NAMES}, "classes in the checkpoint"),
         ({"state_dict": {}, "hyper_parameters": {"class_names": NAMES}}, "class_names in hyper_parameters in the checkpoint"),
         ({"state_dict": {}, "args": argparse.Namespace(label_names=NAMES)}, "label_names in args in the checkpoint"),
+        ({"model": {}, "config": {"idx2label": BY_INDEX}}, "idx2label in config in the checkpoint"),
+        ({"model": {}, "hparams": {"label_map": BY_NAME}}, "label_map in hparams in the checkpoint"),
+        ({"state_dict": {}, "meta": {"CLASSES": NAMES}}, "CLASSES in meta in the checkpoint"),
+        ({"model": {}, "cfg": {"data": {"names": BY_INDEX}}}, "names in data in cfg in the checkpoint"),
     ],
 )  # fmt: skip
 def test_names_in_a_checkpoint(tree: dict[str, Any], stated_by: str) -> None:
@@ -51,6 +57,12 @@ def test_names_in_the_config_beside_the_weights(config: Mapping[str, Any], state
     found = stated({}, tmp_path / "model.safetensors")
     assert (found.labels, found.labels_stated_by) == (NAMES, stated_by)
     assert stated({}, tmp_path / "somebody_elses.pth") == Stated()
+
+
+def test_names_in_the_metadata_of_a_safetensors_file(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({"a": torch.ones(1)}, path, {"format": "pt", "id2label": json.dumps(BY_INDEX)})
+    assert stated({}, path) == Stated(labels=NAMES, labels_stated_by="id2label in the file's metadata")
 
 
 def test_what_is_no_name_of_a_class_is_not_taken() -> None:

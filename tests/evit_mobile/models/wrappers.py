@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tests.oracles import randomise, timm_model
+from evit_mobile.reference import randomise
+from tests.oracles import timm_model
 
 SIZE = 64
 
@@ -19,11 +20,16 @@ SIZE = 64
 @functools.cache
 def _network(name: str, classes: int) -> nn.Module:
     options = {"img_size": SIZE} if name.endswith("m0") else {}
-    return randomise(timm_model(name, num_classes=classes, **options))
+    model = timm_model(name, num_classes=classes, **options)
+    torch.manual_seed(0)
+    randomise(model, (SIZE, SIZE))
+    return model
 
 
 def network(name: str = "efficientvit_m0", classes: int = 5) -> nn.Module:
-    """timm's model for images of 64x64 with weights drawn at random; without classes it gives its pooled features."""
+    """timm's model for images of 64x64 with weights drawn at random, such that other images give other outputs; without classes it gives
+    its pooled features.
+    """
     module = copy.deepcopy(_network(name, classes))
     if not name.endswith("m0"):
         module.pretrained_cfg = {**module.pretrained_cfg, "input_size": (3, SIZE, SIZE)}  # type: ignore[dict-item]  # timm's
