@@ -108,3 +108,18 @@ def test_a_planted_circle_is_found(tmp_path: Path) -> None:
     for name, source in sources.items():
         (tmp_path / "calib" / f"{name}.py").write_text(source)
     assert circles(needs(tmp_path)) == ["calib.a", "calib.b", "calib.c"]
+
+
+def families_named(path: Path) -> set[str]:
+    """The families whose own file a file imports."""
+    return set(re.findall(r"^\s*from evit_mobile\.families\.(msra|mit) import", path.read_text("utf-8"), re.MULTILINE))
+
+
+def test_no_file_tells_the_families_apart(tmp_path: Path) -> None:
+    """What differs is a row of FAMILIES: a file knows no family or, as its own part of the row, one."""
+    table = ROOT / "evit_mobile" / "families" / "__init__.py"
+    assert [path.name for path in files(ROOT) if path != table and len(families_named(path)) > 1] == []
+    (tmp_path / "a.py").write_text(
+        "from evit_mobile.families.mit import A\ndef f():\n    from evit_mobile.families.msra import B"
+    )
+    assert families_named(tmp_path / "a.py") == families_named(table) == {"msra", "mit"}
