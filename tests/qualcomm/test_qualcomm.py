@@ -7,25 +7,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import flatbuffers
 import numpy as np
 import pytest
+import torch
 from ai_edge_litert import schema_py_generated as schema
+from torch import nn
 
 from converters.contract import Metadata, Precision
 from converters.errors import ArtefactError, ToolchainError
 from converters.qualcomm import emulator, libraries
 from converters.qualcomm.socs import USUAL
+from converters.quantized_program import graph_module, quantize_program
 from converters.registry import find_target
 from converters.tflite import qualcomm, structure
 from converters.tflite.compiled import Compiled
 from evit_mobile.data import Images
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.preparation import Preparation, prepare
-from evit_mobile.quantization import plan as planning
+from evit_mobile.preparation import Preparation, export, prepare
+from evit_mobile.quantization import make_plan
+from evit_mobile.quantization.scales import weight_scales
 from evit_mobile.reference import load_reference
 from tests.evit_mobile.test_cli import run
 from tests.qualcomm.planted import images_of, swapped_scales
@@ -159,14 +163,41 @@ def test_a_session_that_is_not_the_socs_is_seen(
     assert "TypeError" not in str(caught.value)
 
 
+@pytest.fixture(scope="module")
+def nearly_dead() -> torch.export.ExportedProgram:
+    """A program one of whose layers has channels with weights 10,000 times smaller than the others', beside a bias of 1."""
+    torch.manual_seed(0)
+    layers = (
+        nn.Conv2d(3, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(32, 16, 1),
+        nn.ReLU(),
+        nn.Conv2d(16, 8, 1),
+        nn.Flatten(),
+    )
+    with torch.no_grad():
+        layers[2].weight[3:7] *= 1e-4  # type: ignore[operator]
+        layers[2].bias[3:7] = 1.0  # type: ignore[operator]
+    return export(nn.Sequential(*layers).eval(), (16, 16))
+
+
 def test_nearly_dead_channels_without_room_for_their_bias_are_seen_on_v68(
-    m0: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nearly_dead: torch.export.ExportedProgram, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(planning, "with_room_for_biases", lambda _module, plan: plan)
-    monkeypatch.setattr("evit_mobile.preparation.with_room_for_biases", lambda _module, plan: plan)
-    cramped = written(tmp_path, "efficientvit_m0", SMALL)
-    before = cramped.measured_db("SM8350", cramped.compiled("SM8350"))
-    assert m0.measured_db("SM8350", m0.compiled("SM8350")) > before + 6
+    module, x = graph_module(nearly_dead), torch.rand(4, 3, 16, 16)
+    plan = make_plan(nearly_dead, x.split(1))
+    usual = tuple(replace(one, scales=weight_scales(module.get_parameter(one.tensor))) for one in plan.weights)
+    assert usual != plan.weights
+    expected = module(x).detach().numpy()
+    found = {}
+    for name, each in (("roomy", plan), ("cramped", replace(plan, weights=usual))):
+        file = Written(path=tmp_path / f"{name}.tflite", images=x.numpy(), expected=expected)
+        program = quantize_program(nearly_dead, each)
+        find_target("tflite").lower(program, Precision.INT8, file.path, Metadata(description="test"))
+        found[name] = {soc: file.measured_db(soc, file.compiled(soc)) for soc in ("SM8350", "SM8650")}
+    assert min(found["roomy"].values()) > 30
+    assert found["cramped"]["SM8650"] > 30
+    assert found["cramped"]["SM8350"] < 20
 
 
 def test_what_the_compiler_does_not_take_is_said_with_its_words(tmp_path: Path) -> None:
@@ -189,7 +220,7 @@ def test_a_file_of_another_writer_is_not_compiled(m0: Written, tmp_path: Path) -
 def test_written_files_are_compiled_judged_and_listed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    options = ("--format", "tflite", "--int8", "--size", "64", "--golden", "0", "--out", str(tmp_path), "--json")
+    options = ("--format", "tflite", "--int8", "--golden", "0", "--out", str(tmp_path), "--json")
     assert run(monkeypatch, "convert", *options, "--soc", "sm8750") == 0
     first, second = json.loads(capfd.readouterr().out)["artefacts"]
     assert (first["soc"], first["reproducible"], second["soc"], second["reproducible"]) == (None, True, "SM8750", False)
