@@ -9,11 +9,13 @@ from collections.abc import Callable
 from converters.tflite.graph import Graph
 from converters.tflite.passes.dense_convolutions import dense_convolutions
 from converters.tflite.passes.equal_ranks import equal_ranks
+from converters.tflite.passes.float_groups import float_groups
 from converters.tflite.passes.layers_as_convolutions import layers_as_convolutions
 from converters.tflite.passes.older_dequantize import older_dequantize
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
     dense_convolutions,
+    float_groups,
     layers_as_convolutions,
     equal_ranks,
     older_dequantize,
