@@ -88,7 +88,10 @@ class ChildInterpreter:
         return [line.strip() for line in lines if line.strip()]
 
     def _ended(self, code: int) -> ConverterError:
-        words = " ".join(self.log()[-LOG_LINES:])
+        said = [
+            line for line in self.log() if not line.startswith("INFO")
+        ]  # LiteRT announces what it registers and removes
+        words = " ".join(said[-LOG_LINES:])
         if code == os.EX_DATAERR:
             return ArtefactError(
                 got=f"{self._path.name}, which is refused {self._child.words}: {words}",

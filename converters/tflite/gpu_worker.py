@@ -15,9 +15,9 @@ import time
 import numpy as np
 from ai_edge_litert.compiled_model import CompiledModel, CpuOptions, GpuOptions, HardwareAccelerator, Options
 
-POLL_S, QUIET_S, LONGEST_S = 0.25, 3.0, 900.0
-IDLE = 0.02
-"""Share of a processor that a process which waits for nothing takes at most."""
+POLL_S, QUIET_S, LONGEST_S = 0.25, 8.0, 900.0
+IDLE = 0.005
+"""Share of a processor that an idle process takes at most; one that computes gets more of the busiest machine."""
 
 
 def compiled(model: str, floats: str) -> CompiledModel:
