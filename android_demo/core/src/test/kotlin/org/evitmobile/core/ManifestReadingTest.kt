@@ -24,6 +24,8 @@ class ManifestReadingTest {
         assertTrue(manifest.artefacts.all { it.objection == null })
     }
 
+    private val judges = Regex("\"validations\":\\[.*?],\"sizes\"")
+
     /** What is wrong with a manifest, and a word that its message must hold. */
     private val damages = mapOf(
         "the schema before" to (changed("\"schema\":2", "\"schema\":1") to "schema 1"),
@@ -31,7 +33,7 @@ class ManifestReadingTest {
         "no schema" to (changed("\"schema\":2,", "") to "schema null"),
         "an unknown verdict" to (changed("\"passed\"", "\"good\"") to "good"),
         "no validations" to (changed("\"validations\"", "\"validation\"") to "validations"),
-        "no judge" to (Regex("\"validations\":\\[.*?],\"sizes\"").replace(text, "\"validations\":[],\"sizes\"") to "without a validation"),
+        "no judge" to (judges.replace(text, "\"validations\":[],\"sizes\"") to "without a validation"),
         "no JSON" to (text.take(200) to "cannot be read"),
         "an array" to ("[]" to "cannot be read"),
         "an unknown filter" to (changed("\"bilinear\"", "\"area\"") to "area"),
