@@ -33,7 +33,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def demo_models(own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001  # it is there first
-    """What tests/demo_models.py writes, once for all apps."""
+    """What tests/demo_models.py writes, once for all apps; EVIT_MOBILE_DEMO_MODELS is a folder where it was written before."""
+    if "EVIT_MOBILE_DEMO_MODELS" in os.environ:
+        return Path(os.environ["EVIT_MOBILE_DEMO_MODELS"])
     from tests.demo_models import main
 
     folder = tmp_path_factory.mktemp("models")
