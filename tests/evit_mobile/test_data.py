@@ -11,6 +11,7 @@ from PIL import Image
 
 from calib import datasets
 from calib.images import Picture, open_image
+from calib.opening import open_dataset
 from calib.preprocess import Preprocess
 from evit_mobile.data import calibration_images, held_out_images
 
@@ -27,7 +28,7 @@ def test_no_photo_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(datasets, "open_image", counted)
     preprocess = Preprocess(size=(32, 32))
-    source = datasets.open_dataset(tmp_path)
+    source = open_dataset(tmp_path)
     calibration = calibration_images(source, preprocess, 0, 16)
     held_out = held_out_images(source, calibration, preprocess, 0, 16)
     for images in (calibration, held_out, held_out, calibration):
