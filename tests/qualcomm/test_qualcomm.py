@@ -165,7 +165,7 @@ def test_a_session_that_is_not_the_socs_is_seen(
 
 @pytest.fixture(scope="module")
 def nearly_dead() -> torch.export.ExportedProgram:
-    """A program one of whose layers has channels with weights 10,000 times smaller than the others', beside a bias of 1."""
+    """A program one of whose layers has channels with weights a million times smaller than the others', beside a bias of 1."""
     torch.manual_seed(0)
     layers = (
         nn.Conv2d(3, 32, 3, padding=1),
@@ -176,28 +176,27 @@ def nearly_dead() -> torch.export.ExportedProgram:
         nn.Flatten(),
     )
     with torch.no_grad():
-        layers[2].weight[3:7] *= 1e-4  # type: ignore[operator]
+        layers[2].weight[3:7] *= 1e-6  # type: ignore[operator]
         layers[2].bias[3:7] = 1.0  # type: ignore[operator]
     return export(nn.Sequential(*layers).eval(), (16, 16))
 
 
-def test_nearly_dead_channels_without_room_for_their_bias_are_seen_on_v68(
+def test_nearly_dead_channels_without_room_for_their_bias_are_seen(
     nearly_dead: torch.export.ExportedProgram, tmp_path: Path
 ) -> None:
     module, x = graph_module(nearly_dead), torch.rand(4, 3, 16, 16)
     plan = make_plan(nearly_dead, x.split(1))
     usual = tuple(replace(one, scales=weight_scales(module.get_parameter(one.tensor))) for one in plan.weights)
     assert usual != plan.weights
-    expected = module(x).detach().numpy()
+    expected = np.concatenate([module(each).detach().numpy() for each in x.split(1)])
     found = {}
     for name, each in (("roomy", plan), ("cramped", replace(plan, weights=usual))):
         file = Written(path=tmp_path / f"{name}.tflite", images=x.numpy(), expected=expected)
         program = quantize_program(nearly_dead, each)
         find_target("tflite").lower(program, Precision.INT8, file.path, Metadata(description="test"))
-        found[name] = {soc: file.measured_db(soc, file.compiled(soc)) for soc in ("SM8350", "SM8650")}
-    assert min(found["roomy"].values()) > 30
-    assert found["cramped"]["SM8650"] > 30
-    assert found["cramped"]["SM8350"] < 20
+        found[name] = file.measured_db("SM8350", file.compiled("SM8350"))
+    assert found["roomy"] > 30
+    assert found["cramped"] < 20
 
 
 def test_what_the_compiler_does_not_take_is_said_with_its_words(tmp_path: Path) -> None:
