@@ -61,8 +61,10 @@ class Tools:
 
     @property
     def jna_properties(self) -> dict[str, object]:
-        """Where JNA finds its native half."""
+        """Where JNA finds its native half: Debian's build looks in the system's folders, and then where Java does."""
         return {
+            "jna.nosys": "false",
+            "java.library.path": self.folder / "java",
             "jna.boot.library.path": self.folder / "java",
             "jna.boot.library.name": "jnidispatch.system",
             "jna.nounpack": "true",
