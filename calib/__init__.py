@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from calib.images import content_digest as content_digest
     from calib.kept import KeptDataset as KeptDataset
     from calib.kept import batches as batches
+    from calib.methods import Method as Method
     from calib.observers import EntropyObserver as EntropyObserver
     from calib.observers import HistogramObserver as HistogramObserver
-    from calib.observers import Method as Method
     from calib.observers import MinMaxObserver as MinMaxObserver
     from calib.observers import MovingAverageObserver as MovingAverageObserver
     from calib.observers import MSEObserver as MSEObserver
@@ -43,11 +43,11 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "calib.errors": ("CalibError", "DataError"),
     "calib.images": ("content_digest",),
     "calib.kept": ("KeptDataset", "batches"),
+    "calib.methods": ("Method",),
     "calib.observers": (
         "EntropyObserver",
         "HistogramObserver",
         "MSEObserver",
-        "Method",
         "MinMaxObserver",
         "MovingAverageObserver",
         "Observer",

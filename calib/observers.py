@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from calib.errors import DataError
 from calib.histogram import BINS, SAMPLE, StreamingHistogram
+from calib.methods import Method
 from calib.ranges import Range, affine_parameters, entropy_range, mse_range, percentile_range
 
 if TYPE_CHECKING:
@@ -35,16 +35,6 @@ __all__ = [
     "affine_parameters",
     "make_observer",
 ]
-
-
-class Method(StrEnum):
-    """How a range follows from what was observed."""
-
-    MIN_MAX = "min-max"
-    MOVING_AVERAGE = "moving-average"
-    PERCENTILE = "percentile"
-    MSE = "mse"
-    ENTROPY = "entropy"
 
 
 class Observer(Protocol):

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from calib.methods import Method
 from converters.contract import FloatType, Precision, QuantPlan, Target, floats_to_fit
 from converters.integer_io import with_integer_io
 from converters.quantized_program import quantize_program, shared_module
@@ -71,8 +72,8 @@ class Lowerable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """What is prepared, with which images, and for which targets. `max_drop` and `float_io` are as in a `ConvertRequest`; with `cache`,
-    finished calibrations are kept and reused.
+    """What is prepared, with which images, and for which targets. `max_drop`, `float_io` and `observer` are as in a `ConvertRequest`; with
+    `cache`, finished calibrations are kept and reused.
     """
 
     reference: Reference
@@ -83,6 +84,7 @@ class Preparation:
     max_drop: float | None = None
     float_io: bool = False
     cache: bool = True
+    observer: Method = Method.MSE
 
     @property
     def floats(self) -> tuple[FloatType, ...]:
@@ -147,7 +149,14 @@ def planned(
 ) -> tuple[Mapping[nn.Module, QuantPlan], Protection | None]:
     """The int8 plan of every form, and what stays float in it to keep the accuracy; `expected` is the reference's on held-out images."""
     first = next(iter(programs.values()))
-    observations = calibrate(first, asked.calibration, profile=asked.precision, cached=asked.cache, report=report)
+    observations = calibrate(
+        first,
+        asked.calibration,
+        profile=asked.precision,
+        method=asked.observer,
+        cached=asked.cache,
+        report=report,
+    )
     images = images_of(asked.calibration) if asked.precision in CORRECTED else []
 
     def plans_with(trial: Protection) -> dict[nn.Module, QuantPlan]:

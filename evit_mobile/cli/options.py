@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from calib.methods import Method
 from evit_mobile.request import ConvertRequest
 
 MODEL, PRECISION, IMAGES, CORE_ML = "Model", "Precision", "Images", "Core ML"
@@ -118,6 +119,15 @@ SquashOption = Annotated[
         "--squash/--cover", help="Resize to the box exactly, or keep the aspect ratio.", rich_help_panel=IMAGES
     ),
 ]
+ObserverOption = Annotated[
+    Method | None,
+    typer.Option(
+        "--observer",
+        help="How int8 ranges follow from the calibration images.",
+        show_default=usual("observer"),
+        rich_help_panel=IMAGES,
+    ),
+]
 SeedOption = Annotated[
     int | None,
     typer.Option("--seed", help="Seed of every random choice.", show_default=usual("seed"), rich_help_panel=IMAGES),
@@ -177,6 +187,7 @@ class ModelAndImages:
     crop_pct: CropOption = None
     interpolation: InterpolationOption = None
     squash: SquashOption = None
+    observer: ObserverOption = None
     seed: SeedOption = None
     cache: CacheOption = None
 

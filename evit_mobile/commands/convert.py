@@ -162,6 +162,7 @@ def prepare_all(job: Job, report: Report) -> Prepared:
         max_drop=request.max_drop,
         float_io=request.float_io,
         cache=request.cache,
+        observer=request.observer,
     )
     usual = prepare(asked, report)
     further = prepare_sizes(request.sizes[1:], asked, report, first=next(iter(usual.values())))

@@ -48,7 +48,7 @@ class Sensitivity:
     notes: tuple[str, ...] = ()
 
 
-FIELDS = ("weights", "size", "num_classes", "labels", "calib", "seed", "cache", "preprocess", *OPTIONS)
+FIELDS = ("weights", "size", "num_classes", "labels", "calib", "observer", "seed", "cache", "preprocess", *OPTIONS)
 """What of a request counts here."""
 
 
@@ -69,7 +69,7 @@ def sensitivity(
     calibration, _ = choose_images(reference, source, request.seed)
     rewritten, _ = rewrite(reference.module, torch.from_numpy(calibration.first(PROBE_IMAGES)))
     program = export(rewritten, reference.spec.size, reference.spec.channels)
-    observations = calibrate(program, calibration, cached=request.cache, report=report)
+    observations = calibrate(program, calibration, method=request.observer, cached=request.cache, report=report)
     plan = plan_from(program, observations)
     images = [torch.from_numpy(image[None]) for image in calibration.first(HARM_IMAGES)]
     report(f"measuring harm on {len(images)} images")

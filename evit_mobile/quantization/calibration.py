@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from calib.cache import ObserverCache, cache_folder
-from calib.observers import Method
+from calib.methods import Method
 from converters.contract import Precision
 from evit_mobile.data import Images
 from evit_mobile.quantization.observe import Observations, observation_key, observe

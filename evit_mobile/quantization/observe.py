@@ -19,7 +19,8 @@ from torch.fx import Node
 import calib.histogram
 import calib.observers
 from calib.cache import ObserverCache
-from calib.observers import Method, Observer, make_observer
+from calib.methods import Method
+from calib.observers import Observer, make_observer
 from calib.ranges import Range
 from converters.quantized_program import shared_module
 from evit_mobile.data import BATCH, affordable

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 
-from calib.observers import Method
+from calib.methods import Method
 from calib.ranges import Range, affine_parameters
 from converters.contract import ActivationQuantization, FloatDecision, Precision, QuantPlan, WeightQuantization
 from converters.lowering.program import module_path

@@ -16,6 +16,7 @@ from converters.misspelt import did_you_mean
 from converters.qualcomm.socs import find_socs
 from converters.registry import DELEGATES, TARGETS, all_formats, find_installed_target, find_target, judges_of
 from evit_mobile.errors import UsageError
+from evit_mobile.request.precisions import check_integers, check_max_drop, check_observer
 from evit_mobile.spec import ModelSpec, Task, Variation, check_size
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def check_values(request: ConvertRequest) -> None:
     check_module(request)
     check_max_drop(request.max_drop, request.precision)
     check_integers(request.variation, request.precision)
+    check_observer(request.observer, request.precision)
     check_sizes(request)
     check_socs(request)
     if request.float_io and request.precision is not Precision.INT8_FULL:
@@ -63,31 +65,6 @@ def check_module(request: ConvertRequest) -> None:
             got="a request for a live module, which is not in the request",
             allowed="the module again, or its weights in a file",
             do="call evit_mobile.convert(module, ...), or save its state dict and add --model NAME --weights FILE",
-        )
-
-
-def check_max_drop(max_drop: float | None, precision: Precision) -> None:
-    """Raises UsageError for a limit below 0 or above 100 points, and for another precision than int8."""
-    if max_drop is None:
-        return
-    if precision is not Precision.INT8:
-        raise UsageError(
-            got=f"--max-drop with precision {precision}",
-            allowed="--max-drop with --int8, whose plan can leave modules float",
-            do="leave --max-drop out, or convert with --int8",
-        )
-    if not 0 <= max_drop <= 100:
-        raise UsageError(got=f"--max-drop {max_drop}", allowed="0 to 100 points", do="pass for example --max-drop 0.5")
-
-
-def check_integers(variation: str | None, precision: Precision) -> None:
-    """Raises UsageError for ReLU attention of integers only, a form that there is not yet."""
-    if variation == Variation.RELU_ATTENTION and precision is Precision.INT8_FULL:
-        others = [other for other in Precision if other is not Precision.INT8_FULL]
-        raise UsageError(
-            got=f"--{variation} with {precision}",
-            allowed=f"--{variation} with {', '.join(others)}",
-            do="choose one of these, or convert the original",
         )
 
 

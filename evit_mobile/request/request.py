@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from calib.methods import Method
 from converters.contract import Precision
 from evit_mobile.errors import UsageError
 from evit_mobile.request.checks import MODULE, check_values
@@ -34,6 +35,9 @@ class ConvertRequest:
     image that it normalises itself, with `class_output` it gives probabilities and names the classes; `ios` is the oldest release that
     a Core ML package has to run on, None for what the precision needs. `labels` is a file with the names of the classes, in place of
     those that come with the weights. `cpu_only` gives LiteRT files that no GPU has to run (docs/gpu.md).
+
+    `observer` is how int8 ranges follow from the calibration images: the one with the least squared error ("mse"), or "min-max",
+    "moving-average", "percentile" or "entropy" (docs/quantization.md).
 
     `task` is "multilabel" for a classifier that decides on each class by itself, None for what the model is. With `allow_few`, fewer
     held-out images than a verdict rests on are enough to pass.
@@ -74,6 +78,7 @@ class ConvertRequest:
     crop_pct: float | None = None
     interpolation: str | None = None
     resize: str | None = None
+    observer: Method = Method.MSE
     seed: int = 0
     cache: bool = True
     allow_few: bool = False

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from calib.cache import MAX_FILES, ObserverCache
-from calib.observers import Method, Observer, make_observer
+from calib.methods import Method
+from calib.observers import Observer, make_observer
 
 KEY = "ab" * 32
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -13,10 +11,10 @@ from hypothesis.extra import numpy as hnp
 
 from calib.errors import DataError
 from calib.histogram import StreamingHistogram
+from calib.methods import Method
 from calib.observers import (
     EntropyObserver,
     HistogramObserver,
-    Method,
     MinMaxObserver,
     MovingAverageObserver,
     MSEObserver,
@@ -220,18 +218,6 @@ def test_entropy_keeps_what_is_uniform() -> None:
     observer = EntropyObserver()
     observer.observe(np.linspace(0, 1, 16_000, dtype=np.float32))
     assert observer.range() == (0, pytest.approx(1, abs=0.02))
-
-
-@pytest.mark.parametrize("method", Method)
-def test_observing_100k_values_is_fast(method: Method) -> None:
-    """300 tensors on 512 images are observed: the budget is 0.3 ms each; 0.04 ms was measured for histograms."""
-    observer, tensor = make_observer(method), torch.from_numpy(normal(1, 64, 40, 40))
-    seconds = []
-    for _ in range(50):
-        started = time.thread_time()
-        observer.observe(tensor)
-        seconds.append(time.thread_time() - started)
-    assert min(seconds) < 0.3e-3
 
 
 @pytest.mark.parametrize("method", list(Method))

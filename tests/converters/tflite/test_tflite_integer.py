@@ -14,7 +14,7 @@ from lowering_helpers import METADATA, Apply, export
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from calib.observers import Method
+from calib.methods import Method
 from converters.contract import Precision
 from converters.integer_io import with_integer_io
 from converters.quantized_program import graph_module, quantize_program

@@ -10,7 +10,7 @@ import torch
 from lowering_helpers import METADATA, Apply, export
 from torch import Tensor, nn
 
-from calib.observers import Method
+from calib.methods import Method
 from converters.contract import Precision, QuantPlan
 from converters.errors import ToolchainError
 from converters.integer_io import with_integer_io

@@ -13,7 +13,7 @@ from torch.export import ExportedProgram
 from torch.fx import Node
 
 from calib.cache import ObserverCache
-from calib.observers import Method
+from calib.methods import Method
 from converters.quantized_program import graph_module
 from evit_mobile.preparation import export
 from evit_mobile.quantization import observe as module_under_test

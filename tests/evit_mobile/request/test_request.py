@@ -32,6 +32,7 @@ FULL = ConvertRequest.of(
     calib=Path("photos"),
     seed=3,
     cache=False,
+    observer="percentile",
     image_input=True,
     golden=0,
     preprocess="torchvision",
@@ -70,6 +71,8 @@ def test_python_values_become_those_of_the_fields() -> None:
         ({"max_drop": 1.0, "precision": "fp16"}, "--max-drop"),
         ({"recovery_steps": 5}, "--recovery-steps"),
         ({"float_io": True}, "--float-io"),
+        ({"observer": "median"}, "'median' as observer .* entropy"),
+        ({"observer": "entropy", "precision": "int8-weights"}, "--observer entropy .* observes no ranges"),
         ({"variation": "relu-attention", "precision": "int8-full"}, "--relu-attention"),
     ],
 )

@@ -1,0 +1,31 @@
+"""--observer reaches the codes of the file that is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import evit_mobile
+from calib.methods import Method
+
+
+@pytest.mark.slow
+def test_another_observer_gives_another_file(tmp_path: Path) -> None:
+    files = set()
+    for method in (Method.MSE, Method.PERCENTILE):
+        out = tmp_path / method
+        done = evit_mobile.convert(
+            "efficientvit_m0",
+            weights="random",
+            size=(64, 64),
+            formats=["tflite"],
+            observer=method,
+            cache=False,
+            golden=0,
+            out=out,
+        )
+        assert done.manifest.request is not None
+        assert done.manifest.request["observer"] == method
+        files.add((out / done.manifest.artefacts[0].path).read_bytes())
+    assert len(files) == 2
