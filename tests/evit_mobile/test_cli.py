@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from calib import Bundled, open_bundled
+from converters.registry import FORMATS
 from evit_mobile import cli
 from evit_mobile.models.bundled import bundled_checkpoint
 
@@ -60,7 +61,7 @@ CONVERT = ("convert", "--format", "tflite")
         ((*CONVERT, "--task", "detection"), "multilabel"),
         ((*CONVERT, "--task", "segmentation"), "whose task is classification"),
         ((*CONVERT, "--task", "multilabel", "--max-drop", "1"), "whose task is multilabel"),
-        (("convert", "--format", "onnx"), "tflite"),
+        (("convert", "--format", "caffe"), "tflite"),
         ((*CONVERT, "--weights", "{truncated}"), "truncated.safetensors"),
         ((*CONVERT, "--weights", "{bomb}"), "bomb.pth"),
         ((*CONVERT, "--weights", "{plain}"), "plain.pth"),
@@ -146,7 +147,7 @@ def test_doctor_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     assert run(monkeypatch, "doctor", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     precisions = {row["format"]: row["precisions"] for row in document["targets"]}
-    assert list(precisions) == ["coreml", "tflite", "executorch", "executorch-coreml", "executorch-vulkan"]
+    assert list(precisions) == [row.name for row in FORMATS]
     with_palettes = [name for name, known in precisions.items() if any("palette" in precision for precision in known)]
     assert with_palettes == ["coreml", "executorch-coreml"]
 

@@ -32,7 +32,12 @@ def with_own_head(layout: Layout, state: Mapping[str, Tensor]) -> tuple[dict[str
         whole = template(name)
         without = whole.only(Part.EMBEDDING)
         match = match_variant(without, layout, state)
-        if whole.classifier is None or match.missing or match.misshapen or not match.surplus:
+        if (
+            whole.classifier is None
+            or match.missing
+            or match.misshapen
+            or own_keys(whole, layout, state).issuperset(match.surplus)
+        ):
             continue
         layers = by_path(state, match.surplus)
         linear = linear_of(layers, whole.spec.architecture.embedding)
@@ -40,6 +45,16 @@ def with_own_head(layout: Layout, state: Mapping[str, Tensor]) -> tuple[dict[str
             rest = {key: tensor for key, tensor in state.items() if key not in match.surplus}
             return {**rest, **own_names(whole, layout, *linear)}, remark(layers)
     return None
+
+
+def own_keys(whole: Template, layout: Layout, state: Mapping[str, Tensor]) -> set[str]:
+    """The keys of the variant's own last layer in such a file. One that has only some of them has lost the others: what is left is no
+    layer of one's own, which has no bias.
+    """
+    path = whole.spec.architecture.classifier
+    folded = not any(key.endswith("running_mean") for key in state)
+    names = (f"{path}.weight", f"{path}.bias") if folded else whole.shapes
+    return {layout.rename(name) for name in names if name.startswith(f"{path}.")}
 
 
 def by_path(state: Mapping[str, Tensor], keys: tuple[str, ...]) -> dict[str, Layer]:

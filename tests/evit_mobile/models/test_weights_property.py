@@ -176,6 +176,17 @@ cases = st.tuples(
 )
 
 
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_lost_key_of_the_head_is_no_head_of_ones_own(source: str, tmp_path: Path) -> None:
+    state = sound(source)
+    keys = [key for key in state if key.startswith("head.") and not key.endswith("num_batches_tracked")]
+    assert keys
+    for key in keys:
+        torch.save({name: tensor for name, tensor in state.items() if name != key}, tmp_path / "weights.pth")
+        with pytest.raises(CheckpointError, match="head"):
+            load_checkpoint(tmp_path / "weights.pth")
+
+
 @settings(max_examples=40)
 @given(case=cases)
 def test_corrupted_checkpoints_are_refused_or_the_same_model(case: tuple[str, Callable[..., object], int]) -> None:
