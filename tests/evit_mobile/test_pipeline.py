@@ -129,7 +129,7 @@ def test_damaged_golden_vectors_are_caught(
 ) -> None:
     folder = Path(shutil.copytree(converted, tmp_path / "copy"))
     flip(folder / "golden" / "03.f32", bits=1)
-    assert run(monkeypatch, "validate", str(folder / entries(folder)[1]["path"]), "--json") == 1
+    assert run(monkeypatch, "validate", str(folder / entries(folder)[1].path), "--json") == 1
     document = json.loads(capsys.readouterr().out)
     assert document["artefacts"][0]["validation"]["verdict"] == "passed"
     assert document["golden"]["verdict"] == "failed"
@@ -165,7 +165,7 @@ def flip(path: Path, bits: int) -> None:
 
 def test_a_missing_file_fails(converted: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(converted, tmp_path / "copy"))
-    (folder / entries(folder)[1]["path"]).unlink()
+    (folder / entries(folder)[1].path).unlink()
     verdicts = [result.validation.verdict for result in reading.validate(folder).artefacts]
     assert verdicts == ["passed", "failed", "passed"]
 

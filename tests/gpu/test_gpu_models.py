@@ -26,11 +26,11 @@ REQUIRED_DB = {
 @pytest.mark.parametrize(("model", "precision"), REQUIRED_DB)
 def test_a_bundled_model_is_right_on_the_accelerator(model: str, precision: str, tmp_path: Path) -> None:
     conversion = evit_mobile.convert(model, formats=["tflite"], precision=precision, on=["gpu"], golden=0, out=tmp_path)
-    (entry,) = conversion.manifest["artefacts"]
-    found = entry["validation"]
-    assert (found["on"], found["verdict"], found["reason"]) == ("gpu", "passed", "all thresholds met")
-    assert found["sqnr_db"] >= REQUIRED_DB[model, precision]
-    assert found["top1_agreement"] >= 0.98
-    assert "fp16 shaders" in found["runtime"]
-    assert "left to the CPU" not in found["runtime"]
-    assert entry["delegation"]["partitions"] == 1 or precision == "int8-full"
+    (entry,) = conversion.manifest.artefacts
+    found = entry.validation
+    assert (found.on, found.verdict, found.reason) == ("gpu", "passed", "all thresholds met")
+    assert found.sqnr_db >= REQUIRED_DB[model, precision]
+    assert found.top1_agreement >= 0.98
+    assert "fp16 shaders" in found.runtime
+    assert "left to the CPU" not in found.runtime
+    assert entry.delegation.partitions == 1 or precision == "int8-full"

@@ -49,13 +49,13 @@ VARIANTS = [
 @pytest.mark.parametrize(("model", "precision"), LEAST_DB)
 def test_bundled_models_pass(model: str, precision: str, tmp_path: Path) -> None:
     conversion = evit_mobile.convert(model, formats=["coreai"], precision=precision, out=str(tmp_path), golden=0)
-    (entry,) = conversion.manifest["artefacts"]
-    validation = entry["validation"]
-    print(model, precision, entry["bytes"], validation["sqnr_db"], validation["top1_agreement"], entry["convert_s"])
-    assert validation["verdict"] == "passed"
-    assert validation["images"] == 256
-    assert validation["sqnr_db"] >= LEAST_DB[model, precision]
-    assert validation["top1_agreement"] >= 0.99
+    (entry,) = conversion.manifest.artefacts
+    validation = entry.validation
+    print(model, precision, entry.bytes, validation.sqnr_db, validation.top1_agreement, entry.convert_s)
+    assert validation.verdict == "passed"
+    assert validation.images == 256
+    assert validation.sqnr_db >= LEAST_DB[model, precision]
+    assert validation.top1_agreement >= 0.99
 
 
 @torch.no_grad()
