@@ -73,9 +73,16 @@ def of_tflite(path: Path) -> Parameters:
     subgraph = model.subgraphs[0]
     constant = {index for index, tensor in enumerate(subgraph.tensors) if model.buffers[tensor.buffer].data is not None}
     int8 = [(index, t.quantization) for index, t in enumerate(subgraph.tensors) if t.type == INT8]
+    weights: dict[str, tuple[float, ...]] = {}
+    for index, q in int8:
+        if index in constant and len(q.scale) > 1:
+            name = (
+                subgraph.tensors[index].name.decode().partition("/slice")[0]
+            )  # of a grouped convolution, in their order
+            weights[name] = weights.get(name, ()) + tuple(map(float, q.scale))
     return Parameters(
         activations={(float(q.scale[0]), int(q.zeroPoint[0])) for index, q in int8 if index not in constant},
-        weights={once(tuple(map(float, q.scale))) for index, q in int8 if index in constant and len(q.scale) > 1},
+        weights={once(scales) for scales in weights.values()},
     )
 
 
