@@ -244,7 +244,7 @@ def test_versions_let_older_runtimes_refuse() -> None:
     from ai_edge_litert import schema_py_generated as schema
 
     x = torch.randn(1, 8, 6, 6)
-    file = content(quantize(export(nn.Conv2d(8, 8, 1, groups=2), x), x), Precision.INT8)
+    file = content(quantize(export(nn.Conv2d(8, 8, 1, groups=2), x), x), Precision.INT8, cpu_only=True)
     model = schema.ModelT.InitFromPackedBuf(file, 0)
     versions = {code.builtinCode: code.version for code in model.operatorCodes}
     assert versions[schema.BuiltinOperator.CONV_2D] == 6

@@ -16,8 +16,8 @@ from converters.tflite.graph import Graph
 from converters.tflite.lower import to_bytes, to_graph
 
 
-def content(program: ExportedProgram, precision: Precision = Precision.FP32) -> bytes:
-    return to_bytes(program, precision, METADATA)
+def content(program: ExportedProgram, precision: Precision = Precision.FP32, *, cpu_only: bool = False) -> bytes:
+    return to_bytes(program, precision, METADATA, cpu_only=cpu_only)
 
 
 def interpreter(file: bytes) -> Any:
