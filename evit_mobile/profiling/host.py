@@ -35,7 +35,7 @@ def session_file(item: Subject) -> Path:
     if not session.exists():
         timed = sorted(found.parent.name for found in CONVERTERS.glob("*/session.py"))
         raise UsageError(
-            got=f"{item.path.name} ({item.format}), which only a device runs",
+            got=f"{item.path.name} ({item.format}), which nothing here times",
             allowed=f"files whose runtime is a Python package, of {', '.join(timed)}",
             do="have a device measure it (--on ios-report:FILE, android-report:FILE or adb), or leave it out",
         )

@@ -20,6 +20,7 @@ from evit_mobile.models import build_model
 from evit_mobile.models.complexity import count_parameters
 from evit_mobile.models.weights import LoadedModel, load_checkpoint, load_module
 from evit_mobile.models.weights.layouts import LAYOUTS
+from evit_mobile.record.manifest import ModelEntry
 from evit_mobile.recovery.procedure import varied_spec
 from evit_mobile.reference import at_size, load_reference, reload_reference, with_task
 from evit_mobile.spec import MODELS, Task, Variation, is_published
@@ -405,11 +406,17 @@ def test_a_classifier_may_have_several_labels(b0: State, tmp_path: Path) -> None
     with pytest.raises(UsageError, match="--task multilabel for efficientvit_l0, whose task is features"):
         with_task(features, Task.MULTILABEL)
     torch.save(b0, tmp_path / "weights.pth")
-    again = {
-        "name": "efficientvit_b0",
-        "weights": "file",
-        "source": str(tmp_path / "weights.pth"),
-        "num_classes": CLASSES,
-    }
-    again |= {"weights_sha256": sha256(tmp_path / "weights.pth"), "task": "multilabel"}
+    again = ModelEntry(
+        name="efficientvit_b0",
+        family="mit",
+        task=Task.MULTILABEL,
+        params=0,
+        macs=0,
+        num_classes=CLASSES,
+        weights="file",
+        weights_sha256=sha256(tmp_path / "weights.pth"),
+        source=str(tmp_path / "weights.pth"),
+        origin="timm",
+        keys=0,
+    )
     assert reload_reference(again, (224, 224)).spec.task is Task.MULTILABEL

@@ -115,9 +115,9 @@ def test_a_runtime_that_is_not_there(tmp_path: Path) -> None:
         profile([tmp_path / "a.mlpackage"], place="host", settings=QUICK)
 
 
-@pytest.mark.parametrize("name", ["missing.tflite", "model.onnx"])
+@pytest.mark.parametrize("name", ["missing.tflite", "model.caffemodel"])
 def test_what_is_no_artefact(name: str, tmp_path: Path) -> None:
-    (tmp_path / "model.onnx").write_bytes(b"")
+    (tmp_path / "model.caffemodel").write_bytes(b"")
     with pytest.raises(ArtefactError):
         profile([tmp_path / name], place="host", settings=QUICK)
 
@@ -128,7 +128,7 @@ def test_what_only_a_device_runs_is_refused_before_anything_starts(
     name: str, place: str, artefacts: dict[str, Path], tmp_path: Path
 ) -> None:
     (tmp_path / name).write_bytes(b"")
-    with pytest.raises(UsageError, match=rf"{name} .*, which only a device runs.*--on ios-report:FILE") as refusal:
+    with pytest.raises(UsageError, match=rf"{name} .*, which nothing here times.*--on ios-report:FILE") as refusal:
         profile([artefacts["tflite"], tmp_path / name], place=place, settings=QUICK)
     assert refusal.value.exit_code == 2
 
