@@ -32,12 +32,9 @@ def with_own_head(layout: Layout, state: Mapping[str, Tensor]) -> tuple[dict[str
         whole = template(name)
         without = whole.only(Part.EMBEDDING)
         match = match_variant(without, layout, state)
-        if (
-            whole.classifier is None
-            or match.missing
-            or match.misshapen
-            or own_keys(whole, layout, state).issuperset(match.surplus)
-        ):
+        if whole.classifier is None or match.missing or match.misshapen:
+            continue
+        if own_keys(whole, layout, state).issuperset(key for key in match.surplus if not key.endswith(BATCH_COUNT)):
             continue
         layers = by_path(state, match.surplus)
         linear = linear_of(layers, whole.spec.architecture.embedding)

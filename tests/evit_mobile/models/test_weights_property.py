@@ -185,6 +185,12 @@ def test_a_lost_key_of_the_head_is_no_head_of_ones_own(source: str, tmp_path: Pa
         torch.save({name: tensor for name, tensor in state.items() if name != key}, tmp_path / "weights.pth")
         with pytest.raises(CheckpointError, match="head"):
             load_checkpoint(tmp_path / "weights.pth")
+    counts = [key for key in state if key.endswith("num_batches_tracked")]
+    if counts:
+        stray = {f"stray.{counts[0]}" if key == counts[0] else key: tensor for key, tensor in state.items()}
+        torch.save(stray, tmp_path / "weights.pth")
+        with pytest.raises(CheckpointError, match="stray"):
+            load_checkpoint(tmp_path / "weights.pth")
 
 
 @settings(max_examples=40)
