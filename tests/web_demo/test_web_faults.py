@@ -56,7 +56,7 @@ FAULTS: dict[str, tuple[Change, str]] = {
     ),
     "unknown golden schema": (lambda folder, manifest: vouch_for_golden(folder, manifest, schema=7), "schema 7"),
     "another number of classes": (lambda _, manifest: manifest["model"].update(num_classes=1000), "10 logits"),
-    "unknown preprocessing": (lambda _, manifest: manifest["input"].update(interpolation="hamming"), "hamming"),
+    "unknown preprocessing": (lambda _, manifest: manifest["input"].update(interpolation="gaussian"), "gaussian"),
 }
 
 
