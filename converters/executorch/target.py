@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING
 from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner, SettingsRun
 from converters.errors import ToolchainError
 from converters.executorch.quiet import quiet_toolchain
-from converters.files import sha256, size_bytes, write_bytes
+from converters.files import write_bytes
 from converters.interface import TENSORS, Choices, Interface
+from converters.written import written
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,15 +62,13 @@ class ExecuTorchTarget:
             content = to_bytes(program, precision, known, self.interface)
             inputs, outputs = tensor_specs(read_container(content))
         write_bytes(path, content)
-        return Artefact(
+        return written(
+            path,
             format=self.name,
             precision=precision,
-            path=path,
-            bytes=size_bytes(path),
-            sha256=sha256(path),
             inputs=inputs,
             outputs=outputs,
-            toolchain={package: version(package) for package in ("torch", "executorch")},
+            packages=("torch", "executorch"),
             oldest_runtime=OLDEST_RUNTIME,
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib import metadata as distribution
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -44,20 +43,19 @@ class OnnxTarget:
         return f"{' and '.join(lacking)} not installed: run pip install 'evit-mobile[onnx]'" if lacking else None
 
     def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
-        from converters.files import sha256, size_bytes, write_bytes
+        from converters.files import write_bytes
         from converters.onnx.lower import to_bytes
+        from converters.written import written
 
         write_bytes(path, to_bytes(program, precision, metadata))
         inspection = self.inspect(path)
-        return Artefact(
+        return written(
+            path,
             format=self.name,
             precision=precision,
-            path=path,
-            bytes=size_bytes(path),
-            sha256=sha256(path),
             inputs=inspection.inputs,
             outputs=inspection.outputs,
-            toolchain={name: distribution.version(name) for name in (*PACKAGES, "torch")},
+            packages=(*PACKAGES, "torch"),
         )
 
     def load(self, path: Path) -> Runner:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib import metadata as distribution
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -63,8 +63,9 @@ class QualcommTarget:
         """The file at `portable`, compiled, as `path`. Raises ArtefactError for one that was not written here, ToolchainError where the
         compiler does not take it.
         """
-        from converters.files import sha256, size_bytes, write_bytes
+        from converters.files import write_bytes
         from converters.tflite.structure import is_signed, read_model, signed
+        from converters.written import written
 
         content, _ = read_model(portable)
         if not is_signed(content):
@@ -75,18 +76,15 @@ class QualcommTarget:
             )
         write_bytes(path, signed(compiled_bytes(portable, self.soc)))
         inspection = self.inspect(path)
-        return Artefact(
+        artefact = written(
+            path,
             format=self.name,
             precision=precision,
-            path=path,
-            bytes=size_bytes(path),
-            sha256=sha256(path),
             inputs=inspection.inputs,
             outputs=inspection.outputs,
-            toolchain={name: distribution.version(name) for name in ("ai-edge-litert", "onnxruntime-qnn", "torch")},
-            soc=self.soc.name,
-            reproducible=False,
+            packages=("ai-edge-litert", "onnxruntime-qnn", "torch"),
         )
+        return replace(artefact, soc=self.soc.name, reproducible=False)
 
     def load(self, path: Path) -> Runner:
         compiled = self._opened(path)

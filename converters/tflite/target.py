@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata as distribution
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -50,24 +49,23 @@ class TFLiteTarget:
         return None
 
     def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
-        from converters.files import sha256, size_bytes, write_bytes
+        from converters.files import write_bytes
         from converters.tflite.flatbuffer import read_oldest_release
         from converters.tflite.lower import to_bytes
         from converters.tflite.structure import read_model
         from converters.tflite.versions import oldest_runtime
+        from converters.written import written
 
         write_bytes(path, to_bytes(program, precision, metadata, self.interface, cpu_only=self.cpu_only))
         _, model = read_model(path)
         inspection = inspect_file(path)
-        return Artefact(
+        return written(
+            path,
             format=self.name,
             precision=precision,
-            path=path,
-            bytes=size_bytes(path),
-            sha256=sha256(path),
             inputs=inspection.inputs,
             outputs=inspection.outputs,
-            toolchain={name: distribution.version(name) for name in ("ai-edge-litert", "flatbuffers", "torch")},
+            packages=("ai-edge-litert", "flatbuffers", "torch"),
             oldest_runtime=oldest_runtime(read_oldest_release(model)),
         )
 

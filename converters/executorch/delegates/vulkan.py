@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,8 @@ from converters.errors import NoRuntimeError, ToolchainError
 from converters.executorch.damage import damaged
 from converters.executorch.quiet import quiet_partitioner, quiet_toolchain
 from converters.executorch.target import ExecuTorchTarget
-from converters.files import sha256, size_bytes, write_bytes
+from converters.files import size_bytes, write_bytes
+from converters.written import written
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,15 +41,13 @@ class VulkanDelegateTarget(ExecuTorchTarget):
         content = to_bytes(program, precision)
         write_bytes(path, content)
         inspection = self.inspect(path)
-        return Artefact(
+        return written(
+            path,
             format=self.name,
             precision=precision,
-            path=path,
-            bytes=size_bytes(path),
-            sha256=sha256(path),
             inputs=inspection.inputs,
             outputs=inspection.outputs,
-            toolchain={package: version(package) for package in ("torch", "executorch")},
+            packages=("torch", "executorch"),
         )
 
     def load(self, path: Path) -> Runner:
