@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from evit_mobile.data import Images
 from evit_mobile.findings import ActivationAudit, ArtefactRecord, Protection, Recovery
@@ -26,7 +27,7 @@ from evit_mobile.record.manifest import (
 )
 from evit_mobile.reference import Reference
 from evit_mobile.request import ConvertRequest
-from evit_mobile.spec import is_published
+from evit_mobile.spec import Architecture, is_published
 from evit_mobile.strict_json import plain, read
 from evit_mobile.version import __version__
 
@@ -127,16 +128,23 @@ def model_entry(reference: Reference) -> ModelEntry:
         source=reference.source,
         origin=reference.origin,
         keys=reference.keys,
-        architecture=None if is_published(spec) else plain(asdict(spec.architecture)),
+        architecture=None if is_published(spec) else own_architecture(spec.architecture),
         around=None if surroundings is None else {where: tuple(names) for where, names in surroundings.items()},
         notes=reference.notes,
     )
 
 
+def own_architecture(architecture: Architecture) -> dict[str, Any]:
+    """What the manifest says of widths that are none of the published ones."""
+    fields: dict[str, Any] = plain({**asdict(architecture), "hidden": dict(architecture.hidden)})
+    return fields
+
+
 def cost_entry(reference: Reference) -> dict[str, int]:
     """Parameters and multiply-accumulates: of the variant, or of a module that is not just a variant as they are counted in it."""
     spec = reference.spec
-    if spec.output is None and spec.channels == 3 and around(reference.module) is None:
+    a_variant = spec.output is None and spec.channels == 3 and not spec.architecture.hidden
+    if a_variant and around(reference.module) is None:
         return {"params": count_parameters(spec), "macs": count_macs(spec)}
     return measured_cost(reference.module, (spec.channels, *spec.size))
 

@@ -17,6 +17,7 @@ FAMILIES = (
         costs="evit_mobile.models.costs.msra:costs",
         layouts="evit_mobile.models.weights.msra_names:LAYOUTS",
         passes="evit_mobile.rewrites.passes:MSRA",
+        hidden="evit_mobile.models.msra:HIDDEN",
         trained_size="evit_mobile.models.weights.bias_tables:trained_size",
         crops={spec.name: {224: 0.875} for spec in MSRA_VARIANTS},
         crops_like=lambda _: "efficientvit_m0",
@@ -28,6 +29,7 @@ FAMILIES = (
         costs="evit_mobile.models.costs.mit:costs",
         layouts="evit_mobile.models.weights.mit_names:LAYOUTS",
         passes="evit_mobile.rewrites.passes:MIT",
+        hidden="evit_mobile.models.mit:HIDDEN",
         crops={
             "efficientvit_b0": {224: 0.95},
             **{f"efficientvit_b{number}": {224: 0.95, 256: 1.0, 288: 1.0} for number in (1, 2, 3)},

@@ -63,6 +63,8 @@ class Architecture(ABC):
     same variant may differ by them."""
 
     widths: tuple[int, ...]
+    hidden: tuple[tuple[str, int], ...] = ()
+    """Channels within blocks, by the path of the layer that gives them, where they are not as many as the stage's width makes them."""
 
     @property
     def task(self) -> Task:
@@ -88,6 +90,10 @@ class Architecture(ABC):
         """The same with another eps for some fields."""
         changed: dict[str, Any] = {name: float(eps[name]) for name in eps}
         return replace(self, **changed)
+
+    def in_words(self) -> dict[str, str]:
+        """The widths that `with_widths_of` reads off tensors, in words, by a name for each."""
+        return {"widths": ", ".join(map(str, self.widths))}
 
     @abstractmethod
     def with_widths_of(self, side: Side) -> Self:

@@ -20,7 +20,8 @@ class Family:
 
     `name` is that of manifests. `build` makes the reference module of a ModelSpec, `costs` lists what each of its layers costs
     (`models.costs.Cost`). `layouts` are the names that its weights have in files of each origin (`models.weights.layout.Layout`), ours
-    first. `passes` are its rewrites (`rewrites.passes.FamilyPasses`). `trained_size` says which input size weights are of, where their
+    first. `passes` are its rewrites (`rewrites.passes.FamilyPasses`). `hidden` are the channels within its blocks that pruning may change
+    (`models.hidden.Hidden`). `trained_size` says which input size weights are of, where their
     tensors depend on it. `crops` is the crop of timm's published weights, by variant and input size in pixels, and `crops_like` names
     the variant whose crops count for a model that is not among them; with None the model sees the whole image.
     """
@@ -31,6 +32,7 @@ class Family:
     costs: str
     layouts: str
     passes: str
+    hidden: str | None = None
     trained_size: str = "evit_mobile.models.weights.trained_size:stated_size"
     crops: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     crops_like: Callable[[ModelSpec], str | None] = whole_image

@@ -97,10 +97,17 @@ class MitArchitecture(Architecture):
             return self.head  # of a part without it
         return hidden, side("head.classifier.0.weight")
 
+    def in_words(self) -> dict[str, str]:
+        return {
+            **Architecture.in_words(self),
+            "head_dim": f"heads of {self.head_dim} channels",
+            "head": f"a head of {self.head}",
+        }
+
     @property
     def possible(self) -> bool:
-        """Whether heads divide the widths that they attend in."""
-        return self.head_dim > 0 and all(width % self.head_dim == 0 for width in self.widths[3:])
+        """Whether the stages that attend have room for a head."""
+        return 0 < self.head_dim <= min(self.widths[3:])
 
 
 CLASSIFIERS = {

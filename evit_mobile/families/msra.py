@@ -35,6 +35,9 @@ class MsraArchitecture(Architecture):
             key_dim=side("stages.0.blocks.0.mixer.m.attn.dws.0.conv.weight"),
         )
 
+    def in_words(self) -> dict[str, str]:
+        return {**Architecture.in_words(self), "key_dim": f"keys of {self.key_dim} channels, which scale attention,"}
+
     @property
     def possible(self) -> bool:
         """Whether heads divide the widths that they attend in."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from evit_mobile.families.family import imported
+from evit_mobile.models.pruned import resize_hidden
 from evit_mobile.models.variations import vary
 from evit_mobile.spec import ModelSpec, family_of
 
@@ -15,6 +16,7 @@ def build_model(spec: ModelSpec) -> nn.Module:
     (B, channels, H, W) -> (B, classes), (B, classes, H/8, W/8) or (B, channels, H/32, W/32), as `spec.task` says.
     """
     model: nn.Module = imported(family_of(spec).build)(spec)
+    resize_hidden(model, spec.architecture)
     if spec.variation is not None:
         vary(model, spec.variation)
     if spec.channels != 3:

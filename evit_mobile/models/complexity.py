@@ -24,6 +24,7 @@ def count_macs(spec: ModelSpec) -> int:
 
 
 def costs(spec: ModelSpec) -> Iterator[Cost]:
-    """Cost of every layer, in the order of the reference model's forward."""
+    """Cost of every layer, in the order of the reference model's forward. Not of models with hidden widths of their own."""
+    assert not spec.architecture.hidden
     found: Iterator[Cost] = imported(family_of(spec).costs)(spec)
     return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from fractions import Fraction
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from evit_mobile.families.architecture import ModelSpec, Task
 from evit_mobile.families.mit import MitArchitecture, SegmentationHead
+from evit_mobile.models.hidden import Hidden
 from evit_mobile.models.layers import ConvNormAct, GeluTanh
 
 AGGREGATION_KERNEL = 5
@@ -304,6 +306,18 @@ class EfficientViTSegmenter(EfficientViTMit):
         features = [x := stage(x) for stage in self.stages]
         out: Tensor = self.head(features[1:])
         return out
+
+
+HIDDEN: tuple[Hidden, ...] = (
+    Hidden(block=ConvBlock, gives=("conv1",), takes=("conv2",)),
+    Hidden(block=MBConv, gives=("inverted_conv",), along=("depth_conv",), takes=("point_conv",)),
+    Hidden(block=FusedMBConv, gives=("spatial_conv",), takes=("point_conv",)),
+    Hidden(
+        block=LiteMLA, gives=("qkv.conv",), along=("aggreg.0.0", "aggreg.0.1"), takes=("proj",), share=Fraction(2, 3)
+    ),
+    Hidden(block=SegmenterHead, gives=("output.0",), takes=("output.1",)),
+)
+"""Channels within blocks. Those of an attention are q, k and v of all its heads; what it projects has v's channels at two scales."""
 
 
 def build(spec: ModelSpec) -> EfficientViTMit:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from evit_mobile.families.architecture import ModelSpec
 from evit_mobile.families.msra import MsraArchitecture
+from evit_mobile.models.hidden import Hidden, convolution_of, give, take
 from evit_mobile.models.layers import ConvNorm, NormLinear, SqueezeExcite
 
 PATCH_STRIDE = 16
@@ -240,6 +241,30 @@ class EfficientViTMsra(nn.Module):
         x = self.stages(self.patch_embed(x))
         out: Tensor = self.head(x.mean((2, 3)))
         return out
+
+
+class KeyWidth(Hidden):
+    """Width of the queries and keys of an attention's heads."""
+
+    def resize(self, block: nn.Module, count: int) -> None:
+        assert isinstance(block, CascadedGroupAttention)
+        if count < 1:
+            raise ValueError(f"{count} channels")
+        block.key_dim = count
+        for qkv, query in zip(block.qkvs, block.dws, strict=True):
+            give(qkv, convolution_of(qkv), 2 * count + block.value_dim)
+            take(convolution_of(query), count)
+            give(query, convolution_of(query), count)
+
+
+HIDDEN: tuple[Hidden, ...] = (
+    *(Hidden(block=PatchEmbedding, gives=(f"conv{n}",), takes=(f"conv{n + 1}",)) for n in (1, 2, 3)),
+    Hidden(block=ConvMlp, gives=("pw1",), takes=("pw2",)),
+    Hidden(block=PatchMerging, gives=("conv1", "se.fc2"), along=("conv2",), takes=("conv3", "se.fc1")),
+    Hidden(block=SqueezeExcite, gives=("fc1",), takes=("fc2",)),
+    KeyWidth(block=CascadedGroupAttention, gives=("dws.0",)),
+)
+"""Channels within blocks, in the order in which they are resized."""
 
 
 def build(spec: ModelSpec) -> EfficientViTMsra:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+import torch
 from torch import Tensor
 
+from evit_mobile.models.build import build_model
+from evit_mobile.models.pruned import hidden_of
 from evit_mobile.spec import Architecture, ModelSpec
 
 
@@ -19,6 +23,10 @@ def inferred(spec: ModelSpec, sources: Mapping[str, str], state: Mapping[str, Te
 
     try:
         found = spec.architecture.with_widths_of(side)
-    except (KeyError, IndexError):
+        if not found.possible:
+            return None
+        with torch.device("meta"):
+            model = build_model(replace(spec, architecture=found))
+        return replace(found, hidden=hidden_of(model, found, side))
+    except (KeyError, IndexError, ValueError):
         return None
-    return found if found.possible else None

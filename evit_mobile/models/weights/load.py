@@ -64,6 +64,9 @@ class Recognised:
     notes: tuple[str, ...]
 
 
+NAMED = 3
+"""How many layers a remark names."""
+
 PART_NOTES: dict[Part, tuple[str, ...]] = {
     Part.WHOLE: (),
     Part.EMBEDDING: ("no layer for logits in the file: gives the features before it",),
@@ -115,8 +118,16 @@ def width_notes(spec: ModelSpec) -> tuple[str, ...]:
     """A remark on widths that are none of the published ones."""
     if is_published(spec):
         return ()
-    widths, usual = (", ".join(map(str, one.architecture.widths)) for one in (spec, MODELS[spec.name]))
-    return (f"pruned widths, read off the tensors: {widths} in place of {usual}",)
+    notes = []
+    architecture, published = spec.architecture, MODELS[spec.name].architecture
+    own, usual = (one.in_words() for one in (architecture, published))
+    differing = [f"{own[name]} in place of {usual[name]}" for name in own if own[name] != usual[name]]
+    if differing:
+        notes.append(f"pruned widths, read off the tensors: {'; '.join(differing)}")
+    if layers := [f"{path} {count}" for path, count in architecture.hidden]:
+        named = ", ".join(layers[:NAMED]) + (f" and {len(layers) - NAMED} more" if len(layers) > NAMED else "")
+        notes.append(f"pruned within blocks, read off the tensors: {named}")
+    return tuple(notes)
 
 
 def load_checkpoint(

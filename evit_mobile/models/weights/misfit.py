@@ -13,7 +13,7 @@ from torch import Tensor
 from evit_mobile.errors import CheckpointError
 from evit_mobile.models.weights.infer import inferred
 from evit_mobile.models.weights.layout import Layout
-from evit_mobile.models.weights.template import Shape, in_head
+from evit_mobile.models.weights.template import Shape, fits, in_head
 
 if TYPE_CHECKING:
     from evit_mobile.models.weights.match import Match
@@ -97,16 +97,22 @@ def of_other_widths(case: Case) -> CheckpointError | None:
         return None
     spec = match.template.spec
     found = inferred(spec, match.sources, case.state) or spec.architecture
+    expected = match.template.with_architecture(found).shapes
+    sources = {key: name for name, key in match.sources.items()}
     differing = [
         f"{stage} has {width} channels ({case.variant} {usual})"
         for stage, width, usual in zip(found.stages, found.widths, spec.architecture.widths, strict=True)
         if width != usual
     ]
-    wrong = [f"{key!r} is {_shape(got)}" for key, got, _ in match.misshapen]
+    wrong = [
+        f"{key!r} is {_shape(shape)} in place of {_shape(expected[name])}"
+        for key, name in sources.items()
+        if not fits(shape := tuple(case.state[key].shape), expected[name])
+    ]
     return CheckpointError(
         got=f"none of the published widths: {'; '.join(differing) or 'inside its blocks'}; {_named(wrong)}",
-        allowed="a variant's layers, all of them in the widths that its stages have",
-        do="prune whole stages, so that a layer's width follows from its stage's, or convert the model before it is pruned",
+        allowed="a variant's layers: all blocks of a stage in its width, which its heads divide, within each as many channels as it likes",
+        do="prune so that what is added or joined stays of one width, or convert the model before it is pruned",
     )
 
 
