@@ -70,10 +70,6 @@ class FloatType(StrEnum):
     FP16 = "fp16"
 
 
-NEEDS_FLOAT32 = "needs_float32"
-"""Key in the `meta` of a program's node whose result fp16 cannot hold: formats that can mix float types compute it in float32."""
-
-
 class Layout(StrEnum):
     """Order of an image tensor's dimensions."""
 

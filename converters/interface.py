@@ -53,14 +53,25 @@ TENSORS = Interface()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """What a file computes for images of one size. `islands` names the nodes of `program` whose results fp16 cannot hold: formats that can
+    mix float types compute them in float32.
+    """
+
+    program: ExportedProgram
+    islands: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
     """What is chosen about a file beyond its precision; a format heeds what it has. `release` is the oldest iOS that has to run it, None
-    for the usual one; `further` are the programs of other input sizes.
+    for the usual one; `islands` are those of the program that is lowered (`Function`), `further` what the file computes for other sizes.
     """
 
     interface: Interface = TENSORS
     release: int | None = None
-    further: Sequence[ExportedProgram] = ()
+    islands: frozenset[str] = frozenset()
+    further: Sequence[Function] = ()
 
 
 def function_name(height: int, width: int) -> str:

@@ -1,8 +1,8 @@
 """Whether fp16 can hold what a model computes: the largest magnitude of every result, measured on calibration images.
 
 The reference is audited before anything is converted, so that a user reads of an overflow in the paths of the model as it is. The
-program that is lowered is audited too: what its fp16 form still cannot hold is marked to be computed in float32, which Core ML can. A
-GPU that runs a LiteRT file cannot: there it overflows.
+program that is lowered is audited too: what its fp16 form still cannot hold, its islands, has to be computed in float32, which Core ML
+can. A GPU that runs a LiteRT file cannot: there it overflows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from torch.export import ExportedProgram
 from torch.fx import Interpreter, Node
 from torch.overrides import TorchFunctionMode
 
-from converters.contract import NEEDS_FLOAT32
 from converters.lowering.program import module_path
 from converters.quantized_program import graph_module
 from evit_mobile.findings import ActivationAudit, Peak
@@ -29,19 +28,15 @@ IMAGES = 8
 
 
 def audit(reference: nn.Module, program: ExportedProgram, images: Sequence[Tensor]) -> ActivationAudit:
-    """Audits both on `images`, each (1, 3, H, W), and marks what of `program` has to be computed in float32."""
+    """Audits both on `images`, each (1, 3, H, W); islands are what of `program` has to be computed in float32."""
     before = reference_peaks(reference, images)
-    wide = {name: peak for name, peak in program_peaks(program, images).items() if overflows(peak)}
-    for node in program.graph.nodes:
-        if node.name in wide:
-            node.meta[NEEDS_FLOAT32] = True
     return ActivationAudit(
         images=len(images),
         limit=FP16_MAX,
         margin=MARGIN,
         largest=max(before, key=lambda one: one.peak),
         overflowing=worst_of_each_module(one for one in before if overflows(one)),
-        islands=tuple(wide.values()),
+        islands=tuple(peak for peak in program_peaks(program, images).values() if overflows(peak)),
     )
 
 

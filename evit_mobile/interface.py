@@ -5,25 +5,26 @@ for which iOS.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.preprocess import Preprocess
 from converters.contract import Choosable, TakesPixels, Target
-from converters.interface import Choices, Interface, Normalization, pixels
+from converters.interface import Choices, Function, Interface, Normalization, pixels
 from evit_mobile.request import ConvertRequest
-
-if TYPE_CHECKING:
-    from torch.export import ExportedProgram
 
 
 def with_interface(
-    target: Target, request: ConvertRequest, preprocess: Preprocess, further: Sequence[ExportedProgram] = ()
+    target: Target,
+    request: ConvertRequest,
+    preprocess: Preprocess,
+    islands: frozenset[str] = frozenset(),
+    further: Sequence[Function] = (),
 ) -> Target:
-    """`target` writing files with the interface that is asked for, for images preprocessed like that, and where its files
-    take several sizes with the programs of `further` ones.
+    """`target` writing files with the interface that is asked for, for images preprocessed like that; `islands` and `further` are as in
+    `Choices`.
     """
     if not isinstance(target, Choosable):
         return target
@@ -32,7 +33,7 @@ def with_interface(
         (red, green, blue), (reds, greens, blues) = preprocess.mean, preprocess.std
         normalization = Normalization(mean=(red, green, blue), std=(reds, greens, blues))
     interface = Interface(pixels=normalization, classes=request.class_output)
-    choices = Choices(interface=interface, release=request.ios, further=further)
+    choices = Choices(interface=interface, release=request.ios, islands=islands, further=further)
     return target.chosen(choices)
 
 

@@ -74,6 +74,11 @@ class Lowerable:
     stages: tuple[tuple[str, Logits], ...]
     audit: ActivationAudit | None = None
 
+    @property
+    def islands(self) -> frozenset[str]:
+        """Names of the program's nodes whose results fp16 cannot hold."""
+        return frozenset() if self.audit is None else frozenset(peak.operation for peak in self.audit.islands)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
@@ -201,7 +206,7 @@ def planned(
 
 
 def audited(asked: Preparation, half: Lowerable, report: Report) -> Lowerable:
-    """The fp16 form with what fp16 cannot hold of it, which is marked in its program."""
+    """The fp16 form with what fp16 cannot hold of it."""
     found = audit(asked.reference.module, half.program, images_of(asked.calibration)[:AUDIT_IMAGES])
     report(describe(found))
     return replace(half, audit=found)

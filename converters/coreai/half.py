@@ -1,6 +1,6 @@
 """A program whose floats are fp32 as one that computes in fp16, but for its two ends, its islands and the scales of weights.
 
-What fp16 cannot hold stays fp32 (`converters.contract.NEEDS_FLOAT32`), and so does what comes of it directly. Scales of quantization
+What fp16 cannot hold stays fp32 (`converters.interface.Function`), and so does what comes of it directly. Scales of quantization
 that are no normal numbers in fp16 stay fp32 as well: Core AI's compiler on Linux takes them for zero (coreai-core 1.0.0b3). Those of
 weights do in any case: a weight's codes are dequantized in fp32, and the weight is rounded once.
 """

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converters.contract import NEEDS_FLOAT32, Artefact, FloatType, Metadata, Precision
+from converters.contract import Artefact, FloatType, Metadata, Precision
 from converters.coreai import toolchain
 from converters.coreai.child import Child, ChildError
 from converters.coreai.inspect import inspect
 from converters.coreai.package import make_reproducible
 from converters.errors import ToolchainError
 from converters.files import atomic_path, sha256
-from converters.interface import function_name
+from converters.interface import Function, function_name
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -33,18 +33,13 @@ PRECISIONS = {
 OLDEST = "iOS 27"
 
 
-def lower(
-    program: ExportedProgram,
-    precision: Precision,
-    path: Path,
-    metadata: Metadata,
-    further: Sequence[ExportedProgram] = (),
-) -> Artefact:
-    """Writes `program` to `path`; with `further` ones, for images of other sizes, as a function each. Raises ToolchainError."""
-    names = [function_name(*_image_size(one)) for one in (program, *further)] if further else [MAIN]
+def lower(functions: Sequence[Function], precision: Precision, path: Path, metadata: Metadata) -> Artefact:
+    """Writes what the file computes to `path`, for images of several sizes as a function each. Raises ToolchainError."""
+    several = len(functions) > 1
+    names = [function_name(*_image_size(one.program)) for one in functions] if several else [MAIN]
     with atomic_path(path) as temporary, tempfile.TemporaryDirectory() as folder:
         job = Path(folder)
-        _write_job(job, dict(zip(names, (program, *further), strict=True)), precision, metadata)
+        _write_job(job, dict(zip(names, functions, strict=True)), precision, metadata)
         try:
             Child("write_worker", str(job), str(temporary)).ask()
         except ChildError as error:
@@ -68,15 +63,14 @@ def lower(
     )
 
 
-def _write_job(folder: Path, programs: dict[str, ExportedProgram], precision: Precision, metadata: Metadata) -> None:
+def _write_job(folder: Path, named: dict[str, Function], precision: Precision, metadata: Metadata) -> None:
     """What write_worker.py reads."""
     import torch
 
     functions = []
-    for name, program in programs.items():
-        torch.export.save(program, folder / f"{name}.pt2")
-        wide = [node.name for node in program.graph.nodes if NEEDS_FLOAT32 in node.meta]
-        functions.append({"name": name, "file": f"{name}.pt2", "wide": wide})
+    for name, function in named.items():
+        torch.export.save(function.program, folder / f"{name}.pt2")
+        functions.append({"name": name, "file": f"{name}.pt2", "wide": sorted(function.islands)})
     job = {
         "functions": functions,
         "floats": PRECISIONS[precision],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from converters.contract import Artefact, Inspection, Metadata, Precision, Runner
 from converters.coreai import inspect, lower, runtime, toolchain
-from converters.interface import Choices
+from converters.interface import Choices, Function
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -28,18 +28,19 @@ class CoreAITarget:
     """Of linear layers and products of matrices; those of convolutions are float32's."""
     runtime = runtime.RUNTIME
 
-    def __init__(self, further: Sequence[ExportedProgram] = ()) -> None:
-        """`further` are the programs of other input sizes than that of the one to be lowered: the asset has them too."""
-        self.further = further
+    def __init__(self, further: Sequence[Function] = (), islands: frozenset[str] = frozenset()) -> None:
+        """`further` are those of other input sizes than that of the program to be lowered, whose `islands` these are."""
+        self.further, self.islands = further, islands
 
     def chosen(self, choices: Choices) -> CoreAITarget:
-        return CoreAITarget(choices.further)
+        return CoreAITarget(choices.further, choices.islands)
 
     def missing(self) -> str | None:
         return toolchain.missing()
 
     def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
-        return lower.lower(program, precision, path, metadata, self.further)
+        usual = Function(program=program, islands=self.islands)
+        return lower.lower((usual, *self.further), precision, path, metadata)
 
     def load(self, path: Path) -> Runner:
         return runtime.load(path)

@@ -23,14 +23,14 @@ from converters.coreml.names import INPUT, OUTPUT, PROBABILITIES
 from converters.coreml.options import TENSORS, Options
 from converters.coreml.values import Var
 from converters.errors import ToolchainError
-from converters.interface import Normalization
+from converters.interface import Function, Normalization
 
 IOS18 = 18
 """The first release with `constexpr_blockwise_shift_scale`."""
 
 
 def emit(
-    program: ExportedProgram,
+    given: Function,
     dtype: type[np.floating[Any]],
     release: int,
     options: Options = TENSORS,
@@ -38,7 +38,7 @@ def emit(
     *,
     compressed: bool = False,
 ) -> Any:
-    """`program` as a MIL program for iOS `release` that computes in `dtype`, with input `image` and float32 output `logits`.
+    """The program as a MIL program for iOS `release` that computes in `dtype`, with input `image` and float32 output `logits`.
 
     With `options.pixels` the input is an RGB image, normalised in float32 as the tensor would have been before it came
     here; with `options.classes` there is a second output, `probabilities`. With `palette_bits` larger weights, float or
@@ -47,6 +47,7 @@ def emit(
     Raises ToolchainError for an operator without a translation and for a constant that `dtype` cannot hold.
     """
     ct, mil = toolchain.load(), toolchain.load("coremltools.converters.mil.mil")
+    program = given.program
     inputs, constants = _bindings(program)
     shape = tuple(inputs[0].meta["val"].shape)
     placeholder = mil.Builder.placeholder(shape=shape, dtype=mil.types.fp32, name=INPUT)
@@ -59,6 +60,7 @@ def emit(
             blockwise=release >= IOS18,
             palette_bits=palette_bits,
             indexed=compressed and release >= IOS18,
+            islands=given.islands,
         )
         image = emitter.cast(_given(function, options), "image_cast")
         (result,) = emitter.run(*(constants.get(node.name, image) for node in _placeholders(program)))

@@ -12,7 +12,6 @@ from torch.fx import GraphModule, Interpreter, Node
 from torch.fx.node import Argument, Target
 from torch.utils._pytree import tree_leaves, tree_map
 
-from converters.contract import NEEDS_FLOAT32
 from converters.coreml import toolchain
 from converters.coreml.names import operation_name
 from converters.coreml.operators import OPERATORS, WEIGHTS
@@ -42,6 +41,7 @@ class Emitter(Interpreter):
         blockwise: bool,
         palette_bits: int | None = None,
         indexed: bool = False,
+        islands: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(module)
         self.extra_traceback = False
@@ -50,6 +50,7 @@ class Emitter(Interpreter):
         self.blockwise = blockwise
         self.palette_bits = palette_bits
         self.indexed = indexed
+        self.islands = islands
         self.node = next(iter(module.graph.nodes))
 
     @property
@@ -83,7 +84,7 @@ class Emitter(Interpreter):
 
     @property
     def _needs_float32(self) -> bool:
-        return NEEDS_FLOAT32 in self.node.meta
+        return self.node.name in self.islands
 
     def _island(self, translation: Translation, args: tuple[Argument, ...], kwargs: dict[str, Any]) -> Any:
         """The current node in float32: for a result that float16 cannot hold, or from such ones."""

@@ -24,7 +24,7 @@ from converters.coreml.options import TENSORS, USUAL_RELEASE, OptionError, Optio
 from converters.coreml.package import INLINE, make_reproducible
 from converters.errors import ConverterError, ToolchainError
 from converters.files import atomic_path, sha256
-from converters.interface import function_name
+from converters.interface import Function, function_name
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -36,23 +36,16 @@ COMPUTE: dict[Precision, type[np.floating[Any]]] = {
 
 
 def lower(
-    program: ExportedProgram,
-    precision: Precision,
-    path: Path,
-    metadata: Metadata,
-    options: Options = TENSORS,
-    further: Sequence[ExportedProgram] = (),
+    functions: Sequence[Function], precision: Precision, path: Path, metadata: Metadata, options: Options = TENSORS
 ) -> Artefact:
-    """Writes `program` to `path` as an ML Program; with `further` ones, for images of other sizes, as a function each.
+    """Writes the program of one function to `path` as an ML Program; several, for images of other sizes, as a function each.
 
     Raises OptionError, ToolchainError.
     """
     try:
         with atomic_path(path) as temporary:
-            if further:
-                _save_functions((program, *further), precision, temporary, metadata, options)
-            else:
-                _save(program, precision, temporary, metadata, options)
+            save = _save_functions if len(functions) > 1 else _save
+            save(functions, precision, temporary, metadata, options)
             make_reproducible(temporary)
     except (ConverterError, OSError):
         raise
@@ -72,18 +65,21 @@ def lower(
         inputs=inspected.inputs,
         outputs=inspected.outputs,
         toolchain=toolchain.versions(),
-        oldest_runtime=f"iOS {RELEASE if further else options.release_for(precision)}",
+        oldest_runtime=f"iOS {RELEASE if len(functions) > 1 else options.release_for(precision)}",
     )
 
 
-def _save(program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata, options: Options) -> None:
+def _save(
+    functions: Sequence[Function], precision: Precision, path: Path, metadata: Metadata, options: Options
+) -> None:
     """A package of one function."""
     from converters.coreml.emit import emit
 
     release = options.release_for(precision)
-    labels = _class_labels(program, metadata) if options.classes else None
+    (function,) = functions
+    labels = _class_labels(function.program, metadata) if options.classes else None
     emitted = emit(
-        program, COMPUTE[precision], release, options, precision.palette_bits, compressed=precision.compressed
+        function, COMPUTE[precision], release, options, precision.palette_bits, compressed=precision.compressed
     )
     model = _convert(emitted, release, labels)
     _describe(model, metadata, precision, options)
@@ -91,17 +87,17 @@ def _save(program: ExportedProgram, precision: Precision, path: Path, metadata: 
 
 
 def _save_functions(
-    programs: Sequence[ExportedProgram], precision: Precision, path: Path, metadata: Metadata, options: Options
+    functions: Sequence[Function], precision: Precision, path: Path, metadata: Metadata, options: Options
 ) -> None:
-    """A package with a function for each program, called by the size of its images; the first is the default."""
+    """A package with a function for each, called by the size of its images; the first is the default."""
     check_functions(options)
     options = replace(options, release=RELEASE)
     with tempfile.TemporaryDirectory() as folder:
         packages = {}
-        for program in programs:
-            name = function_name(*_image_size(program))
+        for function in functions:
+            name = function_name(*_image_size(function.program))
             packages[name] = Path(folder) / f"{name}.mlpackage"
-            _save(program, precision, packages[name], metadata, options)
+            _save((function,), precision, packages[name], metadata, options)
         join(packages, path)
 
 

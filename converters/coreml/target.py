@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
 from converters.coreml import inspect, lower, options, runtime, toolchain
-from converters.interface import Choices
+from converters.interface import Choices, Function
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -31,21 +31,26 @@ class CoreMLTarget:
     takes_pixels = True
     runtime = runtime.runtime()
 
-    def __init__(self, interface: options.Options = options.TENSORS, further: Sequence[ExportedProgram] = ()) -> None:
-        """`further` are the programs of other input sizes than that of the one to be lowered: the package has them too."""
-        self.interface = interface
-        self.further = further
+    def __init__(
+        self,
+        interface: options.Options = options.TENSORS,
+        further: Sequence[Function] = (),
+        islands: frozenset[str] = frozenset(),
+    ) -> None:
+        """`further` are those of other input sizes than that of the program to be lowered, whose `islands` these are."""
+        self.interface, self.further, self.islands = interface, further, islands
 
     def chosen(self, choices: Choices) -> CoreMLTarget:
         interface = choices.interface
         asked = options.Options(pixels=interface.pixels, classes=interface.classes, release=choices.release)
-        return CoreMLTarget(asked, choices.further)
+        return CoreMLTarget(asked, choices.further, choices.islands)
 
     def missing(self) -> str | None:
         return toolchain.missing()
 
     def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
-        return lower.lower(program, precision, path, metadata, self.interface, self.further)
+        usual = Function(program=program, islands=self.islands)
+        return lower.lower((usual, *self.further), precision, path, metadata, self.interface)
 
     def load(self, path: Path) -> Runner:
         return runtime.load(path)

@@ -13,6 +13,7 @@ from torch import nn
 from calib.datasets import ImageDataset
 from converters.contract import FloatType, Metadata, Precision, Target, compiled_for_npu, floats_to_fit
 from converters.files import atomic_path
+from converters.interface import Function
 from evit_mobile.commands.proving import Standard, Written, proved
 from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images
 from evit_mobile.document import artefact_entry, asked_model, calibration_entry, compose, described
@@ -178,8 +179,8 @@ def produce_all(job: Job, prepared: Prepared, report: Report) -> tuple[list[Arte
         lowerable = prepared.usual[floats_to_fit(target, request.precision)]
         forms = [Form(lowerable=lowerable, reference=job.reference, held_out=job.held_out)]
         forms += prepared.further if target.several_sizes else ()
-        programs = [form.lowerable.program for form in forms[1:]]
-        target = with_interface(target, request, job.held_out.preprocess, programs)
+        further = [Function(program=one.lowerable.program, islands=one.lowerable.islands) for one in forms[1:]]
+        target = with_interface(target, request, job.held_out.preprocess, lowerable.islands, further)
         try:
             records.append(produce(target, forms, request, report))
         except KeyboardInterrupt as interruption:

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from converters.contract import FloatType, Metadata, Precision
+from converters.contract import Choosable, FloatType, Metadata, Precision
+from converters.interface import Choices
 from converters.registry import find_target
 from evit_mobile.audit import FP16_MAX, MARGIN, audit, describe
 from evit_mobile.data import calibration_images, held_out_images, preprocess_for
@@ -66,11 +67,13 @@ def test_the_margin_counts() -> None:
     assert found.overflowing
 
 
-@pytest.mark.parametrize("audited", [True, False])
-def test_an_island_computes_in_float32_what_fp16_cannot_hold(audited: bool, tmp_path: Path) -> None:
-    program, target, path = export(module(300.0), (4, 4)), find_target("coreml"), tmp_path / "p.mlpackage"
-    if audited:
-        audit(module(300.0), program, [X])
+@pytest.mark.parametrize(("name", "audited"), [("coreml", True), ("coreml", False), ("executorch-coreml", True)])
+def test_an_island_computes_in_float32_what_fp16_cannot_hold(name: str, audited: bool, tmp_path: Path) -> None:
+    program, target = export(module(300.0), (4, 4)), find_target(name)
+    path = tmp_path / f"p{target.suffix}"
+    found = audit(module(300.0), program, [X]).islands if audited else ()
+    assert isinstance(target, Choosable)
+    target = target.chosen(Choices(islands=frozenset(one.operation for one in found)))
     target.lower(program, Precision.FP16, path, METADATA)
     with torch.no_grad():
         expected = module(300.0)(X).numpy()
@@ -78,6 +81,7 @@ def test_an_island_computes_in_float32_what_fp16_cannot_hold(audited: bool, tmp_
     assert np.isfinite(actual).all() == audited
     if audited:
         np.testing.assert_allclose(actual, expected, rtol=2e-3, atol=0.1)
+    if audited and name == "coreml":
         delegation = target.inspect(path).delegation
         assert delegation is not None
         islands = {one.op: one.modules for one in delegation.fallback if one.op != "cast"}

@@ -16,11 +16,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converters.contract import Artefact, Delegation, Inspection, Metadata, Precision, Runner, SettingsRun, Target
+from converters.contract import (
+    Artefact,
+    Choosable,
+    Delegation,
+    Inspection,
+    Metadata,
+    Precision,
+    Runner,
+    SettingsRun,
+    Target,
+)
 from converters.executorch.damage import damaged
 from converters.executorch.quiet import quiet_toolchain
 from converters.executorch.target import PACKAGES, ExecuTorchTarget
 from converters.files import sha256, size_bytes, write_bytes
+from converters.interface import Choices
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +58,12 @@ class CoreMLDelegateTarget(ExecuTorchTarget):
         self.precisions = self.packages.precisions
         self.evaluated = self.packages.evaluated
         self.runtime = f"{self.packages.runtime}, given the Core ML program inside"
+
+    def chosen(self, choices: Choices) -> CoreMLDelegateTarget:
+        """The package inside has islands, and one interface only."""
+        inside = self.packages
+        only = Choices(islands=choices.islands)
+        return CoreMLDelegateTarget(inside.chosen(only)) if isinstance(inside, Choosable) else self
 
     def missing(self) -> str | None:
         return super().missing() or self.packages.missing()

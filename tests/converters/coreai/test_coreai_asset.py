@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from converters.contract import NEEDS_FLOAT32, Metadata, Precision, QuantPlan, WeightQuantization
+from converters.contract import Metadata, Precision, QuantPlan, WeightQuantization
 from converters.coreai import package, toolchain
+from converters.coreai.target import CoreAITarget
 from converters.errors import ArtefactError, ToolchainError
 from converters.quantized_program import quantize_program
 from converters.registry import find_target
@@ -133,10 +134,8 @@ def test_what_fp16_cannot_hold_is_computed_in_fp32(tmp_path: Path) -> None:
     program = exported(Scaled(1e6, weights=False))
     plain = written(tmp_path / "plain.aimodel", program, Precision.FP16)
     assert not np.isfinite(run(plain)).all()
-    for node in program.graph.nodes:
-        if node.name in ("mul", "relu"):
-            node.meta[NEEDS_FLOAT32] = True
-    path = written(tmp_path / "net.aimodel", program, Precision.FP16)
+    path = tmp_path / "net.aimodel"
+    CoreAITarget(islands=frozenset({"mul", "relu"})).lower(program, Precision.FP16, path, METADATA)
     assert sqnr_db(computed(program), run(path)) > 50
 
 

@@ -22,6 +22,7 @@ from converters.contract import (
 from converters.coreml.evaluator import Evaluator
 from converters.coreml.lower import lower
 from converters.coreml.options import Options
+from converters.interface import Function
 from converters.quantized_program import graph_module
 
 torch.set_num_threads(1)
@@ -58,7 +59,7 @@ def export(module: nn.Module, x: Tensor) -> ExportedProgram:
 def write(
     program: ExportedProgram, path: Path, precision: Precision = Precision.FP16, *, minimum_ios: int | None = None
 ) -> Artefact:
-    return lower(program, precision, path, METADATA, Options(release=minimum_ios))
+    return lower([Function(program=program)], precision, path, METADATA, Options(release=minimum_ios))
 
 
 def evaluate(program: ExportedProgram, x: Tensor, path: Path, precision: Precision) -> np.ndarray:

@@ -23,7 +23,7 @@ from converters.coreml.options import TENSORS, OptionError, Options
 from converters.coreml.target import CoreMLTarget
 from converters.errors import ArtefactError
 from converters.files import sha256, size_bytes
-from converters.interface import function_name
+from converters.interface import Function, function_name
 from converters.quantized_program import quantize_program
 
 SIZES = ((16, 16), (24, 16))
@@ -59,7 +59,7 @@ def programs(precision: Precision) -> list[ExportedProgram]:
 
 def written(path: Path, precision: Precision = Precision.FP16, options: Options = TENSORS) -> Path:
     first, *further = programs(precision)
-    CoreMLTarget(options, further).lower(first, precision, path, METADATA)
+    CoreMLTarget(options, [Function(program=one) for one in further]).lower(first, precision, path, METADATA)
     return path
 
 
@@ -82,7 +82,7 @@ def test_every_function_is_the_package_of_its_size(precision: Precision, options
     run = runtime.load(path)
     for size, program in zip(SIZES, programs(precision), strict=True):
         alone = tmp_path / "alone.mlpackage"
-        lower(program, precision, alone, METADATA, options)
+        lower([Function(program=program)], precision, alone, METADATA, options)
         images = normalized(pixels(size))
         np.testing.assert_array_equal(run(images), runtime.load(alone)(images))
         assert size_bytes(path / "Data" / package.WEIGHTS) < 1.5 * size_bytes(alone / "Data" / package.WEIGHTS)

@@ -20,7 +20,7 @@ from converters.coreml.inspect import inspect
 from converters.coreml.lower import lower
 from converters.coreml.options import OptionError, Options
 from converters.errors import ArtefactError
-from converters.interface import Normalization
+from converters.interface import Function, Normalization
 
 NORMALIZATION = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 LABELS = ("boot", "bag", "shirt", "coat")
@@ -45,7 +45,7 @@ def normalized(pixels: np.ndarray) -> np.ndarray:
 
 
 def written(path: Path, options: Options, precision: Precision = Precision.FP16) -> Path:
-    lower(export(seeded(Classifier), torch.zeros(1, 3, 16, 16)), precision, path, LABELLED, options)
+    lower([Function(program=export(seeded(Classifier), torch.zeros(1, 3, 16, 16)))], precision, path, LABELLED, options)
     return path
 
 
@@ -122,7 +122,11 @@ def test_a_classifier_needs_one_label_a_class(labels: tuple[str, ...], tmp_path:
     program = export(seeded(Classifier), torch.zeros(1, 3, 16, 16))
     with pytest.raises(OptionError, match="4 classes"):
         lower(
-            program, Precision.FP16, tmp_path / "p.mlpackage", replace(METADATA, labels=labels), Options(classes=True)
+            [Function(program=program)],
+            Precision.FP16,
+            tmp_path / "p.mlpackage",
+            replace(METADATA, labels=labels),
+            Options(classes=True),
         )
 
 

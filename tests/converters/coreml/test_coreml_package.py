@@ -21,6 +21,7 @@ from converters.coreml.inspect import inspect
 from converters.coreml.lower import lower
 from converters.errors import ArtefactError, ConverterError, ToolchainError
 from converters.files import sha256, size_bytes
+from converters.interface import Function
 
 X = torch.randn(1, 6, 5, 5, generator=torch.Generator().manual_seed(0))
 MODEL = f"Data/{package.MODEL}"
@@ -59,7 +60,7 @@ def test_metadata_is_in_the_file(tmp_path: Path) -> None:
         labels=("cat", "dog"),
         extra={"k": "v"},
     )
-    lower(export(FeedForward(6), X), Precision.FP16, tmp_path / "p.mlpackage", metadata)
+    lower([Function(program=export(FeedForward(6), X))], Precision.FP16, tmp_path / "p.mlpackage", metadata)
     description = package.read(tmp_path / "p.mlpackage").specification.description
     written = description.metadata
     assert (written.shortDescription, written.author) == ("What it is", "Who")
