@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -41,6 +42,9 @@ COMMANDS = (
     doctor,
 )
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
+
 app = typer.Typer(
     name="evit-mobile",
     help="Turns a trained EfficientViT into proven Core ML, LiteRT and ExecuTorch artefacts.",
@@ -66,13 +70,20 @@ for command in COMMANDS:
 
 def main() -> None:
     """Entry point: errors become a message on stderr and their documented exit code."""
+    signal.signal(signal.SIGTERM, end)
     if "--debug" in sys.argv:
         app()
         return
     try:
         app(standalone_mode=True)
-    except KeyboardInterrupt:
-        print("interrupted; files already finished are complete", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            print("interrupted; files already finished are complete", file=sys.stderr)
+        raise
     except Exception as error:
         sys.exit(explain(error))
+
+
+def end(*_: Any) -> NoReturn:
+    """An order to end is as Ctrl-C: what is half written is removed, and so are the temporary files of toolchains."""
+    raise KeyboardInterrupt

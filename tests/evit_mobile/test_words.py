@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -175,3 +176,13 @@ def test_shells_complete_commands_and_options() -> None:
 
     assert completed("evit-mobile con", 1) == ["convert"]
     assert "--int8-weights" in completed("evit-mobile convert --int8", 2)
+
+
+@pytest.mark.parametrize("order", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
+def test_an_order_to_end_ends_it_in_words(
+    order: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is half written is removed then, and so are the temporary packages that coremltools leaves to the end of the process."""
+    monkeypatch.setattr(tables, "model_rows", lambda: os.kill(os.getpid(), order))
+    assert run(monkeypatch, "models") == 130
+    assert capsys.readouterr().err == "interrupted; files already finished are complete\n"
