@@ -56,7 +56,14 @@ def against_others(lead: Result, timed: list[tuple[Result, Timing]]) -> Iterator
     subject = f"{lead.candidate.model}, LiteRT int8, ours"
     for group, verb in ((slower, "is faster than"), (level, "is level with"), (faster, "is slower than")):
         if group:
-            yield f"{subject}, {verb} {', '.join(text for _, text in sorted(group))}."
+            yield f"{subject}, {verb} {outermost([text for _, text in sorted(group)])}."
+
+
+def outermost(texts: list[str]) -> str:
+    """One or two names, or of more the first and the last: the table has all."""
+    if len(texts) <= 2:
+        return " and ".join(texts)
+    return f"{len(texts)} others, from {texts[0]} to {texts[-1]}"
 
 
 def words(result: Result, lead: Result) -> str:

@@ -20,12 +20,13 @@ Written by `make bench` from `benchmarks/results/*.json`, which hold every round
 Each table's files were measured side by side in one run: each in a process of its own, one running at a time, in turns and in
 another order each round ([why](../benchmarks/measurement.py)). Figures are medians over the rounds, with quartiles in brackets; ratios
 are taken within each round. On one thread, time is the processor time of the process, which other work on the machine disturbs only
-through shared caches and cores; on all cores it is wall time, which it disturbs fully. Timed is the inference alone, the input in place.
+through shared caches and cores. On all cores it is wall time, which it disturbs fully. Timed is the inference alone, the input in place.
 
-- *stock* is the runtime's own converter on the unmodified PyTorch module: litert-torch and ai-edge-quantizer (static int8), ExecuTorch's
-  XNNPACK partitioner and PT2E quantizer, torch's ONNX exporter and ONNX Runtime's static quantization (QDQ, unsigned activations,
-  per channel: its fastest setting), OpenVINO and nncf, pnnx for ncnn. ncnn's int8 tools are not on the package index, so it runs fp32
-  only; it has no 6-D tensors and no split along the batch axis, so M variants do not run on it, neither as they are nor in our form.
+- *stock* is the runtime's own converter on the unmodified PyTorch module. That is litert-torch with ai-edge-quantizer (static int8)
+  for LiteRT, and the XNNPACK partitioner with the PT2E quantizer for ExecuTorch. For ONNX Runtime it is torch's exporter and static
+  quantization in its fastest setting: QDQ, unsigned activations, per channel. OpenVINO has nncf, and ncnn has pnnx.
+- ncnn's int8 tools are not on the package index, so it runs fp32 only. It has no 6-D tensors and no split along the batch axis. So M
+  variants do not run on it, neither as they are nor in our form.
 - *x stock fp32*: time as a multiple of the stock fp32 file's on the same runtime; below 1 is faster.
 - *x lead*: time as a multiple of our int8 LiteRT file's of the table's first model; above 1 is slower.
 - *peak*: multiply-accumulates per second as a share of what large 1x1 convolutions of the same precision

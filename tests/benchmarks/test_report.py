@@ -1,13 +1,40 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from benchmark_results import comparison
 
-from benchmarks.reading import findings
-from benchmarks.report import table, to_markdown, write_document
+from benchmarks.reading import findings, outermost
+from benchmarks.report import read_comparison, table, to_markdown, write_document
 from benchmarks.results import to_json
+
+ROOT = Path(__file__).parents[2]
+MOST_WORDS = 40
+
+
+def long_sentences(page: str) -> list[str]:
+    """Sentences of a page of more than `MOST_WORDS` words; tables have none."""
+    text = re.sub(r"^\|.*$", "", page, flags=re.MULTILINE)
+    parts = re.split(r"\n\s*\n|\n(?=- |#)", text)
+    sentences = [one for part in parts for one in re.split(r"(?<=[.?!])\s+", part)]
+    return [one for one in sentences if len(re.findall(r"\S*\w\S*", one)) > MOST_WORDS]
+
+
+def test_no_sentence_of_the_page_is_long() -> None:
+    page = to_markdown([read_comparison(path) for path in sorted((ROOT / "benchmarks" / "results").glob("*.json"))])
+    assert long_sentences(page) == []
+    assert page == (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+
+
+def test_a_planted_long_sentence_is_found() -> None:
+    long = "word " * MOST_WORDS + "and one more."
+    assert long_sentences(f"A short one. Another.\n\n- {long}\n- Short.\n\n| {long} |") == [f"- {long}"]
+
+
+def test_of_many_the_first_and_the_last_are_named() -> None:
+    assert outermost(["a (1x)", "b (2x)", "c (3x)"]) == "3 others, from a (1x) to c (3x)"
 
 
 def test_table_has_a_cell_for_each_heading() -> None:
@@ -26,7 +53,7 @@ def test_the_page_states_figures_conditions_and_failures() -> None:
 def test_the_reading_says_who_leads_and_who_does_not() -> None:
     busy, ahead, behind, stock, conversion = findings(comparison())
     assert "wall time was 3.0 times processor time" in busy
-    assert "is faster than litert stock fp32 (2.00x), onnxruntime stock int8 (2.50x)" in ahead
+    assert "is faster than litert stock fp32 (2.00x) and onnxruntime stock int8 (2.50x)." in ahead
     assert "is slower than ncnn stock fp32 (0.50x)" in behind
     assert "litert int8, ours: 0.50 [0.50, 0.50] of stock fp32" in stock
     assert "1.00 of the stock fp32 conversion" in conversion
