@@ -19,7 +19,7 @@ from torch.export import ExportedProgram
 from calib.methods import Method
 from converters.contract import FloatType, ForGpus, Precision, QuantPlan, Target, floats_to_fit
 from converters.integer_io import with_integer_io
-from converters.quantized_program import quantize_program, shared_module
+from converters.quantized_program import quantize_program
 from evit_mobile.audit import IMAGES as AUDIT_IMAGES
 from evit_mobile.audit import audit, describe
 from evit_mobile.data import Images, affordable
@@ -35,7 +35,6 @@ from evit_mobile.quantization.corrections.choose import with_helpful_corrections
 from evit_mobile.quantization.corrections.half_weights import with_weights_of
 from evit_mobile.quantization.observe import Observations
 from evit_mobile.quantization.plan import plan_from
-from evit_mobile.quantization.scales import with_room_for_biases
 from evit_mobile.quantization.simulate import simulate
 from evit_mobile.reference import Reference
 from evit_mobile.rewrites import rewrite, rewrite_for_half, rewrite_for_integers
@@ -261,7 +260,7 @@ def make_plans(
     protected = protection.protected
     plan = plan_from(program, observations, protected, precision)
     if images:
-        plan = with_room_for_biases(shared_module(program), with_helpful_corrections(program, plan, images, report))
+        plan = with_helpful_corrections(program, plan, images, report)
     return {first: plan, **{form: transfer_plan(plan, program, other, protected) for form, other in others}}
 
 

@@ -10,6 +10,7 @@ import typer
 
 from evit_mobile.cli.options import JsonOption, takes
 from evit_mobile.cli.show import progress, show
+from evit_mobile.profiling.places import FORMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +22,7 @@ class ProfileOptions:
         str,
         typer.Option(
             "--on",
-            help="Where: host, adb[:SERIAL], android-app[:SERIAL], ssh:USER@HOST, ios-report:FILE, android-report:FILE,"
-            " web-report:FILE.",
+            help=f"Where: {FORMS}.",
         ),
     ] = "host"
     python: Annotated[str, typer.Option("--python", help="Interpreter with the runtimes behind ssh.")] = "python3"

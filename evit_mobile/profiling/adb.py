@@ -12,10 +12,13 @@ from typing import Any
 
 from converters.errors import ToolchainError
 from evit_mobile.errors import DeviceError, UsageError
-from evit_mobile.profiling.place import file_name, remote_folder, send_checked
+from evit_mobile.profiling.energy.measure import Sources, android_sources
+from evit_mobile.profiling.measured import Asked, Measured, in_sessions
 from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.records import Subject
+from evit_mobile.profiling.remote import file_name, remote_folder, send_checked
 from evit_mobile.profiling.runners import Runner, find_runner
+from evit_mobile.progress import Report
 
 PARENT = "/data/local/tmp"
 COMMAND_TIMEOUT_S = 180.0
@@ -152,6 +155,17 @@ def device_facts(adb: Adb) -> dict[str, Any]:
     facts["governors"] = (facts["governors"] or "").split()
     facts["load_average"] = [float(value) for value in (facts["load_average"] or "").split()[:3]]
     return facts
+
+
+def measured(serial: str, subjects: Sequence[Subject], asked: Asked, report: Report) -> list[Measured]:
+    """Latency and energy of each. Raises UsageError, DeviceError."""
+    report(f"preparing adb{serial and f':{serial}'}")
+
+    def sources(session: AdbSession) -> Sources:
+        return android_sources(session.device.try_shell, session.device.pull, force=asked.force_energy)
+
+    with open_sessions(serial, asked.runner, subjects, asked.settings) as sessions:
+        return in_sessions(sessions, asked, report, sources)
 
 
 @contextlib.contextmanager

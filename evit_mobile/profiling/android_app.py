@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from evit_mobile.errors import DeviceError
 from evit_mobile.profiling.adb import Adb, find_device
+from evit_mobile.profiling.app_report import read_report
+from evit_mobile.profiling.measured import Asked, Measured
+from evit_mobile.profiling.records import Subject
+from evit_mobile.progress import Report
 
-PLACE = "android-app"
 ACTIVITY = "org.evitmobile.demo/org.evitmobile.app.BenchmarkActivity"
 FOLDER = "/sdcard/Android/data/org.evitmobile.demo/files"
 REPORT, FAILURE = f"{FOLDER}/benchmark.json", f"{FOLDER}/benchmark.error.txt"
@@ -19,6 +22,13 @@ TIMEOUT_S = 1800.0
 """A minute, and with power monitors four more per artefact."""
 
 POLL_S = 1.0
+
+
+def measured(serial: str, subjects: Sequence[Subject], asked: Asked, report: Report) -> list[Measured]:
+    """What the app on the device measured. Raises DeviceError, ArtefactError."""
+    report(f"preparing android-app{serial and f':{serial}'}")
+    with report_of_app(serial) as path:
+        return read_report(path, subjects, asked.settings)
 
 
 @contextlib.contextmanager

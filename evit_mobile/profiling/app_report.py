@@ -13,29 +13,30 @@ from converters.errors import ArtefactError
 from converters.files import sha256
 from evit_mobile.profiling.energy.account import EnergyUnavailableError, Reading, between
 from evit_mobile.profiling.energy.account import entry as account
+from evit_mobile.profiling.measured import NO_OPERATORS, Asked, Measured
 from evit_mobile.profiling.metrickit import summary
 from evit_mobile.profiling.protocol import MAXIMUM_BLOCK_RUNS, Measurement, Settings
 from evit_mobile.profiling.records import Subject, unavailable
 from evit_mobile.profiling.xcode_report import SUFFIX, is_xcode_report, read_xcode_report, report_file
+from evit_mobile.progress import Report
 from evit_mobile.statistics import is_precise, is_steady
 
 SCHEMA = 1
-PLACES = ("ios-report", "android-report", "web-report")
-"""What `--on` calls them; the format is one."""
-
 THERMAL_STATES = ("nominal", "fair", "serious", "critical")
 """ProcessInfo.ThermalState, in order; Android's are told in these terms."""
 
 POWER_RESOLUTION_MJ = 1e-3
 """Android counts microwatt-seconds."""
 
-NO_OPERATORS = unavailable("operators are only timed on this machine")
 MINIMUM_RUNS = 2 * MAXIMUM_BLOCK_RUNS
 
 
-def read_report(
-    path: Path, subjects: Sequence[Subject], settings: Settings
-) -> list[tuple[Measurement, dict[str, Any], dict[str, Any]]]:
+def measured(path: str, subjects: Sequence[Subject], asked: Asked, _report: Report) -> list[Measured]:
+    """What the report at `path` says. Raises ArtefactError."""
+    return read_report(Path(path), subjects, asked.settings)
+
+
+def read_report(path: Path, subjects: Sequence[Subject], settings: Settings) -> list[Measured]:
     """What was measured of each subject, found by its SHA-256, its operators and its energy. Xcode's Core ML performance reports
     are read too (xcode_report.py).
 
@@ -51,7 +52,11 @@ def read_report(
         chosen = [found(entries, item, path) for item in subjects]
         payloads = [summary(payload) for payload in document.get("metrickit", [])]
         return [
-            (measurement(document["device"], entry, settings, payloads), NO_OPERATORS, energy(entry))
+            Measured(
+                measurement=measurement(document["device"], entry, settings, payloads),
+                operators=NO_OPERATORS,
+                energy=energy(entry),
+            )
             for entry in chosen
         ]
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:

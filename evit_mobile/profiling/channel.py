@@ -21,10 +21,10 @@ LOG_LINES = 3
 
 
 class Worker:
-    """Sends requests to a worker and reads its answers. `where` names the place in errors; `local`: it runs on this machine."""
+    """Sends requests to a worker and reads its answers. `where` names the place in errors."""
 
-    def __init__(self, command: Sequence[str], where: str, *, local: bool = True) -> None:
-        self._where, self.local = where, local
+    def __init__(self, command: Sequence[str], where: str) -> None:
+        self._where = where
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the worker
         # In a session of its own, Ctrl-C does not reach it before we can clean up.
         self._process = subprocess.Popen(

@@ -8,17 +8,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import converters
 from evit_mobile.errors import UsageError
 from evit_mobile.profiling.channel import WORKER, Worker
+from evit_mobile.profiling.energy.measure import host_sources
 from evit_mobile.profiling.estimates import EstimatedOperation, estimated_operators
 from evit_mobile.profiling.fine_clock import fine_clock
+from evit_mobile.profiling.measured import Asked, Measured, in_sessions
 from evit_mobile.profiling.operators import operator_table
 from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.records import Subject, unavailable
+from evit_mobile.progress import Report
 
 CONVERTERS = Path(converters.__file__).parent
 PYTHON = (sys.executable, "-P")
@@ -53,6 +57,18 @@ def open_workers(subjects: Sequence[Subject], settings: Settings) -> Iterator[li
             stack.callback(worker.close)
             workers.append(worker)
         yield workers
+
+
+def measured(_: str, subjects: Sequence[Subject], asked: Asked, report: Report) -> list[Measured]:
+    """Latency, energy and operators of each. Raises UsageError, DeviceError."""
+    report("preparing host")
+    with open_workers(subjects, asked.settings) as workers:
+        found = in_sessions(workers, asked, report, lambda _: host_sources(force=asked.force_energy))
+    timed = []
+    for item, one in zip(subjects, found, strict=True):
+        report(f"timing the operators of {item.path.name}")
+        timed.append(replace(one, operators=operators(item, asked.settings, one.median_ms)))
+    return timed
 
 
 def operators(item: Subject, settings: Settings, median_ms: float) -> dict[str, Any]:

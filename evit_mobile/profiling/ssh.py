@@ -12,9 +12,11 @@ from converters.errors import ToolchainError
 from evit_mobile.errors import DeviceError, UsageError
 from evit_mobile.profiling.channel import WORKER, Worker
 from evit_mobile.profiling.host import session_file
-from evit_mobile.profiling.place import file_name, remote_folder, send_checked
+from evit_mobile.profiling.measured import Asked, Measured, in_sessions
 from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.records import Subject
+from evit_mobile.profiling.remote import file_name, remote_folder, send_checked
+from evit_mobile.progress import Report
 
 OPTIONS = (
     "-o",
@@ -85,6 +87,13 @@ class SshRemote:
         )
 
 
+def measured(destination: str, subjects: Sequence[Subject], asked: Asked, report: Report) -> list[Measured]:
+    """Latency of each. Raises UsageError, DeviceError."""
+    report(f"preparing ssh:{destination}")
+    with open_workers(SshRemote(destination, asked.python), subjects, asked.settings) as workers:
+        return in_sessions(workers, asked, report, None)
+
+
 @contextlib.contextmanager
 def open_workers(remote: SshRemote, subjects: Sequence[Subject], settings: Settings) -> Iterator[list[Worker]]:
     """A worker there per artefact. Everything there is removed and ended with the context."""
@@ -98,7 +107,7 @@ def open_workers(remote: SshRemote, subjects: Sequence[Subject], settings: Setti
             target = f"{folder}/{file_name(item.path, position)}"
             send_checked(remote, item.path, target)
             command = f"TMPDIR={folder} {remote.python} {folder}/worker.py {folder}/session_{item.format}.py {target} {settings.threads}"
-            worker = Worker(remote.command(command), f"{item.path.name} on {remote.name}", local=False)
+            worker = Worker(remote.command(command), f"{item.path.name} on {remote.name}")
             stack.callback(worker.close)
             workers.append(worker)
         yield workers

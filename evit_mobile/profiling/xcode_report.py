@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from evit_mobile.profiling.estimates import EstimatedOperation, estimated_operators
+from evit_mobile.profiling.measured import Measured
 from evit_mobile.profiling.protocol import MAXIMUM_BLOCK_RUNS, Measurement, Settings
 from evit_mobile.profiling.records import Subject, unavailable
 from evit_mobile.statistics import is_precise, is_steady
@@ -36,9 +37,7 @@ def report_file(path: Path) -> Path:
     return path / REPORT_NAME if path.is_dir() else path
 
 
-def read_xcode_report(
-    document: dict[str, Any], item: Subject, settings: Settings
-) -> tuple[Measurement, dict[str, Any], dict[str, Any]]:
+def read_xcode_report(document: dict[str, Any], item: Subject, settings: Settings) -> Measured:
     """What was measured, its operators and its energy. The report knows its model by name only.
 
     Raises ValueError, KeyError or TypeError for a damaged report or one of another model.
@@ -66,7 +65,11 @@ def read_xcode_report(
         before=dict(facts),
         after=dict(facts),
     )
-    return measurement, operators(results, float(np.median(latencies))), unavailable("Xcode's report holds no energy")
+    return Measured(
+        measurement=measurement,
+        operators=operators(results, float(np.median(latencies))),
+        energy=unavailable("Xcode's report holds no energy"),
+    )
 
 
 def milliseconds(results: dict[str, Any], at_least: int = 1) -> list[float]:

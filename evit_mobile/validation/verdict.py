@@ -23,6 +23,7 @@ from evit_mobile.metrics import (
 )
 from evit_mobile.spec import Task
 from evit_mobile.thresholds import FEWEST_IMAGES, RECOVERY, Thresholds, limits_for
+from evit_mobile.validation.owed import Seen, find_faults
 from evit_mobile.validation.probabilities import softmax
 
 AGREEMENTS: dict[Task, Agreement | None] = {
@@ -79,7 +80,8 @@ def judge(stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, ru
     few = too_few(len(reference), terms)
     limits = limits_for(terms.precision, terms.max_drop, terms.floats, half_sums=terms.half_sums)
     detail = "" if agreement is None else shortfall(reference, artefact, terms.task)
-    faults = find_faults(hops, uncounted(limits) if few else limits, top1_reference, top1_artefact, detail)
+    seen = Seen(hops=hops, top1_reference=top1_reference, top1_artefact=top1_artefact, detail=detail)
+    faults = find_faults(seen, uncounted(limits) if few else limits)
     faults += recovery_faults(terms.recovery)
     verdict, reason = conclude(faults, few, terms.recovery)
     return Validation(
@@ -142,35 +144,6 @@ def conclude(faults: list[str], few: str | None, recovery: Recovery | None) -> t
     if recovery is not None:
         met += f", as {recovery.variation}: not the original's function"
     return Verdict.PASSED, met
-
-
-def find_faults(
-    hops: tuple[Hop, ...],
-    limits: Thresholds,
-    top1_reference: float | None,
-    top1_artefact: float | None,
-    detail: str = "",
-) -> list[str]:
-    """Every threshold that is missed, in words, `detail` being about agreement. A NaN misses every threshold."""
-    last = hops[-1]
-    measured = [
-        (last.total.sqnr_db, limits.min_sqnr_db, "SQNR {0:.1f} dB, at least {1:.1f} dB required"),
-    ]
-    if last.total.top1_agreement is not None:
-        measured.append(
-            (
-                last.total.top1_agreement,
-                limits.min_top1_agreement,
-                "agreement {0:.4f}, at least {1:.4f} required" + detail,
-            )
-        )
-    if len(hops) > 1:  # proven again later, an artefact is held against the reference alone
-        against = f"SQNR {{0:.1f}} dB against the {last.start} program, at least {{1:.1f}} dB required"
-        measured.append((last.step.sqnr_db, limits.min_faithful_db, against))
-    if top1_reference is not None and top1_artefact is not None:
-        floor = top1_reference - limits.max_top1_drop
-        measured.append((top1_artefact, floor, "top-1 {0:.2f} %, at least {1:.2f} % required"))
-    return [text.format(value, limit) for value, limit, text in measured if not value >= limit]
 
 
 def recovery_faults(recovery: Recovery | None) -> list[str]:

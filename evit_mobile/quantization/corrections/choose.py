@@ -1,8 +1,9 @@
-"""Keeps a correction where it helps on images that it has not seen."""
+"""The corrections, in order, each kept where it helps on images that it has not seen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 from torch.export import ExportedProgram
@@ -15,6 +16,7 @@ from evit_mobile.metrics import sqnr_db
 from evit_mobile.quantization.automatic import logits_of
 from evit_mobile.quantization.corrections.bias import with_corrected_biases
 from evit_mobile.quantization.corrections.half_weights import with_half_weights
+from evit_mobile.quantization.scales import with_room_for_biases
 from evit_mobile.quantization.simulate import simulate, simulate_half
 
 CORRECTING = 2 / 3
@@ -25,38 +27,69 @@ dozen images to the next: random b2 loses 1.8 dB on 16 images after 0.9 dB won o
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """A change of a program's plan, by images each (1, 3, H, W). It stays where it raises the SQNR of the logits on other images, or
+    always where it is `required`.
+    """
+
+    name: str
+    correct: Callable[[ExportedProgram, QuantPlan, Sequence[Tensor]], QuantPlan]
+    required: bool = False
+
+
+CORRECTIONS = (
+    Correction(name="biases", correct=with_corrected_biases),
+    Correction(
+        name="weight scales",
+        correct=lambda program, plan, _images: with_room_for_biases(shared_module(program), plan),
+        required=True,
+    ),
+)
+"""Of int8 plans."""
+
+ROUNDINGS: tuple[tuple[str, Callable[[ExportedProgram, Sequence[Tensor]], GraphModule]], ...] = (
+    ("by what they multiply", with_half_weights),
+)
+"""Of fp16 weights."""
+
+
 def with_helpful_corrections(
     program: ExportedProgram, plan: QuantPlan, images: Sequence[Tensor], report: Callable[[str], None]
 ) -> QuantPlan:
-    """`plan` with its biases corrected if that raises the SQNR of the logits on the images that judge; each (1, 3, H, W)."""
+    """`plan` with those of CORRECTIONS that are required or help; `images`, each (1, 3, H, W), correct or judge."""
     seen, judges = split(images)
     if not seen:
         return plan
     expected = logits_of(shared_module(program), judges)
-    corrected = with_corrected_biases(program, plan, seen)
-    before, after = (sqnr_db(logits_of(simulate(program, each), judges), expected) for each in (plan, corrected))
-    if after <= before:
-        report(f"biases stay as they are: corrected, {after:.1f} dB instead of {before:.1f} dB")
-        return plan
-    return corrected
+    for correction in CORRECTIONS:
+        corrected = correction.correct(program, plan, seen)
+        if not correction.required:
+            before, after = (sqnr_db(logits_of(simulate(program, one), judges), expected) for one in (plan, corrected))
+            if after <= before:
+                report(f"{correction.name} stay as they are: corrected, {after:.1f} dB instead of {before:.1f} dB")
+                continue
+        plan = corrected
+    return plan
 
 
 def with_helpful_rounding(
     program: ExportedProgram, images: Sequence[Tensor], report: Callable[[str], None]
 ) -> ExportedProgram:
-    """`program` with its weights rounded to fp16 by what they multiply, if that clearly raises the SQNR of the logits in fp16: on the
+    """`program` with its weights rounded to fp16 by the first of ROUNDINGS that clearly raises the SQNR of the logits in fp16: on the
     images that it was done with and on those that judge.
     """
     parts = split(images)
     if not parts[0]:
         return program
     exact = graph_module(program)
-    rounded = with_half_weights(program, parts[0])
-    gains = [gain_db(exact, rounded, part) for part in parts]
-    if not min(gains) >= CLEAR_DB:
-        report(f"weights are rounded to the nearest: by what they multiply, SQNR changes by {min(gains):.1f} dB")
-        return program
-    return exported_again(rounded, program)
+    for name, rounding in ROUNDINGS:
+        rounded = rounding(program, parts[0])
+        gain = min(gain_db(exact, rounded, part) for part in parts)
+        if gain >= CLEAR_DB:
+            return exported_again(rounded, program)
+        report(f"weights are rounded to the nearest: {name}, SQNR changes by {gain:.1f} dB")
+    return program
 
 
 def gain_db(exact: GraphModule, rounded: GraphModule, images: Sequence[Tensor]) -> float:

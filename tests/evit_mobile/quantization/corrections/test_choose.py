@@ -44,15 +44,15 @@ def test_a_correction_that_harms_is_dropped_and_told(
     program: ExportedProgram, clipped: QuantPlan, images: list[Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Planted: every correction has the wrong sign."""
-    original = choose.with_corrected_biases
+    biases = choose.CORRECTIONS[0]
 
     def wrong(*arguments: Any) -> QuantPlan:
-        plan = original(*arguments)
+        plan = biases.correct(*arguments)
         return replace(
             plan, biases=tuple(replace(bias, values=tuple(-value for value in bias.values)) for bias in plan.biases)
         )
 
-    monkeypatch.setattr(choose, "with_corrected_biases", wrong)
+    monkeypatch.setattr(choose, "CORRECTIONS", (replace(biases, correct=wrong),))
     told: list[str] = []
     assert choose.with_helpful_corrections(program, clipped, images, told.append) == clipped
     assert "biases stay as they are" in told[0]
@@ -73,11 +73,26 @@ def test_no_image_both_corrects_and_judges(
         judging.extend(seen)
         return original(module, seen)
 
-    monkeypatch.setattr(choose, "with_corrected_biases", correct)
+    monkeypatch.setattr(choose, "CORRECTIONS", (replace(choose.CORRECTIONS[0], correct=correct),))
     monkeypatch.setattr(choose, "logits_of", judge)
     choose.with_helpful_corrections(program, clipped, images, lambda _: None)
     assert len(corrected) == 6
     assert not {id(image) for image in corrected} & {id(image) for image in judging}
+
+
+def test_what_is_required_stays_whatever_it_costs(
+    program: ExportedProgram, clipped: QuantPlan, images: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coarse = replace(
+        clipped, weights=tuple(replace(one, scales=tuple(8 * s for s in one.scales)) for one in clipped.weights)
+    )
+    for required in (True, False):
+        row = choose.Correction(name="weights", correct=lambda *_: coarse, required=required)
+        monkeypatch.setattr(choose, "CORRECTIONS", (row,))
+        told: list[str] = []
+        kept = choose.with_helpful_corrections(program, clipped, images, told.append)
+        assert kept == (coarse if required else clipped)
+        assert bool(told) is not required
 
 
 def test_a_single_image_corrects_nothing(program: ExportedProgram, clipped: QuantPlan, images: list[Tensor]) -> None:

@@ -151,7 +151,7 @@ def test_a_rounding_that_does_not_help_is_not_kept(monkeypatch: pytest.MonkeyPat
     kept = with_helpful_rounding(exact, images(1, 48), lines.append)
     assert kept is not exact
     assert not lines
-    monkeypatch.setattr(choose, "with_half_weights", wrong_way)
+    monkeypatch.setattr(choose, "ROUNDINGS", (("the wrong way", wrong_way),))
     assert with_helpful_rounding(exact, images(1, 48), lines.append) is exact
     assert "to the nearest" in lines[0]
 
