@@ -10,12 +10,12 @@ import torch
 
 from benchmarks.description import RIVALS, Description
 from benchmarks.rivals import SIZE, count_macs, deployable, rival
-from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
+from evit_mobile.images.data import Images, calibration_images, held_out_images, preprocess_for
 from evit_mobile.labels import known_labels
 from evit_mobile.metrics import top_k_accuracy
 from evit_mobile.models.bundled import BUNDLED
 from evit_mobile.models.complexity import count_macs as efficientvit_macs
-from evit_mobile.preparation import run_module
+from evit_mobile.prepare.preparation import run_module
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.spec import find_spec
 

@@ -18,9 +18,9 @@ from calib.class_names import listed
 from calib.datasets import ImageDataset, Relabelled
 from calib.errors import DataError
 from calib.opening import open_dataset
-from evit_mobile.contradiction import contradiction
-from evit_mobile.data import Images
 from evit_mobile.errors import UsageError
+from evit_mobile.images.contradiction import contradiction
+from evit_mobile.images.data import Images
 from evit_mobile.metrics import Logits
 from evit_mobile.models.weights.stated import LABEL_KEYS, names_in
 from evit_mobile.record.manifest import Manifest

@@ -13,17 +13,10 @@ from torch.fx import GraphModule
 from calib.sources.bundled import bundled_class_names
 from calib.stated.given import complete
 from calib.stated.statement import DEFAULT, Decision, Statement, decide
-from evit_mobile.data import preprocess_for
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Recovery, WeightsKind
-from evit_mobile.models import build_model
-from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoint
-from evit_mobile.models.surroundings.describe import gives_probabilities
-from evit_mobile.models.weights import LoadedModel, is_hub_reference, load_checkpoint, load_hub, load_module
-from evit_mobile.models.weights.bias_tables import BIAS_TABLE, resized_bias_table
-from evit_mobile.models.weights.layouts import LAYOUTS
-from evit_mobile.models.weights.template import Part, only
-from evit_mobile.preprocessing import (
+from evit_mobile.images.data import preprocess_for
+from evit_mobile.images.preprocessing import (
     AS_STATED,
     PreprocessOptions,
     for_grey,
@@ -32,6 +25,13 @@ from evit_mobile.preprocessing import (
     scaled_inside,
     stated_preprocessing,
 )
+from evit_mobile.models import build_model
+from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoint
+from evit_mobile.models.surroundings.describe import gives_probabilities
+from evit_mobile.models.weights import LoadedModel, is_hub_reference, load_checkpoint, load_hub, load_module
+from evit_mobile.models.weights.bias_tables import BIAS_TABLE, resized_bias_table
+from evit_mobile.models.weights.layouts import LAYOUTS
+from evit_mobile.models.weights.template import Part, only
 from evit_mobile.record.manifest import ModelEntry
 from evit_mobile.spec import ModelSpec, Task, find_spec
 

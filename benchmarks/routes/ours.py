@@ -10,8 +10,8 @@ from calib.splits import Selection
 from converters.contract import Precision, floats_to_fit
 from converters.registry import find_target
 from evit_mobile.commands.convert import describe
-from evit_mobile.data import Images
-from evit_mobile.preparation import Preparation, prepare
+from evit_mobile.images.data import Images
+from evit_mobile.prepare.preparation import Preparation, prepare
 from evit_mobile.progress import silent
 
 

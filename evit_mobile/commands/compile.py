@@ -15,9 +15,9 @@ from converters.files import atomic_path, sha256
 from converters.qualcomm.socs import USUAL, Soc, find_socs
 from converters.registry import judges_of
 from converters.tflite.qualcomm import QualcommTarget
+from evit_mobile.commands.document import artefact_entry
 from evit_mobile.commands.proving import Standard, Written, listed_terms, prove, standard_at
 from evit_mobile.commands.recorded import judging_images, listed_artefacts, manifest_reference
-from evit_mobile.document import artefact_entry
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import ArtefactRecord, Verdict
 from evit_mobile.labels import manifest_classes, renamed

@@ -14,15 +14,15 @@ from calib.datasets import ImageDataset
 from converters.contract import FloatType, Metadata, Precision, Target, compiled_for_npu, floats_to_fit
 from converters.files import atomic_path
 from converters.interface import Function
+from evit_mobile.commands.document import artefact_entry, asked_model, calibration_entry, compose, described
 from evit_mobile.commands.proving import Standard, Written, proved
-from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images
-from evit_mobile.document import artefact_entry, asked_model, calibration_entry, compose, described
 from evit_mobile.findings import ArtefactRecord
-from evit_mobile.interface import fed, with_interface
+from evit_mobile.images.data import CALIBRATION_IMAGES, Images, calibration_images, held_out_images
+from evit_mobile.images.preprocessing import options_of
 from evit_mobile.labels import known_labels, manifest_labels, open_images, with_labels
-from evit_mobile.max_drop import IMAGES as MAX_DROP_IMAGES
-from evit_mobile.preparation import Lowerable, Preparation, prepare, run_module
-from evit_mobile.preprocessing import options_of
+from evit_mobile.prepare.interface import fed, with_interface
+from evit_mobile.prepare.preparation import Lowerable, Preparation, prepare, run_module
+from evit_mobile.prepare.sizes import Form, prepare_sizes
 from evit_mobile.progress import Report, silent
 from evit_mobile.record.earlier import check_input, check_recovery, check_weights
 from evit_mobile.record.files import write_manifest
@@ -34,13 +34,13 @@ from evit_mobile.reference import Reference, load_reference, with_task
 from evit_mobile.request import ConvertRequest
 from evit_mobile.request.channels import check_channels
 from evit_mobile.request.checks import check_class_output, check_folder, check_model, usable_targets
-from evit_mobile.sizes import Form, prepare_sizes
 from evit_mobile.spec import ModelSpec, Task
-from evit_mobile.speed import against_fp32
 from evit_mobile.thresholds import MIN_IMAGES
 from evit_mobile.validation import golden as golden_vectors
 from evit_mobile.validation.judges import judges_for
+from evit_mobile.validation.max_drop import IMAGES as MAX_DROP_IMAGES
 from evit_mobile.validation.probabilities import gives_probabilities
+from evit_mobile.validation.speed import against_fp32
 from evit_mobile.validation.verdict import Terms
 from evit_mobile.version import __version__
 

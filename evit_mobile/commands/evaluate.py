@@ -16,15 +16,15 @@ from evit_mobile.commands.recorded import (
     listed_artefacts,
     manifest_reference,
 )
-from evit_mobile.data import Images
 from evit_mobile.errors import UsageError
+from evit_mobile.images.data import Images
 from evit_mobile.labels import Classes, manifest_classes, order_warning
-from evit_mobile.max_drop import run_artefact
 from evit_mobile.metrics import top_k_accuracy
-from evit_mobile.preparation import run_module
+from evit_mobile.prepare.preparation import run_module
 from evit_mobile.progress import Report, silent
 from evit_mobile.record.manifest import Manifest
 from evit_mobile.spec import Task
+from evit_mobile.validation.max_drop import run_artefact
 from evit_mobile.validation.oldest import require_runtimes
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from converters.contract import Judge
 from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
-from evit_mobile.data import Images
 from evit_mobile.findings import SizeValidation, Validation, failed, not_run
+from evit_mobile.images.data import Images
 from evit_mobile.labels import known_labels
-from evit_mobile.max_drop import run_artefact
 from evit_mobile.metrics import Logits
-from evit_mobile.preparation import run_module
+from evit_mobile.prepare.preparation import run_module
+from evit_mobile.prepare.sizes import images_at
 from evit_mobile.record.manifest import ArtefactEntry
 from evit_mobile.reference import Reference, Size, at_size
-from evit_mobile.sizes import images_at
+from evit_mobile.validation.max_drop import run_artefact
 from evit_mobile.validation.probabilities import gives_probabilities
 from evit_mobile.validation.sample import sample
 from evit_mobile.validation.settings import with_settings

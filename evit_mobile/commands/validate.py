@@ -25,7 +25,7 @@ from evit_mobile.labels import (
     manifest_classes,
     renamed,
 )
-from evit_mobile.preparation import run_module
+from evit_mobile.prepare.preparation import run_module
 from evit_mobile.progress import Report, silent
 from evit_mobile.record.manifest import ArtefactEntry, Manifest
 from evit_mobile.reference import Reference, Size

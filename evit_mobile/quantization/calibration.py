@@ -11,7 +11,7 @@ from torch.export import ExportedProgram
 from calib.cache import ObserverCache, cache_folder
 from calib.methods import Method
 from converters.contract import Precision
-from evit_mobile.data import Images
+from evit_mobile.images.data import Images
 from evit_mobile.quantization.observe import Observations, observation_key, observe
 from evit_mobile.quantization.plan import candidates
 

@@ -23,7 +23,7 @@ from calib.methods import Method
 from calib.observers import Observer, make_observer
 from calib.ranges import Range
 from converters.quantized_program import shared_module
-from evit_mobile.data import BATCH, affordable
+from evit_mobile.images.data import BATCH, affordable
 from evit_mobile.quantization.cost import size
 from evit_mobile.quantization.placement import ATEN
 from evit_mobile.quantization.simulate import returning, run_images

@@ -14,7 +14,7 @@ from torch.fx.graph import CodeGen
 
 from converters.contract import INT8, ActivationQuantization, QuantPlan, WeightQuantization
 from converters.quantized_program import correct_bias, graph_module, quantize_weight, set_parameter
-from evit_mobile.data import BATCH, affordable
+from evit_mobile.images.data import BATCH, affordable
 from evit_mobile.quantization.placement import ACTIVATIONS, MOVEMENT
 
 BATCH_PIXELS = BATCH * 224**2

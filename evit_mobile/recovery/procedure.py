@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calib.datasets import ImageDataset
-from evit_mobile.data import Images, calibration_images, held_out_images
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Likeness, Recovery
+from evit_mobile.images.data import Images, calibration_images, held_out_images
 from evit_mobile.labels import classes_of, known_labels, renamed
 from evit_mobile.metrics import Logits, top1_agreement, top_k_accuracy
 from evit_mobile.models.variations import replaced_blocks, vary
 from evit_mobile.models.weights.recovered import write_recovered
 from evit_mobile.models.weights.template import template
-from evit_mobile.preparation import run_module
+from evit_mobile.prepare.preparation import run_module
 from evit_mobile.progress import Report
 from evit_mobile.recovery.distil import BATCH, end_to_end, layer_wise, learn
 from evit_mobile.reference import Reference, load_reference

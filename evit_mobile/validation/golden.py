@@ -27,7 +27,7 @@ from evit_mobile.strict_json import read, to_json
 from evit_mobile.validation.probabilities import gives_probabilities
 
 if TYPE_CHECKING:
-    from evit_mobile.data import Images  # which needs torch; reading a bundle does not
+    from evit_mobile.images.data import Images  # which needs torch; reading a bundle does not
     from evit_mobile.record.manifest import Manifest
 
 SCHEMA = 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from converters.contract import Accelerator, HalfAdder
-from evit_mobile.data import Images
+from evit_mobile.images.data import Images
 from evit_mobile.metrics import Logits
 from evit_mobile.validation.verdict import Terms
 

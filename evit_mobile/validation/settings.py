@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from converters.contract import Accelerator, SettingsRunner
-from evit_mobile.data import Images
 from evit_mobile.findings import Validation, Verdict
+from evit_mobile.images.data import Images
 
 IMAGES = 2
 """Enough to see memory that is not there any more, or another arithmetic."""

@@ -17,7 +17,7 @@ import evit_mobile
 from converters.contract import Runner
 from converters.tflite.arm import missing, open_on_arm
 from converters.tflite.runtime import load_runner
-from evit_mobile.data import everything, preprocess_for
+from evit_mobile.images.data import everything, preprocess_for
 from evit_mobile.spec import find_spec
 from tests.evit_mobile.test_cli import run
 

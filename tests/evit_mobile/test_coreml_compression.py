@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from converters.contract import Precision
-from evit_mobile.data import calibration_images, held_out_images, preprocess_for
+from evit_mobile.images.data import calibration_images, held_out_images, preprocess_for
 from evit_mobile.reference import load_reference
 from tests.evit_mobile.coreml_package import written
 

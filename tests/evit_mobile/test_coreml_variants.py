@@ -16,7 +16,7 @@ from torch import nn
 
 from converters.contract import Precision
 from converters.registry import find_target
-from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
+from evit_mobile.images.data import Images, calibration_images, held_out_images, preprocess_for
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.spec import CLASSIFIERS

@@ -16,9 +16,9 @@ from converters.registry import find_target
 from evit_mobile.commands import validate as reading
 from evit_mobile.commands.convert import convert
 from evit_mobile.commands.evaluate import evaluate
-from evit_mobile.data import CALIBRATION_IMAGES, Images, calibration_images, preprocess_for
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Verdict
+from evit_mobile.images.data import CALIBRATION_IMAGES, Images, calibration_images, preprocess_for
 from evit_mobile.labels import task_matches
 from evit_mobile.metrics import compare, top1_agreement
 from evit_mobile.models import build_model

@@ -17,8 +17,8 @@ from calib.sources.bundled import Bundled, open_bundled
 from converters.registry import find_target
 from evit_mobile.commands import convert as pipeline
 from evit_mobile.errors import UsageError
+from evit_mobile.images.preprocessing import AS_STATED, PreprocessOptions
 from evit_mobile.models.weights import load_module
-from evit_mobile.preprocessing import AS_STATED, PreprocessOptions
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.request import ConvertRequest
 from evit_mobile.request.channels import check_channels

@@ -19,9 +19,9 @@ from calib.preprocess import Preprocess
 from calib.sources.bundled import Bundled, bundled_class_names, open_bundled
 from evit_mobile.commands import convert as pipeline
 from evit_mobile.commands.evaluate import evaluate
-from evit_mobile.contradiction import tail
-from evit_mobile.data import everything
 from evit_mobile.errors import UsageError
+from evit_mobile.images.contradiction import tail
+from evit_mobile.images.data import everything
 from evit_mobile.labels import (
     Classes,
     classes_of,

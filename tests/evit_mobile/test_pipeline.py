@@ -24,11 +24,11 @@ from evit_mobile.commands import proving
 from evit_mobile.commands import validate as reading
 from evit_mobile.commands.convert import convert
 from evit_mobile.commands.evaluate import evaluate
-from evit_mobile.data import everything, preprocess_for
 from evit_mobile.errors import UsageError
+from evit_mobile.images.data import everything, preprocess_for
 from evit_mobile.metrics import top_k_accuracy
 from evit_mobile.models import build_model
-from evit_mobile.preparation import EXACT_DB, run_module
+from evit_mobile.prepare.preparation import EXACT_DB, run_module
 from evit_mobile.record.files import read_manifest
 from evit_mobile.record.manifest import ArtefactEntry
 from evit_mobile.reference import load_reference, randomise

@@ -8,7 +8,7 @@ import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
 from converters.tflite import structure
-from evit_mobile.data import Images, calibration_images, held_out_images, preprocess_for
+from evit_mobile.images.data import Images, calibration_images, held_out_images, preprocess_for
 from evit_mobile.reference import Reference
 
 

@@ -25,9 +25,9 @@ from converters.quantized_program import graph_module, quantize_program
 from converters.registry import find_target
 from converters.tflite import qualcomm, structure
 from converters.tflite.compiled import Compiled
-from evit_mobile.data import Images
+from evit_mobile.images.data import Images
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.preparation import Preparation, export, prepare
+from evit_mobile.prepare.preparation import Preparation, export, prepare
 from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.scales import weight_scales
 from evit_mobile.reference import load_reference

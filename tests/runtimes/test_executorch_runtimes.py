@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import evit_mobile
 from converters.executorch import weight_cache
-from evit_mobile.data import everything, preprocess_for
+from evit_mobile.images.data import everything, preprocess_for
 from evit_mobile.spec import find_spec
 
 FOLDER = Path(os.environ.get("EVIT_MOBILE_RUNTIMES", "missing"))

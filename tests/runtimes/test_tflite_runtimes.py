@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import evit_mobile
 from converters.contract import Precision
 from converters.tflite.runtime import LiteRTRunner, load_runner, to_codes, to_values
-from evit_mobile.data import everything, preprocess_for
+from evit_mobile.images.data import everything, preprocess_for
 from evit_mobile.metrics import sqnr_db, top1_agreement
 from evit_mobile.spec import find_spec
 from evit_mobile.thresholds import THRESHOLDS

@@ -13,8 +13,8 @@ import evit_mobile
 from converters.contract import Metadata, Precision
 from converters.coreai import toolchain
 from converters.registry import find_target
-from evit_mobile.audit import audit
 from evit_mobile.metrics import sqnr_db
+from evit_mobile.prepare.audit import audit
 from evit_mobile.spec import MODELS
 from tests.lowering_helpers import program_of, random_model
 

@@ -21,12 +21,12 @@ from converters.files import sha256
 from converters.registry import DELEGATED, find_target, target_of
 from evit_mobile.commands import convert as pipeline
 from evit_mobile.commands.proving import Standard, Written, prove
-from evit_mobile.data import held_out_images
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Verdict
+from evit_mobile.images.data import held_out_images
 from evit_mobile.reference import load_reference
 from evit_mobile.request.checks import with_delegate
-from evit_mobile.speed import against_fp32
+from evit_mobile.validation.speed import against_fp32
 from evit_mobile.validation.verdict import Terms
 
 IMAGES = torch.randn(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from converters.files import sha256
-from evit_mobile.data import everything, preprocess_for
+from evit_mobile.images.data import everything, preprocess_for
 from evit_mobile.record.files import write_manifest
 from evit_mobile.record.manifest import GoldenEntry
 from evit_mobile.record.plans import write_plan

@@ -10,7 +10,7 @@ import torch
 from oracles import randomise, relative_error, timm_model
 from torch import nn
 
-from evit_mobile.document import own_architecture
+from evit_mobile.commands.document import own_architecture
 from evit_mobile.errors import CheckpointError
 from evit_mobile.models.build import build_model
 from evit_mobile.models.complexity import count_parameters

@@ -16,9 +16,9 @@ import pytest
 
 from converters.errors import ArtefactError, ToolchainError
 from converters.files import sha256
-from evit_mobile.data import everything
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Validation, Verdict
+from evit_mobile.images.data import everything
 from evit_mobile.models.bundled import bundled_checkpoint
 from evit_mobile.publishing import publish as publishing
 from evit_mobile.publishing.card import model_card, plain

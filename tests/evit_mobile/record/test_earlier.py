@@ -11,7 +11,7 @@ from torch import nn
 
 import evit_mobile
 from evit_mobile.commands import convert as pipeline
-from evit_mobile.document import described
+from evit_mobile.commands.document import described
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Likeness
 from evit_mobile.record.earlier import check_input, check_recovery, check_weights, same

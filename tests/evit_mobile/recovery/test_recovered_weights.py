@@ -11,10 +11,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from evit_mobile.data import calibration_images, held_out_images, preprocess_for
 from evit_mobile.errors import CheckpointError, UsageError
 from evit_mobile.families.mit import MitArchitecture
 from evit_mobile.findings import Likeness, Recovery
+from evit_mobile.images.data import calibration_images, held_out_images, preprocess_for
 from evit_mobile.models import build_model
 from evit_mobile.models.weights import load_checkpoint
 from evit_mobile.models.weights.recovered import METADATA_KEY, recovered_bytes

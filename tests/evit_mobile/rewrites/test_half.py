@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from evit_mobile.data import calibration_images, preprocess_for
+from evit_mobile.images.data import calibration_images, preprocess_for
 from evit_mobile.models import build_model
 from evit_mobile.reference import load_reference, randomise
 from evit_mobile.rewrites import rewrite, rewrite_for_half

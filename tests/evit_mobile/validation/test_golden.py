@@ -21,7 +21,7 @@ from calib.preprocess import Preprocess
 from converters.contract import FloatType, Precision
 from converters.errors import ArtefactError
 from converters.files import sha256
-from evit_mobile.data import Images, everything
+from evit_mobile.images.data import Images, everything
 from evit_mobile.record.manifest import GoldenEntry, Manifest
 from evit_mobile.strict_json import plain
 from evit_mobile.validation import golden

@@ -7,7 +7,7 @@ import pytest
 
 from converters.contract import FloatType, Precision
 from converters.registry import find_judge
-from evit_mobile.data import everything, preprocess_for
+from evit_mobile.images.data import everything, preprocess_for
 from evit_mobile.spec import find_spec
 from evit_mobile.thresholds import THRESHOLDS, limits_for
 from evit_mobile.validation.sample import sample

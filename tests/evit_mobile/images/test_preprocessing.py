@@ -22,17 +22,17 @@ from calib.stated.values import Numbers
 from evit_mobile import reference as reference_module
 from evit_mobile.cli.convert import ConvertOptions, requested
 from evit_mobile.commands.sensitivity import sensitivity
-from evit_mobile.data import preprocess_for
 from evit_mobile.errors import UsageError
-from evit_mobile.models.weights.stated import Place
-from evit_mobile.preprocessing import (
+from evit_mobile.images.data import preprocess_for
+from evit_mobile.images.preprocessing import (
     AS_STATED,
     PreprocessOptions,
     options_of,
     recorded_preprocessing,
     stated_preprocessing,
 )
-from evit_mobile.published import PUBLISHED
+from evit_mobile.images.published import PUBLISHED
+from evit_mobile.models.weights.stated import Place
 from evit_mobile.reference import load_reference
 from evit_mobile.spec import MODELS, find_spec
 from tests.evit_mobile.test_cli import run

@@ -24,9 +24,9 @@ from evit_mobile.commands.convert import convert
 from evit_mobile.commands.evaluate import evaluate
 from evit_mobile.commands.inspect import inspect
 from evit_mobile.commands.validate import validate
-from evit_mobile.data import preprocess_for
 from evit_mobile.errors import UsageError
-from evit_mobile.interface import fed, with_interface
+from evit_mobile.images.data import preprocess_for
+from evit_mobile.prepare.interface import fed, with_interface
 from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.run import profile
 from evit_mobile.record.files import read_manifest

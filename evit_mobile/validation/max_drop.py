@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
 from converters.contract import Judge, Metadata, Precision, Target
-from evit_mobile.data import Images
+from evit_mobile.images.data import Images
 from evit_mobile.metrics import Logits, top1_agreement, top_k_accuracy
 
 IMAGES = 1024

@@ -17,9 +17,9 @@ from calib.stated.hugging_face import read_processor
 from calib.stated.statement import Decision, Statement, shown
 from calib.stated.timm import read_arguments
 from calib.stated.values import channel_numbers, filter_name, fraction, resize_mode, unmet
+from evit_mobile.images.published import PUBLISHED
 from evit_mobile.models.surroundings import Surrounded
 from evit_mobile.models.weights.stated import NESTED_KEYS, PROCESSOR_FILE, Place
-from evit_mobile.published import PUBLISHED
 
 if TYPE_CHECKING:
     from evit_mobile.request import ConvertRequest

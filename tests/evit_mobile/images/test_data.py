@@ -13,7 +13,7 @@ from calib import datasets
 from calib.images import Picture, open_image
 from calib.opening import open_dataset
 from calib.preprocess import Preprocess
-from evit_mobile.data import calibration_images, held_out_images
+from evit_mobile.images.data import calibration_images, held_out_images
 
 
 def test_no_photo_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from evit_mobile.data import Images
 from evit_mobile.findings import ActivationAudit, ArtefactRecord, Protection, Recovery
+from evit_mobile.images.data import Images
 from evit_mobile.labels import image_notes, manifest_labels
 from evit_mobile.metrics import Logits
 from evit_mobile.models.complexity import count_macs, count_parameters

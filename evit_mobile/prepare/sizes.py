@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from evit_mobile.data import Images
-from evit_mobile.preparation import Lowerable, Preparation, prepare
+from evit_mobile.images.data import Images
+from evit_mobile.prepare.preparation import Lowerable, Preparation, prepare
 from evit_mobile.progress import Report
 from evit_mobile.reference import Reference, Size, at_size
 

@@ -15,7 +15,7 @@ from calib.kept import KeptDataset, batches
 from calib.preprocess import Preprocess
 from calib.sources.bundled import Bundled, bundled_preprocess, open_bundled
 from calib.splits import Selection, select_calibration, select_held_out
-from evit_mobile.published import default_preprocess
+from evit_mobile.images.published import default_preprocess
 from evit_mobile.spec import ModelSpec, Task
 from evit_mobile.thresholds import MIN_IMAGES
 

@@ -20,13 +20,12 @@ from calib.methods import Method
 from converters.contract import FloatType, ForGpus, Precision, QuantPlan, Target, floats_to_fit
 from converters.integer_io import with_integer_io
 from converters.quantized_program import quantize_program
-from evit_mobile.audit import IMAGES as AUDIT_IMAGES
-from evit_mobile.audit import audit, describe
-from evit_mobile.data import Images, affordable
 from evit_mobile.findings import ActivationAudit, Protection
+from evit_mobile.images.data import Images, affordable
 from evit_mobile.labels import credible_labels
-from evit_mobile.max_drop import trial_loss
 from evit_mobile.metrics import Logits, sqnr_db
+from evit_mobile.prepare.audit import IMAGES as AUDIT_IMAGES
+from evit_mobile.prepare.audit import audit, describe
 from evit_mobile.progress import Report
 from evit_mobile.quantization import transfer_plan
 from evit_mobile.quantization.automatic import FLOOR_IMAGES, logits_of, protect_to_floor, protect_to_loss
@@ -39,6 +38,7 @@ from evit_mobile.quantization.simulate import simulate
 from evit_mobile.reference import Reference
 from evit_mobile.rewrites import rewrite, rewrite_for_half, rewrite_for_integers
 from evit_mobile.spec import Task
+from evit_mobile.validation.max_drop import trial_loss
 
 PROBE_IMAGES = 4
 INTEGER_PROBE_IMAGES = 16

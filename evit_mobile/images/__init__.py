@@ -1,0 +1,1 @@
+"""Which images calibrate and judge, and how they become tensors."""

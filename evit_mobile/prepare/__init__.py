@@ -1,0 +1,1 @@
+"""From the loaded model to what targets lower: rewritten, exported, calibrated, planned, at every size."""
