@@ -44,6 +44,9 @@ XNNPACK = "XnnpackBackend"
 DIGEST_KEY = "structure.sha256"
 MODULES_KEY = "modules.json.zlib"
 UNSIGNED = b"0" * (2 * hashlib.sha256().digest_size)
+HEAD_BYTES = 256
+"""More than the header of a file takes."""
+
 ALIGNMENT = 16
 """Bytes; what executorch aligns tensors and constants to."""
 
@@ -79,8 +82,9 @@ def write_container(
     )
     file = PTEFile(program=program, named_data=constants.get_named_data_store_output())
     content = bytes(serialize_pte_binary(file, extract_delegate_segments=True))
-    start, end = read_container(content).constant_ranges[DIGEST_KEY]
-    return content[:start] + structure_digest(read_container(content)) + content[end:]
+    container = read_container(content)
+    start, end = container.constant_ranges[DIGEST_KEY]
+    return content[:start] + structure_digest(container) + content[end:]
 
 
 def _forward(graph: Graph, backend: str, specs: Mapping[str, bytes]) -> Any:
@@ -238,7 +242,7 @@ def open_container(content: bytes) -> Container:
 
 def read_container(content: bytes) -> Container:
     """Takes a .pte file apart, its graphs unread. Raises ArtefactError, and anything else for malformed bytes."""
-    header = _get_extended_header(content)
+    header = _get_extended_header(content[:HEAD_BYTES])  # which would copy all that it is given
     if header is None or not header.program_size <= len(content):
         raise damaged("bytes without the header of a .pte file")
     program = _flatbuffer_to_program(content[: header.program_size])

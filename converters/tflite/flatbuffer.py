@@ -23,6 +23,8 @@ DESCRIPTION_NAME = "description.json"
 OLDEST_NAME, OLDEST_BYTES = "min_runtime_version", 16
 """Where readers look for the oldest TensorFlow Lite that has every operation, and the size of that buffer."""
 BUFFER_ALIGNMENT_BYTES = 16  # `force_align` of Buffer.data in the schema
+ROOM_BYTES = 1 << 20
+"""For everything but the constants; a builder grows where that is too little."""
 
 OPTIONS = {
     "ADD": "AddOptions",
@@ -60,7 +62,8 @@ def serialize(
     """
     import flatbuffers
 
-    builder = flatbuffers.Builder(1 << 20)
+    stored = sum(tensor.data.nbytes for tensor in graph.tensors() if tensor.data is not None)
+    builder = flatbuffers.Builder(stored + ROOM_BYTES)  # one that runs full copies all that it holds
     builder.Finish(_model(graph, metadata, output, further or {}).Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
 

@@ -35,7 +35,11 @@ MAX_CONCATENATED = 5
 
 def inspect_file(path: Path) -> Inspection:
     """Contents and delegation. Raises ArtefactError."""
-    content, model = read_model(path)
+    return inspect_model(path, *read_model(path))
+
+
+def inspect_model(path: Path, content: bytes, model: Any) -> Inspection:
+    """The same of a file that has been read: its bytes, and their tables as `ModelT`."""
     subgraph = model.subgraphs[0]
     kinds = operator_kinds(model)
     used = {int(index) for operator in subgraph.operators for index in (*operator.inputs, *operator.outputs)} - {-1}

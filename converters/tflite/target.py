@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from converters.contract import Artefact, Delegation, FloatType, Inspection, Metadata, Precision, Runner
 from converters.interface import TENSORS, Choices, Interface
-from converters.tflite.inspect import inspect_file
+from converters.tflite.inspect import inspect_file, inspect_model
 from converters.tflite.runtime import RUNTIME, load_runner
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class TFLiteTarget:
         from converters.written import written
 
         write_bytes(path, to_bytes(program, precision, metadata, self.interface, cpu_only=self.cpu_only))
-        _, model = read_model(path)
-        inspection = inspect_file(path)
+        content, model = read_model(path)
+        inspection = inspect_model(path, content, model)
         return written(
             path,
             format=self.name,

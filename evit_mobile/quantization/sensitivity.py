@@ -73,8 +73,8 @@ def measure_harms(
     names = [*(tensor.tensor for tensor in tensors), *(reader.all_input_nodes[0].name for reader in readers)]
     results = [_output(module.graph.nodes), *(reader.name for reader in readers)]
     run = returning(module, [*results, *names])
-    parameters = [run.get_parameter(weight.tensor).requires_grad_() for weight in weights]
-    changes = [rounded_weight(p, w) - p.detach() for p, w in zip(parameters, weights, strict=True)]
+    parameters = [run.get_parameter(weight.tensor).detach() for weight in weights]
+    changes = [rounded_weight(p, w) - p for p, w in zip(parameters, weights, strict=True)]
     generator = torch.Generator().manual_seed(seed)
     count = len(tensors) + len(weights)
     noise, local_noise, local_signal, signal = torch.zeros(count), torch.zeros(count), torch.zeros(count), 0.0
@@ -84,20 +84,16 @@ def measure_harms(
         activations, inputs = values[len(results) : len(results) + len(tensors)], values[len(results) + len(tensors) :]
         exact = [activation.detach() for activation in activations]
         errors = [nearest(x, q.scale, q.zero_point) - x for x, q in zip(exact, tensors, strict=True)]
+        errors += [product_of(*each) for each in zip(readers, inputs, changes, strict=True)]
         signal += float(logits.detach().square().sum())
         local_signal += _powers([*activations, *outputs])
-        products = [product_of(*each) for each in zip(readers, inputs, changes, strict=True)]
-        local_noise += _powers([*errors, *products])
+        local_noise += _powers(errors)
         for probe in range(PROBES):
             vector = torch.randn(logits.shape, generator=generator)
             gradients = torch.autograd.grad(
-                (logits * vector).sum(),
-                [*activations, *parameters],
-                retain_graph=probe + 1 < PROBES,
-                allow_unused=True,
+                (logits * vector).sum(), [*activations, *outputs], retain_graph=probe + 1 < PROBES, allow_unused=True
             )
-            pairs = zip(gradients, [*errors, *changes], strict=True)
-            noise += torch.stack([_dot(*pair) for pair in pairs]).square() / PROBES
+            noise += torch.stack([_dot(*pair) for pair in zip(gradients, errors, strict=True)]).square() / PROBES
     output, local = noise / signal, local_noise / local_signal.clamp_min(1e-30)
     keys = [(t.tensor, t.module) for t in tensors] + [(w.tensor, w.module) for w in weights]
     return {
