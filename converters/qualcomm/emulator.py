@@ -8,12 +8,16 @@ is checked: ONNX Runtime falls back to the CPU without a word.
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 from converters.errors import ToolchainError
@@ -27,6 +31,8 @@ PROVIDER = "QNNExecutionProvider"
 BINARY = "context.bin"
 LAST_WORDS = 500
 """Characters of what the process printed that an error repeats."""
+LIMIT_S = 900.0
+"""The longest that loading a binary, or one run of it, may take; l3 takes a minute of a busy core."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +50,21 @@ class End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binary:
-    """A compiled graph by its name in `content`, one input, one output."""
+    """A compiled graph by its name in `content`."""
 
     content: bytes
     graph: str
-    input: End
-    output: End
+    inputs: tuple[End, ...]
+    outputs: tuple[End, ...]
 
 
 class Emulator:
-    """A binary in the emulator of one SoC, ready to run. Raises ToolchainError where it does not run there, or elsewhere than there."""
+    """A binary in the emulator of one SoC, ready to run. Raises ToolchainError where it does not run there, runs elsewhere, or does not
+    answer in time.
+    """
 
     def __init__(self, binary: Binary, soc: Soc) -> None:
-        self._binary, self._soc = binary, soc
+        self._binary, self._soc, self._late = binary, soc, False
         folder = tempfile.TemporaryDirectory()
         self._words = Path(folder.name, "words.txt")
         Path(folder.name, BINARY).write_bytes(binary.content)
@@ -64,8 +72,8 @@ class Emulator:
             "binary": BINARY,
             "graph": binary.graph,
             "soc": str(soc.number),
-            "input": binary.input.to_json(),
-            "output": binary.output.to_json(),
+            "inputs": [end.to_json() for end in binary.inputs],
+            "outputs": [end.to_json() for end in binary.outputs],
         }
         Path(folder.name, "job.json").write_text(json.dumps(job))
         with self._words.open("wb") as words:
@@ -78,38 +86,63 @@ class Emulator:
         weakref.finalize(self, _end, self._process, folder)
         self._require_emulator()
 
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        """The output for an input of the binary's shape and dtype."""
+    def __call__(self, *values: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The outputs for inputs of the binary's shapes and dtypes."""
         import numpy as np
 
-        output, pipes = self._binary.output, self._process
+        pipes = self._process
         assert pipes.stdin is not None
         assert pipes.stdout is not None
-        dtype = np.dtype(output.dtype)
-        size = int(np.prod(output.shape)) * dtype.itemsize
-        try:
-            pipes.stdin.write(np.ascontiguousarray(values).tobytes())
-            pipes.stdin.flush()
-            content = pipes.stdout.read(size)
-        except BrokenPipeError:
-            content = b""
-        if len(content) != size:
+        dtypes = [np.dtype(output.dtype) for output in self._binary.outputs]
+        sizes = [
+            math.prod(output.shape) * dtype.itemsize for output, dtype in zip(self._binary.outputs, dtypes, strict=True)
+        ]
+        with self._limited():
+            try:
+                for each in values:
+                    pipes.stdin.write(np.ascontiguousarray(each).tobytes())
+                pipes.stdin.flush()
+                contents = [pipes.stdout.read(size) for size in sizes]
+            except BrokenPipeError:
+                contents = [b""]
+        if [len(content) for content in contents] != sizes:
             raise self._failure("ended while it ran")
-        return np.frombuffer(content, dtype).reshape(output.shape)
+        return tuple(
+            np.frombuffer(content, dtype).reshape(output.shape)
+            for content, dtype, output in zip(contents, dtypes, self._binary.outputs, strict=True)
+        )
 
     def _require_emulator(self) -> None:
         """Raises ToolchainError unless the whole graph is in the emulator of this SoC."""
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        with self._limited():
+            line = self._process.stdout.readline()
         if not line.endswith(b"\n"):
             raise self._failure("does not take the binary")
         said = json.loads(line)
         if said != {"nodes": {PROVIDER: ["EPContext"]}, "soc": str(self._soc.number)}:
             raise self._failure(f"was not what ran it: {said}")
 
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        """Ends the process, and with it whatever waits for it, where the block takes over LIMIT_S."""
+        timer = Timer(LIMIT_S, self._expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _expire(self) -> None:
+        self._late = True
+        self._process.kill()
+
     def _failure(self, what: str) -> ToolchainError:
         self._process.kill()
         code, words = self._process.wait(), self._words.read_text("utf-8", "replace").strip()
+        if self._late:
+            what = f"gave no answer within {LIMIT_S:.0f} s"
         return ToolchainError(
             got=f"Qualcomm's emulator of {self._soc.name}, which {what} (exit code {code}): {words[-LAST_WORDS:]}",
             allowed=f"a binary that was compiled for {self._soc.name}, and runs there",

@@ -9,6 +9,7 @@ inputs on standard input and answers each with the output, as bytes. It imports 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -25,14 +26,17 @@ PROVIDER = onnxruntime_qnn.get_ep_name()
 
 def wrapped(folder: Path, job: dict[str, Any]) -> Path:
     """A model whose only node is the binary."""
-    ends = {
-        name: helper.make_tensor_value_info(end["name"], TensorProto.DataType.Value(end["type"]), end["shape"])
-        for name, end in (("input", job["input"]), ("output", job["output"]))
-    }
+    inputs, outputs = (
+        [
+            helper.make_tensor_value_info(end["name"], TensorProto.DataType.Value(end["type"]), end["shape"])
+            for end in ends
+        ]
+        for ends in (job["inputs"], job["outputs"])
+    )
     node = helper.make_node(
         "EPContext",
-        [job["input"]["name"]],
-        [job["output"]["name"]],
+        [end["name"] for end in job["inputs"]],
+        [end["name"] for end in job["outputs"]],
         domain="com.microsoft",
         name=job["graph"],
         partition_name=job["graph"],
@@ -41,7 +45,7 @@ def wrapped(folder: Path, job: dict[str, Any]) -> Path:
         ep_cache_context=job["binary"],
         source=PROVIDER,
     )
-    graph = helper.make_graph([node], "compiled", [ends["input"]], [ends["output"]])
+    graph = helper.make_graph([node], "compiled", inputs, outputs)
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     save(helper.make_model(graph, opset_imports=opsets, ir_version=10), folder / "model.onnx")
     return folder / "model.onnx"
@@ -74,14 +78,24 @@ def where(session: Any) -> dict[str, Any]:
 
 
 def serve(session: Any, job: dict[str, Any], answers: BinaryIO) -> None:
-    """Runs every input that comes."""
-    dtype = np.dtype(job["input"]["dtype"])
-    size = int(np.prod(job["input"]["shape"])) * dtype.itemsize
-    while len(content := sys.stdin.buffer.read(size)) == size:
-        image = np.frombuffer(content, dtype).reshape(job["input"]["shape"])
-        (output,) = session.run(None, {job["input"]["name"]: image})
-        answers.write(np.ascontiguousarray(output).tobytes())
+    """Runs on whatever comes: an array for each input, in their order."""
+    while (given := values(job["inputs"])) is not None:
+        for output in session.run([end["name"] for end in job["outputs"]], given):
+            answers.write(np.ascontiguousarray(output).tobytes())
         answers.flush()
+
+
+def values(ends: list[dict[str, Any]]) -> dict[str, np.ndarray[Any, Any]] | None:
+    """Arrays from standard input, by name; None at its end."""
+    given = {}
+    for end in ends:
+        dtype = np.dtype(end["dtype"])
+        size = math.prod(end["shape"]) * dtype.itemsize
+        content = sys.stdin.buffer.read(size)
+        if len(content) != size:
+            return None
+        given[end["name"]] = np.frombuffer(content, dtype).reshape(end["shape"])
+    return given
 
 
 def main() -> None:

@@ -57,8 +57,8 @@ class Compiled:
                 do="run it on a device, or see `evit-mobile inspect` for what is left on the CPU",
             )
         content, graph = self._bytecode(self.dispatched[0])
-        ends = [self._end(indices) for indices in (subgraph.inputs, subgraph.outputs)]
-        return Binary(content=content, graph=graph, input=ends[0], output=ends[1])
+        inputs, outputs = (tuple(map(self._end, ends)) for ends in (subgraph.inputs, subgraph.outputs))
+        return Binary(content=content, graph=graph, inputs=inputs, outputs=outputs)
 
     def inspection(self, delegate: str) -> Inspection:
         """What the file contains, and what `delegate` runs of it."""
@@ -96,11 +96,8 @@ class Compiled:
             raise self._refused(f"whose binary would lie at {start} to {start + size} of {len(self.content)} bytes")
         return self.content[start : start + size], graph
 
-    def _end(self, indices: Any) -> End:
-        """Raises ArtefactError for several."""
-        if len(indices) != 1:
-            raise self._refused(f"which has {len(indices)} inputs or outputs")
-        tensor = self.model.subgraphs[0].tensors[indices[0]]
+    def _end(self, index: int) -> End:
+        tensor = self.model.subgraphs[0].tensors[index]
         shape = tuple(int(size) for size in tensor.shape)
         return End(name=tensor.name.decode(), shape=shape, dtype=tensor_dtype(tensor))
 

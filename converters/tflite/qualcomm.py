@@ -175,7 +175,7 @@ class EmulatedInterpreter:
         self._values = values
 
     def invoke(self) -> None:
-        self._output = self._emulator(self._values)
+        (self._output,) = self._emulator(self._values)
 
     def get_tensor(self, _index: int) -> np.ndarray:
         return self._output

@@ -22,8 +22,8 @@ from evit_mobile.request.checks import usable_targets
 BINARY = Binary(
     content=b"compiled",
     graph="g",
-    input=End(name="image", shape=(1, 3), dtype="int8"),
-    output=End(name="logits", shape=(1, 3), dtype="int8"),
+    inputs=(End(name="image", shape=(1, 3), dtype="int8"),),
+    outputs=(End(name="logits", shape=(1, 3), dtype="int8"),),
 )
 HONEST = {"nodes": {emulator.PROVIDER: ["EPContext"]}, "soc": "57"}
 WORKER = """
@@ -100,7 +100,8 @@ def emulated(
 def test_a_process_that_is_the_emulator_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     run = emulated(monkeypatch, tmp_path, HONEST)
     for values in ([[1, 2, 3]], [[-4, 5, 6]]):
-        assert run(np.array(values, np.int8)).tolist() == values
+        (answer,) = run(np.array(values, np.int8))
+        assert answer.tolist() == values
 
 
 @pytest.mark.parametrize(
@@ -124,3 +125,16 @@ def test_a_process_that_ends_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     run = emulated(monkeypatch, tmp_path, HONEST, answered=1, then="sys.exit(7)")
     with pytest.raises(ToolchainError, match=r"ended while it ran \(exit code 7\)"):
         run(np.zeros((1, 3), np.int8))
+
+
+SAID = f"print({json.dumps(HONEST)!r}, flush=True)"
+
+
+@pytest.mark.parametrize("worker", ["time.sleep(600)", f"{SAID}; time.sleep(600)"], ids=["as it loads", "as it runs"])
+def test_an_emulator_that_hangs_is_ended_and_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, worker: str) -> None:
+    monkeypatch.setattr(emulator, "LIMIT_S", 2.0)
+    path = tmp_path / "worker.py"
+    path.write_text(f"import time; {worker}")
+    monkeypatch.setattr(emulator, "WORKER", path)
+    with pytest.raises(ToolchainError, match=r"emulator of SM8650, which gave no answer within 2 s"):
+        Emulator(BINARY, find_soc("SM8650"))(np.zeros((1, 3), np.int8))

@@ -14,6 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
 
 from converters.errors import ArtefactError, NoRuntimeError
+from converters.qualcomm.emulator import End
 from converters.registry import find_target, target_of
 from converters.tflite.compiled import Compiled
 from converters.tflite.structure import DIGEST_NAME, UNSIGNED, signed
@@ -97,8 +98,8 @@ def test_the_binary_and_its_ends_are_found(tmp_path: Path) -> None:
     compiled = Compiled(write(tmp_path / "m.sm8650.tflite"))
     binary = compiled.binary()
     assert (compiled.soc, binary.graph, binary.content) == ("SM8650", "graph", BYTECODE)
-    assert (binary.input.name, binary.input.shape, binary.input.dtype) == ("image", (1, 4), "float32")
-    assert (binary.output.name, binary.output.shape) == ("logits", (1, 2))
+    assert binary.inputs == (End(name="image", shape=(1, 4), dtype="float32"),)
+    assert binary.outputs == (End(name="logits", shape=(1, 2), dtype="float32"),)
 
 
 def test_what_the_npu_runs_is_counted_and_what_it_leaves_is_named(tmp_path: Path) -> None:
