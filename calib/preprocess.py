@@ -16,30 +16,13 @@ from PIL import Image
 
 from calib.errors import DataError
 from calib.images import Picture, upright, with_fourth
+from calib.resizing import Interpolation as Interpolation
+from calib.resizing import Resize as Resize
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 LARGEST_RESIZED_PIXELS = 1 << 27
 """A 1 x 10,000 strip, scaled to cover 224 x 224, would need gigabytes; above this it is an error."""
-
-
-class Resize(StrEnum):
-    """COVER keeps the aspect ratio: the smallest size that covers the box (for a square box: shorter side = box side).
-    SQUASH resizes to the box exactly, whatever the aspect ratio."""
-
-    COVER = "cover"
-    SQUASH = "squash"
-
-
-class Interpolation(StrEnum):
-    """Pillow's filters. When shrinking, their support grows with the factor (antialiasing); NEAREST has none."""
-
-    NEAREST = "nearest"
-    BOX = "box"
-    BILINEAR = "bilinear"
-    HAMMING = "hamming"
-    BICUBIC = "bicubic"
-    LANCZOS = "lanczos"
 
 
 _FILTERS = {interpolation: Image.Resampling[interpolation.name] for interpolation in Interpolation}

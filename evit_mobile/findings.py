@@ -8,9 +8,8 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from converters.contract import Artefact, Delegation
-from evit_mobile.metrics import Comparison
+from evit_mobile.figures import Comparison, Estimate
 from evit_mobile.spec import Variation
-from evit_mobile.statistics import Estimate
 from evit_mobile.strict_json import Measured
 
 WeightsKind = Literal["bundled", "file", "hub", "module", "random"]

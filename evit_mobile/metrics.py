@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evit_mobile.strict_json import Measured
+from evit_mobile.figures import Comparison
 
 Logits = NDArray[np.float32]
 Agreement = Callable[[Logits, Logits], float]
@@ -17,18 +16,6 @@ Agreement = Callable[[Logits, Logits], float]
 
 SILENT_DB = 200.0
 """SQNR reported for logits that are equal bit by bit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """`actual` against `expected`. `top1_agreement` is a fraction of the images or, for maps of classes, of the pixels; with several
-    labels that of the class that agrees least; None for features, which have no classes. `max_abs_error` is in the output's own units.
-    """
-
-    sqnr_db: Measured
-    cosine: Measured
-    max_abs_error: Measured
-    top1_agreement: float | None
 
 
 def compare(actual: Logits, expected: Logits, agreement: Agreement | None = None) -> Comparison:

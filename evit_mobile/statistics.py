@@ -7,11 +7,12 @@ neighbour lasts for many runs), so that n of them tell as much as n / tau indepe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from evit_mobile.figures import Estimate, Summary
 
 Samples: TypeAlias = NDArray[np.float64]
 
@@ -32,34 +33,6 @@ NORMAL_PER_MEDIAN_DIFFERENCE = 1 / (0.6744898 * math.sqrt(2))
 
 MEDIAN_ERROR = math.sqrt(math.pi / 2)
 """Standard error of a median over that of a mean, for normal noise."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A value and its 95 % confidence interval, in the unit of the samples."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def relative_half_width(self) -> float:
-        """Half of the interval as a share of the value."""
-        return (self.high - self.low) / 2 / self.value if self.value else math.inf
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """One series of latencies. `correlation_time` is tau, in runs: 1 for independent ones."""
-
-    runs: int
-    p50: Estimate
-    p90: Estimate
-    p99: Estimate
-    mean: float
-    minimum: float
-    maximum: float
-    correlation_time: float
 
 
 def summarise(latencies: ArrayLike) -> Summary:

@@ -52,9 +52,9 @@ def cli_page() -> str:
     """Every command with its arguments and options, as `--help` has them."""
     import typer
 
-    from evit_mobile.cli.app import app
+    from evit_mobile.cli.app import application
 
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(application())
     parts = ["# Command line\n\nMade from the commands; `evit-mobile COMMAND --help` says the same."]
     parts += [command_text(name, command) for name, command in group.commands.items()]
     parts.append(EXIT_CODES)

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 import evit_mobile
-from evit_mobile.cli.app import app
+from evit_mobile.cli.app import application
 from scripts import site_pages
 
 ROOT = Path(__file__).parents[1]
@@ -57,7 +57,7 @@ def test_planted_broken_links_are_found(tmp_path: Path) -> None:
 def parse(line: str) -> None:
     """Reads a command as `evit-mobile` does, without running it. Raises what the parser raises."""
     name, *arguments = shlex.split(line, comments=True)
-    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]  # it is a group
+    command = typer.main.get_command(application()).commands[name]  # type: ignore[attr-defined]  # it is a group
     command.make_context(name, arguments)
 
 
@@ -75,7 +75,7 @@ def test_a_planted_wrong_command_is_found(line: str) -> None:
 
 def test_the_command_line_page_has_every_option() -> None:
     page = site_pages.cli_page()
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(application())
     for name, command in group.commands.items():  # type: ignore[attr-defined]  # it is a group
         section = page.partition(f"## evit-mobile {name}\n")[2].partition("\n## ")[0]
         for parameter in command.params:

@@ -14,7 +14,8 @@ ROOT = Path(evit_mobile.__file__).resolve().parent
 
 FLOORS = (
     {"errors", "progress", "strict_json", "version"},
-    {"families", "metrics", "statistics"},
+    {"families", "figures"},
+    {"metrics", "statistics"},
     {"spec"},
     {"findings", "thresholds"},
     {"models", "record"},  # models know no images, a record knows no verb

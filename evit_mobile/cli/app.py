@@ -1,60 +1,61 @@
-"""The application: its commands in the order of `--help`, and what becomes of errors."""
+"""The application: its commands in the order of `--help`, loaded as they are needed, and what becomes of errors."""
 
 from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from evit_mobile.cli.compare import compare
-from evit_mobile.cli.compile import compile
-from evit_mobile.cli.convert import convert
-from evit_mobile.cli.doctor import doctor
-from evit_mobile.cli.evaluate import evaluate
-from evit_mobile.cli.export_app import export_app
-from evit_mobile.cli.inspect import inspect
-from evit_mobile.cli.models import models
-from evit_mobile.cli.profile import profile
-from evit_mobile.cli.publish import publish
-from evit_mobile.cli.report import report
-from evit_mobile.cli.sensitivity import sensitivity
-from evit_mobile.cli.serve import serve
 from evit_mobile.cli.show import explain
-from evit_mobile.cli.validate import validate
 from evit_mobile.version import __version__
 
 COMMANDS = (
-    models,
-    convert,
-    compile,
-    validate,
-    inspect,
-    evaluate,
-    profile,
-    compare,
-    report,
-    export_app,
-    serve,
-    publish,
-    sensitivity,
-    doctor,
+    "models",
+    "convert",
+    "compile",
+    "validate",
+    "inspect",
+    "evaluate",
+    "profile",
+    "compare",
+    "report",
+    "export_app",
+    "serve",
+    "publish",
+    "sensitivity",
+    "doctor",
 )
+"""Each is a module beside this one, with the function of that name."""
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
 
-app = typer.Typer(
-    name="evit-mobile",
-    help="Turns a trained EfficientViT into proven Core ML, LiteRT and ExecuTorch artefacts.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+
+def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The application with these commands."""
+    app = typer.Typer(
+        name="evit-mobile",
+        help="Turns a trained EfficientViT into proven Core ML, LiteRT and ExecuTorch artefacts.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(root)
+    for name in commands:
+        app.command()(getattr(import_module(f"evit_mobile.cli.{name}"), name))
+    return app
 
 
-@app.callback(invoke_without_command=True)
+def asked(arguments: Iterable[str]) -> tuple[str, ...]:
+    """The command that `arguments` name, the only one that has to be loaded; all of them where they name none."""
+    first = next((one for one in arguments if not one.startswith("-")), "").replace("-", "_")
+    return (first,) if first in COMMANDS else COMMANDS
+
+
 def root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: ARG001  # read by main()
@@ -64,13 +65,10 @@ def root(
         raise typer.Exit
 
 
-for command in COMMANDS:
-    app.command()(command)
-
-
 def main() -> None:
     """Entry point: errors become a message on stderr and their documented exit code."""
     signal.signal(signal.SIGTERM, end)
+    app = application(asked(sys.argv[1:]))
     if "--debug" in sys.argv:
         app()
         return

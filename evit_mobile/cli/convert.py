@@ -10,6 +10,7 @@ import typer
 
 from converters.registry import TARGETS
 from evit_mobile.cli import flags
+from evit_mobile.cli.model_options import ModelAndImages, usual
 from evit_mobile.cli.options import (
     CORE_ML,
     EXECUTORCH,
@@ -20,12 +21,10 @@ from evit_mobile.cli.options import (
     RECOVERY,
     FewOption,
     JsonOption,
-    ModelAndImages,
     OnOption,
     SocOption,
     given,
     takes,
-    usual,
 )
 from evit_mobile.cli.show import progress, show
 from evit_mobile.request import ConvertRequest

@@ -6,7 +6,7 @@ from typing import Any
 
 from converters.contract import Precision
 from converters.registry import all_formats
-from evit_mobile.cli.options import ModelAndImages
+from evit_mobile.cli.model_options import ModelAndImages
 from evit_mobile.errors import UsageError
 
 ALL = "all"

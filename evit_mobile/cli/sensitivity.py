@@ -9,12 +9,8 @@ from typing import Annotated
 import typer
 
 from evit_mobile.cli.flags import input_fields
-from evit_mobile.cli.options import (
-    JsonOption,
-    ModelAndImages,
-    given,
-    takes,
-)
+from evit_mobile.cli.model_options import ModelAndImages
+from evit_mobile.cli.options import JsonOption, given, takes
 from evit_mobile.cli.show import progress, show
 
 

@@ -16,7 +16,8 @@ from evit_mobile.profiling.energy.account import entry as account
 from evit_mobile.profiling.measured import NO_OPERATORS, Asked, Measured
 from evit_mobile.profiling.metrickit import summary
 from evit_mobile.profiling.protocol import MAXIMUM_BLOCK_RUNS, Measurement, Settings
-from evit_mobile.profiling.records import Subject, unavailable
+from evit_mobile.profiling.records import Subject
+from evit_mobile.profiling.stored import unavailable
 from evit_mobile.profiling.xcode_report import SUFFIX, is_xcode_report, read_xcode_report, report_file
 from evit_mobile.progress import Report
 from evit_mobile.statistics import is_precise, is_steady

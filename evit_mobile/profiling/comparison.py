@@ -8,10 +8,8 @@ from typing import Any
 
 from converters.errors import ArtefactError
 from converters.registry import target_of
-from evit_mobile.profiling.records import PROFILE_NAME, read
+from evit_mobile.profiling.stored import NO_DIFFERENCE, PROFILE_NAME, read
 from evit_mobile.statistics import ratio, unpaired_ratio
-
-NO_DIFFERENCE = "no difference seen"
 
 
 def compare(first: Path | str, second: Path | str) -> dict[str, Any]:

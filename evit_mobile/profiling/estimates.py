@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evit_mobile.profiling.records import unavailable
+from evit_mobile.profiling.stored import unavailable
 
 SOURCE = "Core ML's estimate of each operation's share of the median; not measured"
 

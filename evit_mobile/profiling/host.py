@@ -21,7 +21,8 @@ from evit_mobile.profiling.fine_clock import fine_clock
 from evit_mobile.profiling.measured import Asked, Measured, in_sessions
 from evit_mobile.profiling.operators import operator_table
 from evit_mobile.profiling.protocol import Settings
-from evit_mobile.profiling.records import Subject, unavailable
+from evit_mobile.profiling.records import Subject
+from evit_mobile.profiling.stored import unavailable
 from evit_mobile.progress import Report
 
 CONVERTERS = Path(converters.__file__).parent

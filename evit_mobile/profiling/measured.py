@@ -11,7 +11,8 @@ import numpy as np
 
 from evit_mobile.profiling.energy.measure import Sources, measure_energy
 from evit_mobile.profiling.protocol import Measurement, Session, Settings, measure
-from evit_mobile.profiling.records import Subject, unavailable
+from evit_mobile.profiling.records import Subject
+from evit_mobile.profiling.stored import unavailable
 from evit_mobile.progress import Report
 
 Entry = dict[str, Any]

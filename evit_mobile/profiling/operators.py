@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from importlib import import_module
 from typing import Any
 
@@ -56,22 +55,3 @@ def faster_half(times: Any) -> tuple[float, Any]:
     """The mean of the faster half of the runs (at least one), and their positions."""
     kept = np.argsort(times, kind="stable")[: max(1, len(times) // 2)]
     return float(np.asarray(times)[kept].mean()), kept
-
-
-def by_module(rows: list[dict[str, Any]], depth: int) -> list[tuple[str, float]]:
-    """(module path cut to `depth` parts, ms), in the order of execution. Operators of no known module are "(other)"."""
-    totals: dict[str, float] = defaultdict(float)
-    for row in rows:
-        totals[".".join(row["module"].split(".")[:depth]) if row["module"] else "(other)"] += row["ms"]
-    return list(totals.items())
-
-
-def by_kind(rows: list[dict[str, Any]]) -> list[tuple[str, int, float]]:
-    """(kind, number of operators, ms), slowest first."""
-    counts: dict[str, int] = defaultdict(int)
-    totals: dict[str, float] = defaultdict(float)
-    for row in rows:
-        kind = row["kind"] or row["operator"]
-        counts[kind] += 1
-        totals[kind] += row["ms"]
-    return sorted(((kind, counts[kind], total) for kind, total in totals.items()), key=lambda entry: -entry[2])

@@ -14,8 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from evit_mobile.errors import UsageError
+from evit_mobile.figures import Estimate
 from evit_mobile.progress import Report
-from evit_mobile.statistics import Estimate, is_precise, is_steady, slowdown
+from evit_mobile.statistics import is_precise, is_steady, slowdown
 
 BLOCK_MS = 40.0
 MINIMUM_BLOCK_RUNS = 5

@@ -1,10 +1,8 @@
-"""profile.jsonl: one line per measured artefact, appended, so that runs can be compared over time. Schema: docs/profile.md."""
+"""The record of a measured artefact, as a line of profile.jsonl holds it. Schema: docs/profile.md."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,14 +13,11 @@ from converters.errors import ArtefactError
 from converters.files import sha256, size_bytes
 from converters.registry import artefact_target
 from evit_mobile.profiling.protocol import Measurement, Settings, throttling
+from evit_mobile.profiling.stored import SCHEMA
 from evit_mobile.record.files import read_manifest
 from evit_mobile.record.manifest import Manifest
 from evit_mobile.statistics import ratio, summarise
-from evit_mobile.strict_json import to_json
 from evit_mobile.version import __version__
-
-SCHEMA = 1
-PROFILE_NAME = "profile.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +109,6 @@ def record(
     }
 
 
-def unavailable(reason: str) -> dict[str, Any]:
-    """What stands where nothing could be measured."""
-    return {"unavailable": reason}
-
-
 def ratios(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The paired ratio of every artefact's latency to the first one's, from the blocks of an interleaved run."""
     first = records[0]
@@ -131,32 +121,3 @@ def ratios(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         for other in records[1:]
         if len(other["blocks_ms"]) == len(first["blocks_ms"])
     ]
-
-
-def append(path: Path, records: Sequence[dict[str, Any]]) -> None:
-    """Adds lines to `path`, each in one write, so that two profiles at once do not mix. OSError passes through."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        for item in records:
-            os.write(descriptor, (json.dumps(json.loads(to_json(item)), separators=(",", ":")) + "\n").encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """The records of `path`, oldest first. Raises ArtefactError for a missing or damaged file, or another schema."""
-    try:
-        records = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise ArtefactError(
-            got=f"{path}, which cannot be read ({error})",
-            allowed="a file that `evit-mobile profile` wrote",
-            do="profile the artefact first",
-        ) from None
-    wrong = {str(item.get("schema") if isinstance(item, dict) else None) for item in records} - {str(SCHEMA)}
-    if wrong:
-        raise ArtefactError(
-            got=f"{path} with schema {', '.join(sorted(wrong))}", allowed=f"schema {SCHEMA}", do="profile again"
-        )
-    return records

@@ -10,7 +10,8 @@ from typing import Any
 from evit_mobile.profiling.measured import Asked
 from evit_mobile.profiling.places import find_place
 from evit_mobile.profiling.protocol import Settings
-from evit_mobile.profiling.records import PROFILE_NAME, append, ratios, record, subject
+from evit_mobile.profiling.records import ratios, record, subject
+from evit_mobile.profiling.stored import PROFILE_NAME, append
 from evit_mobile.progress import Report, silent
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from evit_mobile.profiling.estimates import EstimatedOperation, estimated_operators
 from evit_mobile.profiling.measured import Measured
 from evit_mobile.profiling.protocol import MAXIMUM_BLOCK_RUNS, Measurement, Settings
-from evit_mobile.profiling.records import Subject, unavailable
+from evit_mobile.profiling.records import Subject
+from evit_mobile.profiling.stored import unavailable
 from evit_mobile.statistics import is_precise, is_steady
 
 SUFFIX = ".mlperf"

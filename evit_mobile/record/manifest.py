@@ -8,9 +8,9 @@ validation joins by being one of an artefact's `validations`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from calib.preprocess import Interpolation, Preprocess, Resize
+from calib.resizing import Interpolation, Resize
 from converters.contract import Delegation, Layout, Precision, TensorSpec
 from converters.errors import ArtefactError
 from evit_mobile.findings import (
@@ -27,6 +27,9 @@ from evit_mobile.findings import (
 from evit_mobile.record.upgrade import SCHEMA, upgraded
 from evit_mobile.spec import Task, Variation
 from evit_mobile.strict_json import FieldError, plain, read
+
+if TYPE_CHECKING:
+    from calib.preprocess import Preprocess
 
 FILE_NAME = "manifest.json"
 
@@ -98,6 +101,8 @@ class InputEntry:
     @property
     def preprocess(self) -> Preprocess:
         """How images become it. Raises DataError for sizes that contradict each other."""
+        from calib.preprocess import Preprocess
+
         return Preprocess.from_manifest(plain(self))
 
 

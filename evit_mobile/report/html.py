@@ -10,14 +10,13 @@ from typing import Any
 
 from converters.errors import ArtefactError
 from converters.files import write_bytes
-from evit_mobile.profiling.operators import by_kind, by_module
-from evit_mobile.profiling.records import PROFILE_NAME, read
+from evit_mobile.profiling.stored import PROFILE_NAME, read
 from evit_mobile.record.files import read_manifest
 from evit_mobile.record.manifest import ArtefactEntry, Manifest
 from evit_mobile.record.plans import Plan, listed_plans, read_plan
 from evit_mobile.report.lines import accuracy_cells, preprocessing_text
 from evit_mobile.report.plots import Point, bars, histogram, scatter
-from evit_mobile.report.profiles import interval, load_and_first_run, remarks, sum_line
+from evit_mobile.report.profiles import by_kind, by_module, interval, load_and_first_run, remarks, sum_line
 from evit_mobile.report.tables import delegation_cell
 
 PAGE_NAME = "report.html"

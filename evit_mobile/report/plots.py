@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -76,6 +74,8 @@ def bars(rows: Sequence[tuple[str, float]], unit: str, title: str, digits: int =
 
 def histogram(samples: Sequence[float], unit: str, title: str) -> str:
     """How often each value occurred, from the smallest to the 99th percentile or 2.5 medians; what is slower is counted."""
+    import numpy as np
+
     values = np.asarray(samples, dtype=np.float64)
     median = float(np.median(values))
     low, high = float(values.min()), min(float(np.quantile(values, 0.99)), LONGEST * median)

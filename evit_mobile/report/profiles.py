@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -10,8 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evit_mobile.profiling.comparison import NO_DIFFERENCE
-from evit_mobile.profiling.operators import by_kind, by_module
+from evit_mobile.profiling.stored import NO_DIFFERENCE
 
 SLOWEST_KINDS = 6
 MODULE_DEPTH = 3
@@ -176,3 +176,22 @@ def comparison_table(document: dict[str, Any]) -> RenderableType:
         )
         lines += [Text(line, style="yellow") for line in item["cautions"]]
     return Group(*lines)
+
+
+def by_module(rows: list[dict[str, Any]], depth: int) -> list[tuple[str, float]]:
+    """(module path cut to `depth` parts, ms), in the order of execution. Operators of no known module are "(other)"."""
+    totals: dict[str, float] = defaultdict(float)
+    for row in rows:
+        totals[".".join(row["module"].split(".")[:depth]) if row["module"] else "(other)"] += row["ms"]
+    return list(totals.items())
+
+
+def by_kind(rows: list[dict[str, Any]]) -> list[tuple[str, int, float]]:
+    """(kind, number of operators, ms), slowest first."""
+    counts: dict[str, int] = defaultdict(int)
+    totals: dict[str, float] = defaultdict(float)
+    for row in rows:
+        kind = row["kind"] or row["operator"]
+        counts[kind] += 1
+        totals[kind] += row["ms"]
+    return sorted(((kind, counts[kind], total) for kind, total in totals.items()), key=lambda entry: -entry[2])

@@ -18,14 +18,14 @@ from rich.console import Console
 from converters.misspelt import did_you_mean
 from converters.registry import UnknownTargetError, find_judge, find_target
 from evit_mobile import ConvertRequest, FolderValidation, Precision, UsageError, Validation, Verdict
-from evit_mobile.cli.app import app
+from evit_mobile.cli.app import application
 from evit_mobile.commands.validate import Revalidation
 from evit_mobile.demos.export import find_app
 from evit_mobile.report import tables
 from evit_mobile.spec import find_spec
 from tests.evit_mobile.test_cli import run
 
-GROUP: Any = typer.main.get_command(app)
+GROUP: Any = typer.main.get_command(application())
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_help_fits_80_columns_without_cutting_words(
 
 def piped(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`evit-mobile` with its output in pipes, as a script sees it."""
-    code = "import sys; from evit_mobile.cli.app import app, main; sys.argv[0] = 'evit-mobile'; main()"
+    code = "import sys; from evit_mobile.cli.app import main; sys.argv[0] = 'evit-mobile'; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=Path(__file__).parents[2],

@@ -15,9 +15,9 @@ from converters.errors import ToolchainError
 from evit_mobile import cli
 from evit_mobile.errors import DeviceError, UsageError
 from evit_mobile.profiling.protocol import Settings
-from evit_mobile.profiling.records import read
 from evit_mobile.profiling.run import profile
 from evit_mobile.profiling.runners import find_runner
+from evit_mobile.profiling.stored import read
 
 QUICK = Settings(bound=0.5, budget_s=1.0)
 RUNNER = """#!/bin/sh

@@ -11,7 +11,8 @@ import pytest
 
 from converters.errors import ArtefactError
 from evit_mobile.profiling.comparison import compare
-from evit_mobile.profiling.records import append, latency_entry, read
+from evit_mobile.profiling.records import latency_entry
+from evit_mobile.profiling.stored import append, read
 
 
 def written(name: str, run: str, factor: float, seed: int, drift: Any = 1.0) -> dict[str, Any]:

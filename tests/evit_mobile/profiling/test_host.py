@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from converters.errors import ArtefactError
-from evit_mobile.cli.app import app
+from evit_mobile.cli.app import application
 from evit_mobile.errors import DeviceError, UsageError
 from evit_mobile.profiling import fine_clock, host, worker
 from evit_mobile.profiling.channel import WORKER, Worker
 from evit_mobile.profiling.host import CONVERTERS
 from evit_mobile.profiling.protocol import Settings
-from evit_mobile.profiling.records import read, subject
+from evit_mobile.profiling.records import subject
 from evit_mobile.profiling.run import profile
+from evit_mobile.profiling.stored import read
 
 QUICK = Settings(bound=0.5, budget_s=1.0)
 
@@ -77,10 +78,10 @@ def test_a_second_profile_is_added_and_compared(
     for _ in range(2):
         arguments = ["profile", str(artefacts["tflite"]), "--out", out, "--bound", "0.5", "--budget", "1", "--json"]
         monkeypatch.setattr(sys, "argv", ["evit-mobile", *arguments])
-        app(arguments, standalone_mode=False)
+        application()(arguments, standalone_mode=False)
         assert json.loads(capsys.readouterr().out)["profiles"][0]["place"] == "host"
     assert len(read(Path(out))) == 2
-    app(["compare", out, out, "--json"], standalone_mode=False)
+    application()(["compare", out, out, "--json"], standalone_mode=False)
     (comparison,) = json.loads(capsys.readouterr().out)["comparisons"]
     assert comparison["ratio"]["value"] == 1
     assert comparison["verdict"] == "no difference seen"
@@ -89,7 +90,7 @@ def test_a_second_profile_is_added_and_compared(
 def test_the_tables_are_printed(artefacts: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "profile.jsonl")
     paths = [str(path) for path in artefacts.values()]
-    app(["profile", *paths, "--out", out, "--bound", "0.5", "--budget", "1"], standalone_mode=False)
+    application()(["profile", *paths, "--out", out, "--bound", "0.5", "--budget", "1"], standalone_mode=False)
     text = capsys.readouterr().out
     for expected in (
         "small.tflite",

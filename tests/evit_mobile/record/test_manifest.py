@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 
 from converters.errors import ArtefactError
 from evit_mobile.commands import convert as pipeline
+from evit_mobile.figures import Comparison
 from evit_mobile.findings import Hop, Validation, Verdict
-from evit_mobile.metrics import Comparison
 from evit_mobile.record.files import read_manifest, write_manifest
 from evit_mobile.record.manifest import FILE_NAME, Manifest
 from scripts.manifest_schema import PATH, text

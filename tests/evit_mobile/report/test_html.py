@@ -19,9 +19,10 @@ import pytest
 from calib.preprocess import Preprocess
 from converters.contract import Delegation, Fallback
 from converters.errors import ArtefactError
-from evit_mobile.cli.app import app
+from evit_mobile.cli.app import application
 from evit_mobile.findings import Verdict
-from evit_mobile.profiling.records import append, latency_entry
+from evit_mobile.profiling.records import latency_entry
+from evit_mobile.profiling.stored import append
 from evit_mobile.record.files import write_manifest
 from evit_mobile.record.plans import write_plan
 from evit_mobile.report.html import page, write_page
@@ -222,7 +223,7 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
 
 
 def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    app(["report", str(folder), "--html", "--json"], standalone_mode=False)
+    application()(["report", str(folder), "--html", "--json"], standalone_mode=False)
     assert json.loads(capsys.readouterr().out) == {"page": str(folder / "report.html")}
 
 
