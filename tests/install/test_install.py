@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 DIST = os.environ.get("EVIT_MOBILE_DIST")
 TORCH = "torch==2.13.0"
 SMALL = ("convert", "--model", "efficientvit_m0", "--size", "64", "--golden", "0", "--json")
@@ -18,6 +21,9 @@ FIRST = {
     "coreml": (*SMALL, "--format", "coreml", "--fp16"),
     "tflite": (*SMALL, "--format", "tflite", "--fp32"),
     "executorch": (*SMALL, "--format", "executorch", "--fp32"),
+    "coreai": (*SMALL, "--format", "coreai", "--fp32"),
+    "onnx": (*SMALL, "--format", "onnx", "--fp32"),
+    "qualcomm": (*SMALL, "--format", "onnx", "--fp32"),
     "hub": ("convert", "--weights", "hf://somebody/nothing", "--format", "tflite"),
     "heif": ("doctor", "--json"),
     "parquet": ("doctor", "--json"),
@@ -26,8 +32,17 @@ FIRST = {
 }
 """By extra, what somebody who installed it alone would type first."""
 
-OTHER = {"coreml": "tflite", "tflite": "executorch", "executorch": "coreml", "": "tflite"}
+OTHER = {
+    "coreml": "tflite",
+    "tflite": "executorch",
+    "executorch": "coreml",
+    "onnx": "coreai",
+    "coreai": "onnx",
+    "": "tflite",
+}
 """A format whose toolchain is not in the environment of an extra."""
+BUNDLES = {"all", "bench", "test"}
+"""Extras that are several of the others."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,22 +50,40 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(scope="module")
+def torch_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with torch and nothing else, as the page has it installed first."""
+    return environment(tmp_path_factory.mktemp("torch") / "venv", TORCH)
+
+
+def environment(place: Path, *packages: str) -> Path:
+    """An environment with what is asked for. Its folder."""
+    if not place.exists():
+        subprocess.run([sys.executable, "-m", "venv", place], check=True)
+    subprocess.run([place / "bin" / "python", "-m", "pip", "install", "--quiet", *packages], check=True)
+    return place
+
+
 @pytest.fixture(params=FIRST, ids=lambda extra: extra or "none")
-def installed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path]:
-    """An extra and an environment with the wheel and that extra alone."""
+def installed(request: pytest.FixtureRequest, torch_alone: Path, tmp_path: Path) -> tuple[str, Path]:
+    """An extra, and the programs of an environment with the wheel and that extra alone. Files of torch are links, not copies."""
     extra = str(request.param)
     (wheel,) = Path(str(DIST)).glob("*.whl")
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    asked = f"{wheel}[{extra}]" if extra else str(wheel)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", TORCH, asked], check=True)
-    return extra, python.parent
+    place = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True)
+    shutil.copytree(torch_alone / "lib", place / "lib", copy_function=os.link, dirs_exist_ok=True)
+    return extra, environment(place, f"{wheel}[{extra}]" if extra else str(wheel)) / "bin"
 
 
 def run(binaries: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(cwd), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    around = {"PATH": os.environ["PATH"], "HOME": str(cwd), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     command = [binaries / "evit-mobile", *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=cwd, env=around, capture_output=True, text=True, check=False)
+
+
+def test_every_extra_is_tried() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert set(FIRST) - {""} == set(extras) - BUNDLES
 
 
 def test_an_extra_alone_is_usable(installed: tuple[str, Path], tmp_path: Path) -> None:
@@ -65,7 +98,7 @@ def test_an_extra_alone_is_usable(installed: tuple[str, Path], tmp_path: Path) -
         return
     assert first.returncode == 0, first.stderr
     document = json.loads(first.stdout)
-    if extra in ("coreml", "tflite", "executorch"):
+    if "artefacts" in document:
         assert [one["verdict"] for entry in document["artefacts"] for one in entry["validations"]] == ["passed"]
     if extra in OTHER:
         refused = run(binaries, "convert", "--format", OTHER[extra], "--fp32", cwd=here)
