@@ -30,11 +30,11 @@ test-fast: .venv/test.stamp
 
 test-android: .venv/test.stamp
 	PYTHON=$(BIN)/python scripts/android/prepare.sh .tools/android
-	$(BIN)/python -m pytest -m "slow or not slow" -rs tests/android_demo
+	$(BIN)/python -m pytest -m "slow or not slow" -rs tests/android_demo tests/examples/test_manifest_in_apps.py
 
 test-ios: .venv/test.stamp
 	command -v swift || scripts/ios/prepare.sh $(SWIFT_ROOT)
-	EVIT_MOBILE_SWIFT_ROOT=$(SWIFT_ROOT) $(BIN)/python -m pytest -m "slow or not slow" -rs tests/ios_demo
+	EVIT_MOBILE_SWIFT_ROOT=$(SWIFT_ROOT) $(BIN)/python -m pytest -m "slow or not slow" -rs tests/ios_demo tests/examples/test_manifest_in_apps.py
 
 test-web: .venv/test.stamp
 	npm ci --prefix web_demo

@@ -173,7 +173,11 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.St
 """
 
 
-@pytest.mark.parametrize("arguments", [["inspect", "DIR", "--json"], ["report", "DIR"], ["compare", "A", "B"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["models"], ["models", "--json"], ["inspect", "DIR", "--json"], ["report", "DIR"], ["compare", "A", "B"]],
+    ids=" ".join,
+)
 def test_commands_that_read_json_start_without_torch(arguments: list[str], tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(to_json(of_model()))
     command = ["evit-mobile", *(str(tmp_path) if each == "DIR" else each for each in arguments)]

@@ -22,11 +22,12 @@ from evit_mobile.validation.golden import read_golden
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """A demo app: its folder in the repository, where inside it models go, and the formats it runs."""
+    """A demo app: its folder in the repository, where inside it models go, the formats it runs and the tasks it shows."""
 
     folder: str
     model: str
     formats: tuple[str, ...]
+    tasks: tuple[Task, ...] = (Task.CLASSIFICATION,)
 
 
 APPS = {
@@ -34,7 +35,7 @@ APPS = {
     "ios": App(
         folder="ios_demo", model="App/Resources/Model", formats=("coreml", "coreai", "executorch", "executorch-coreml")
     ),
-    "web": App(folder="web_demo", model="model", formats=("tflite",)),
+    "web": App(folder="web_demo", model="model", formats=("tflite",), tasks=(Task.CLASSIFICATION, Task.SEGMENTATION)),
 }
 
 
@@ -96,11 +97,11 @@ def app_folder(app: App, out: Path | None) -> Path:
 def fitting_entries(manifest: Manifest, app: App, name: str, source: Path, *, force: bool) -> list[ArtefactEntry]:
     """The manifest's entries that the app can run. Raises UsageError when there are none, or one has not passed."""
     task = manifest.model.task
-    if task is not Task.CLASSIFICATION:
+    if task not in app.tasks:
         raise UsageError(
             got=f"{source}, whose task is {task}",
-            allowed="a classifier: the apps show labels",
-            do="convert a classifier",
+            allowed=f"{' or '.join(app.tasks)}: what the app {name} shows",
+            do="convert such a model",
         )
     if manifest.model.num_classes == 1:
         raise UsageError(

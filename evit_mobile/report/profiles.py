@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evit_mobile.profiling.stored import NO_DIFFERENCE
+from evit_mobile.report.names import Name
 
 SLOWEST_KINDS = 6
 MODULE_DEPTH = 3
@@ -23,7 +24,7 @@ LEGEND = "±: half of the 95 % interval. first: load and first run, ms. MB: peak
 def profile_tables(document: dict[str, Any]) -> RenderableType:
     """Latency of all artefacts, then what is known of each one's operators, then ratios and cautions."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("artefact", no_wrap=True)
+    table.add_column("artefact")
     for heading in ("p50 ms", "p90", "p99", "first", "MB", "mJ", "runs"):
         table.add_column(heading, justify="right", no_wrap=True)
     for item in document["profiles"]:
@@ -51,7 +52,7 @@ def reference_lines(profiles: list[dict[str, Any]]) -> list[str]:
     )
 
 
-def latency_cells(item: dict[str, Any]) -> list[str]:
+def latency_cells(item: dict[str, Any]) -> list[RenderableType]:
     """One row: median with its interval, tail, load and first run, memory above the runtime's own, energy."""
     latency = item["latency_ms"]
     first = load_and_first_run(item)
@@ -59,7 +60,7 @@ def latency_cells(item: dict[str, Any]) -> list[str]:
     used = None if peak is None else (peak - (before or 0)) / MEGABYTE
     energy = item["energy"].get("mj_per_inference")
     return [
-        item["artefact"]["name"].removeprefix("efficientvit_"),
+        Name(item["artefact"]["name"].removeprefix("efficientvit_")),
         interval(latency["p50"]),
         f"{latency['p90']['value']:.2f}",
         f"{latency['p99']['value']:.2f}",
@@ -90,7 +91,8 @@ def operator_tables(item: dict[str, Any]) -> list[RenderableType]:
         return [Text(f"{name}: operators unavailable: {operators['unavailable']}")]
     table = Table(title=f"{name}: operators", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("operator", "count", "ms", "share", "module", "ms", "share"):
-        table.add_column(heading, justify="left" if heading in ("operator", "module") else "right", no_wrap=True)
+        named = heading in ("operator", "module")
+        table.add_column(heading, justify="left" if named else "right", no_wrap=not named)
     kinds = by_kind(operators["rows"])[:SLOWEST_KINDS]
     modules = sorted(by_module(operators["rows"], MODULE_DEPTH), key=lambda entry: -entry[1])[:SLOWEST_MODULES]
     whole = operators["whole_ms"]
@@ -100,10 +102,10 @@ def operator_tables(item: dict[str, Any]) -> list[RenderableType]:
             *(
                 cells
                 for kind, count, ms in left
-                for cells in (kind, str(count), f"{ms:.3f}", f"{100 * ms / whole:.0f} %")
+                for cells in (Name(kind), str(count), f"{ms:.3f}", f"{100 * ms / whole:.0f} %")
             ),
             *([""] * 4 if not left else []),
-            *(cells for module, ms in right for cells in (module, f"{ms:.3f}", f"{100 * ms / whole:.0f} %")),
+            *(cells for module, ms in right for cells in (Name(module), f"{ms:.3f}", f"{100 * ms / whole:.0f} %")),
         )
     outside = operators["unattributed_ms"]
     if not operators.get("estimated"):

@@ -28,6 +28,7 @@ from evit_mobile.report.lines import (
     speed_lines,
     validation_lines,
 )
+from evit_mobile.report.names import Name
 
 if TYPE_CHECKING:
     from converters.contract import Delegation, Inspection
@@ -102,7 +103,7 @@ def manifest_table(manifest: Manifest) -> RenderableType:
     table.add_column("verdict", no_wrap=True)
     for entry in manifest.artefacts:
         table.add_row(
-            f"{entry.format} {entry.precision}",
+            Name(f"{entry.format} {entry.precision}"),
             f"{entry.bytes / 1e6:.2f}",
             *accuracy_cells(entry.validation),
             delegation_cell(entry.delegation),
@@ -158,7 +159,7 @@ def revalidation_table(result: FolderValidation) -> RenderableType:
     table.add_column("verdict", no_wrap=True)
     for artefact in result.artefacts:
         validation = artefact.validation
-        name = f"{artefact.format} {artefact.precision}"
+        name = Name(f"{artefact.format} {artefact.precision}")
         table.add_row(name, *accuracy_cells(validation), verdict_text(validation.verdict))
     lines = note_lines(result.notes) + image_lines(result.image_notes)
     lines += [line for artefact in result.artefacts for line in validation_lines(str(artefact.path), artefact)]

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,12 @@ from evit_mobile import ConvertRequest, FolderValidation, Precision, UsageError,
 from evit_mobile.cli.app import application
 from evit_mobile.commands.validate import Revalidation
 from evit_mobile.demos.export import find_app
-from evit_mobile.report import tables
+from evit_mobile.record.manifest import Manifest
+from evit_mobile.report import profiles, sensitivity_table, tables
+from evit_mobile.report.names import wrapped
 from evit_mobile.spec import find_spec
 from tests.evit_mobile.test_cli import run
+from tests.manifests import artefact, of_model
 
 GROUP: Any = typer.main.get_command(application())
 
@@ -91,7 +95,41 @@ VALIDATION = Validation(
     top1_reference=100.0,
     top1_artefact=100.0,
 )
+MODULE = "backbone.stages.stage4.blocks.12.context_module.main.qkv_projection.conv"
+ESTIMATE = {"value": 123.4, "low": 120.0, "high": 126.0}
+PROFILE = {
+    "artefact": {"name": Path(LONG).name, "model": "efficientvit_seg_b0_cityscapes", "macs": 99e6},
+    "latency_ms": {"p50": ESTIMATE, "p90": {"value": 234.5}, "p99": {"value": 1234.5}, "runs": 40000},
+    "memory": {"peak_bytes": 3e8, "before_load_bytes": 1e8},
+    "energy": {"mj_per_inference": ESTIMATE},
+    "operators": {
+        "rows": [{"kind": "Fully Connected (NC, QS8, QC8W)", "count": 1, "ms": 1.0, "module": MODULE}],
+        **{
+            "whole_ms": 10.0,
+            "unattributed_ms": 1.0,
+            "sum_ms": 9.0,
+            "share": 0.9,
+            "rounding_ms": 0.1,
+            "source": "LiteRT",
+        },
+    },
+    **{"load_ms": 1200.0, "first_run_ms": 300.0, "precise": True, "steady": True, "throttling": {"signs": []}},
+}
+
+
+def long_manifest() -> Manifest:
+    named = artefact(LONG, format="executorch-coreml", precision=Precision.INT8_PALETTE4, validations=(VALIDATION,))
+    return replace(of_model(name="efficientvit_seg_b0_cityscapes"), artefacts=(named,))
+
+
 DOCUMENTS = {
+    tables.manifest_table: long_manifest,
+    profiles.profile_tables: lambda: {"profiles": [PROFILE], "ratios": []},
+    sensitivity_table.sensitivity_table: lambda: {
+        **{"model": "efficientvit_seg_b0_cityscapes", "weights": LONG, "images": 256},
+        "modules": [{"module": MODULE, "share": 0.5, "output_sqnr_db": 123.4, "module_sqnr_db": 12.3}],
+        **{"measured_sqnr_db": 1.0, "predicted_sqnr_db": 2.0},
+    },
     tables.doctor_table: tables.doctor_rows,
     tables.models_table: tables.model_rows,
     tables.inspection_table: lambda: {
@@ -135,6 +173,15 @@ def test_tables_fit_80_columns_and_lose_nothing(table: Any) -> None:
     assert max(map(len, text.splitlines())) <= 80
     if isinstance(document, dict) and "folder" in document:
         assert LONG in re.sub(r"[\s│┃]", "", text)
+
+
+def test_names_break_behind_their_joints() -> None:
+    lines = list(wrapped("executorch-coreml int8-palette4", 12))
+    assert lines == ["executorch-", "coreml int8-", "palette4"]
+    assert list(wrapped("int8", 2)) == ["int8"]
+    text = rendered(profiles.profile_tables({"profiles": [PROFILE], "ratios": []}))
+    for figure in ("123.4 ±3.0", "234.50", "1234.50", "1500", "200.0", "40000", "QC8W)", "10 %"):
+        assert figure in text
 
 
 @pytest.mark.parametrize("name", GROUP.commands)

@@ -7,7 +7,8 @@ import { checkGolden, goldenImage } from './golden.js';
 import { fetchChecked, openFolder } from './model-folder.js';
 import { decode, fromSource, show } from './picture.js';
 import { topPredictions } from './predictions.js';
-import { inputFor } from './preprocess.js';
+import { cropped, inputFor } from './preprocess.js';
+import { classMap, colourOf, gridOf, largestClasses, painted } from './segmentation.js';
 
 const MODEL = new URL('../model/', import.meta.url);
 const element = (id) => document.getElementById(id);
@@ -40,6 +41,7 @@ async function start() {
   element('artefact').value = (artefacts.find((entry) => entry.precision === 'int8') ?? artefacts[0]).path;
   for (const id of ['settings', 'picture', 'benchmark']) element(id).hidden = false;
   element('golden').hidden = golden === null;
+  element('by').textContent = model.task === 'segmentation' ? ' by share of the picture' : '';
 }
 
 function fill(select, options) {
@@ -92,11 +94,7 @@ async function classify(image) {
   const preprocessingMs = performance.now() - started;
   const first = state.session.runs === 0;
   const { logits, ms } = await state.session.run(tensor);
-  if (logits.length !== manifest.model.num_classes) {
-    throw new Failure({ got: `${logits.length} logits`, allowed: `${manifest.model.num_classes}, as the manifest says`, advice: 'convert again' });
-  }
-  const areProbabilities = state.session.givesProbabilities;
-  const predictions = topPredictions(logits, manifest.labels ?? [], { areProbabilities });
+  const predictions = manifest.model.task === 'segmentation' ? segmented(image, logits) : classified(logits);
   element('count').textContent = predictions.length;
   element('predictions').replaceChildren(...predictions.map(predictionItem));
   element('latency').textContent = first ? `${milliseconds(ms)}, the first run` : milliseconds(ms);
@@ -106,9 +104,32 @@ async function classify(image) {
   hideFailure();
 }
 
-function predictionItem({ label, probability }) {
+/** The likeliest classes of a picture. */
+function classified(logits) {
+  const { model, labels } = state.folder.manifest;
+  checkCount(logits, model.num_classes);
+  return topPredictions(logits, labels ?? [], { areProbabilities: state.session.givesProbabilities });
+}
+
+/** The largest classes of a picture, which is shown as the network sees it, in their colours. */
+function segmented(image, logits) {
+  const { input, model, labels } = state.folder.manifest;
+  const [rows, columns] = gridOf(state.session.output);
+  checkCount(logits, model.num_classes * rows * columns);
+  const map = classMap(logits, model.num_classes, state.session.output.layout);
+  show(painted(cropped(image, input), map, columns), element('preview'));
+  return largestClasses(map, labels ?? []).map((one) => ({ ...one, colour: `rgb(${colourOf(one.index)})` }));
+}
+
+function checkCount(logits, expected) {
+  if (logits.length === expected) return;
+  throw new Failure({ got: `${logits.length} logits`, allowed: `${expected}, as the manifest says`, advice: 'convert again' });
+}
+
+function predictionItem({ label, probability, colour = 'transparent' }) {
   const item = document.createElement('li');
   item.style.setProperty('--share', `${100 * probability}%`);
+  item.style.setProperty('--colour', colour);
   for (const text of [label, `${(100 * probability).toFixed(1)} %`]) item.append(Object.assign(document.createElement('span'), { textContent: text }));
   return item;
 }

@@ -5,15 +5,16 @@ import { Failure } from './failure.js';
 const SCHEMAS = [1, 2]; // they differ in nothing that this page reads
 const GOLDEN_SCHEMA = 1;
 const FORMAT = 'tflite';
+const TASKS = ['classification', 'segmentation'];
 
 /** {base, manifest, artefacts, golden}: `artefacts` are the manifest's entries that this page can run, `golden` is golden.json or null. */
 export async function openFolder(base) {
   const manifest = parse(await fetchBytes(base, 'manifest.json'), 'manifest.json');
   if (!SCHEMAS.includes(manifest.schema)) throw unknownSchema('manifest.json', manifest.schema, SCHEMAS.join(' or '));
   if (!Array.isArray(manifest.artefacts) || !manifest.input || !manifest.model) throw incomplete('manifest.json');
-  const task = manifest.model.task ?? 'classification';
-  if (task !== 'classification') {
-    throw new Failure({ got: `a model of the task ${task}`, allowed: 'a classifier: this page shows labels', advice: 'convert a classifier' });
+  const task = manifest.model.task ?? TASKS[0];
+  if (!TASKS.includes(task)) {
+    throw new Failure({ got: `a model of the task ${task}`, allowed: `${TASKS.join(' or ')}: this page shows labels`, advice: 'convert one of these' });
   }
   const artefacts = manifest.artefacts.filter((entry) => entry.format === FORMAT);
   if (artefacts.length === 0) {

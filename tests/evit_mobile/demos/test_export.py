@@ -66,7 +66,7 @@ def test_the_next_model_replaces_the_last_one(release: Path, app: Path) -> None:
     ("change", "named"),
     [
         (lambda manifest: manifest.update(schema=3), "schema 3"),
-        (lambda manifest: manifest["model"].update(task="segmentation"), "segmentation"),
+        (lambda manifest: manifest["model"].update(task="features"), "whose task is features"),
         (lambda manifest: manifest["model"].update(task="multilabel"), "multilabel"),
         (lambda manifest: manifest["model"].update(num_classes=1), "one logit"),
         (lambda manifest: manifest["input"].update(shape=[1, 4, 64, 64]), "takes 4 channels"),
@@ -97,6 +97,18 @@ def test_what_does_not_fit_is_refused(
     assert run(monkeypatch, "export-app", "web", "--from", str(release), "--out", str(app)) == 2
     assert named in capsys.readouterr().err
     assert sha256(app) == before  # what was there stays, and nothing beside it
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_segmentation_is_for_the_browser(name: str, release: Path, app: Path) -> None:
+    manifest = read(release)
+    manifest["model"]["task"] = "segmentation"
+    write(release, manifest)
+    if name == "web":
+        assert export_app(name, release, app)["artefacts"] == [ARTEFACTS["tflite"]]
+    else:
+        with pytest.raises(UsageError, match="classification: what the app"):
+            export_app(name, release, app)
 
 
 def test_what_did_not_pass_goes_out_when_forced(release: Path, app: Path) -> None:
