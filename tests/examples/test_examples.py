@@ -48,6 +48,7 @@ def test_the_notebook_ends_with_the_report_page(
     assert shown == ["release/report.html"]
     page = (tmp_path / "release" / "report.html").read_text("utf-8")
     assert "efficientvit_m0.int8.tflite" in page
+    assert (tmp_path / "release" / "profile.jsonl").is_file()
     assert capsys.readouterr().out.count("passed") == 2
 
 
