@@ -36,7 +36,10 @@ class MsraArchitecture(Architecture):
         )
 
     def in_words(self) -> dict[str, str]:
-        return {**Architecture.in_words(self), "key_dim": f"keys of {self.key_dim} channels, which scale attention,"}
+        return {
+            **Architecture.in_words(self),
+            "key_dim": f"keys of {self.key_dim} channels (attention scaled by {self.key_dim}**-0.5)",
+        }
 
     @property
     def possible(self) -> bool:
