@@ -80,7 +80,28 @@ def read_labels(file: Path) -> tuple[str, ...]:
         raise _no_labels(file, str(error)) from error
     if not names or not all(names):
         raise _no_labels(file, "a line without a name" if names else "no names in it")
+    if len(names) > 1 and file.suffix.lower() != ".json" and (_numbered(names) or _numbered(names[1:])):
+        raise _no_labels(
+            file, f"numbered lines such as {names[1]!r}; where the numbers are part of the names, write JSON"
+        )
     return names
+
+
+NUMBERED = (
+    (re.compile(r"(\d+)[\s,:;].*"), 0),
+    (re.compile(r"(\d+)[\t,:;].*"), 1),
+    (re.compile(r".*[\t,;]\s*(\d+)"), 0),
+)
+"""Lines with a number that belongs to no name, and where such numbers start; 1 star, 2 stars are names."""
+
+
+def _numbered(lines: Sequence[str]) -> bool:
+    """Whether each line has a number, and they count the lines, in any order."""
+    for form, first in NUMBERED:
+        numbers = [int(match[1]) for match in map(form.fullmatch, lines) if match is not None]
+        if numbers and sorted(numbers) == list(range(first, first + len(lines))):
+            return True
+    return False
 
 
 def _names_in_json(text: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from torch.fx import GraphModule
 from calib.sources.bundled import bundled_class_names
 from calib.stated.given import complete
 from calib.stated.statement import DEFAULT, Decision, Statement, decide
+from calib.stated.values import BGR
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Recovery, WeightsKind
 from evit_mobile.images.data import preprocess_for
@@ -27,12 +28,13 @@ from evit_mobile.images.preprocessing import (
 )
 from evit_mobile.models import build_model
 from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoint
+from evit_mobile.models.surroundings import Surrounded
 from evit_mobile.models.surroundings.describe import gives_probabilities
 from evit_mobile.models.weights import LoadedModel, is_hub_reference, load_checkpoint, load_hub, load_module
+from evit_mobile.models.weights.adapt import BGR_NOTE, turn_colors
 from evit_mobile.models.weights.bias_tables import BIAS_TABLE, resized_bias_table
 from evit_mobile.models.weights.layouts import LAYOUTS
 from evit_mobile.models.weights.template import Part, only
-from evit_mobile.record.manifest import ModelEntry
 from evit_mobile.spec import ModelSpec, Task, find_spec
 
 Size = tuple[int, int]
@@ -47,7 +49,8 @@ class Reference:
     `source` finds its weights again. `labels` are the classes' names in the
     order of the logits as `labels_stated_by` states them, empty where nobody does. `notes` say what was decided while loading the
     weights. `statements` say how images are preprocessed, what was given before what is stated with the weights. `recovery` is how the
-    weights of a variation came about. `original` is a private copy of a live module.
+    weights of a variation came about. `original` is a private copy of a live module. `bgr` is whether the weights were for BGR: `module`
+    takes RGB.
     """
 
     spec: ModelSpec
@@ -63,6 +66,7 @@ class Reference:
     statements: tuple[Statement, ...] = ()
     recovery: Recovery | None = None
     original: nn.Module | None = None
+    bgr: bool = False
 
     @property
     def lineage(self) -> WeightsKind:
@@ -108,7 +112,24 @@ def load_reference(
     if size is None and not isinstance(model, ModelSpec):
         size = next((statement.size for statement in given if statement.size is not None), None)
     reference = _load(model, weights, size, num_classes, seed)
-    return replace(reference, statements=(*given, *reference.statements))
+    return in_rgb(replace(reference, statements=(*given, *reference.statements)))
+
+
+def in_rgb(reference: Reference) -> Reference:
+    """`reference` for RGB where its weights are stated to be for BGR. Raises UsageError for a module whose forward does something before
+    the network.
+    """
+    order = next((one.values["color"] for one in reference.statements if "color" in one.values), None)
+    if order != BGR or reference.spec.grey or reference.spec.channels != 3:
+        return reference
+    if isinstance(reference.module, Surrounded):
+        raise UsageError(
+            got="colour order BGR for a module with a forward of its own",
+            allowed="BGR for a network by itself",
+            do="turn the colours in its forward, as x[:, [2, 1, 0]]: that comes along in every file",
+        )
+    turn_colors(reference.module)
+    return replace(reference, bgr=True, notes=(*reference.notes, BGR_NOTE))
 
 
 def _load(
@@ -120,6 +141,12 @@ def _load(
 ) -> Reference:
     if isinstance(model, nn.Module):
         return _loaded("module", load_module(model, size=size))
+    if not isinstance(model, str | ModelSpec | None):
+        raise UsageError(
+            got=f"a {type(model).__name__} as model",
+            allowed="a variant's name, a ModelSpec or an nn.Module",
+            do="pass the module itself; make a function the forward of one, and save a state dict and pass the file as weights",
+        )
     if isinstance(model, ModelSpec):
         name: str | None = model.name
         size, num_classes = size or model.size, num_classes or model.num_classes
@@ -248,6 +275,8 @@ def at_size(reference: Reference, size: Size) -> Reference:
         return reference
     if reference.original is not None:
         loaded = load_module(reference.original, size=size)
+        if reference.bgr:
+            turn_colors(loaded.module)
         return replace(reference, spec=replace(reference.spec, size=size), module=loaded.module)
     spec = replace(reference.spec, size=size)
     with torch.device("meta"):
@@ -282,53 +311,3 @@ def with_task(reference: Reference, task: Task | None) -> Reference:
             do="leave --task out",
         )
     return replace(reference, spec=replace(reference.spec, output=task))
-
-
-def reload_reference(
-    model: ModelEntry, size: Size, weights: str | None = None, module: nn.Module | None = None
-) -> Reference:
-    """The reference that a manifest's "model" entry describes, for images of `size` = (height, width) pixels.
-
-    `weights` overrides where they are looked for; `module` is the live module that was converted. Raises UsageError when they cannot be
-    found again or are others.
-    """
-    if module is not None:
-        return _same_module(model, size, module)
-    kind, source = model.weights, model.source
-    if kind == "module" and (weights is None or model.around is not None):
-        raise UsageError(
-            got="a manifest of a live module, "
-            + ("of which a file holds a part" if model.around else "whose weights are not on disk"),
-            allowed="the same module" if model.around else "the same module, or its weights as a checkpoint",
-            do="call evit_mobile.validate(PATH, model=module) from Python"
-            + ("" if model.around else ", or save its state dict and pass --weights FILE"),
-        )
-    seed = int(source.rpartition("=")[2]) if kind == "random" else 0
-    found = {"file": source, "hub": source, "random": "random"}.get(kind, "bundled") if weights is None else weights
-    reference = load_reference(model.name, weights=found, size=size, num_classes=model.num_classes, seed=seed)
-    if weights is None and reference.sha256 != model.weights_sha256:
-        raise UsageError(
-            got=f"weights at {source} that are not those of the manifest",
-            allowed=f"sha256 {model.weights_sha256}",
-            do="restore the checkpoint, or convert again",
-        )
-    if reference.spec.variation != model.variation:
-        raise UsageError(
-            got=f"weights of {reference.spec.title} for artefacts of {model.name}.{model.variation or 'the original'}",
-            allowed="the weights that were converted",
-            do="pass those as --weights FILE",
-        )
-    return with_task(reference, model.task)
-
-
-def _same_module(model: ModelEntry, size: Size, module: nn.Module) -> Reference:
-    """The reference that `module` gives. Raises UsageError where it is not the one that a manifest's "model" entry describes."""
-    reference = load_reference(module, size=size)
-    reference = with_task(reference, model.task)
-    if model.weights == "module" and reference.sha256 != model.weights_sha256:
-        raise UsageError(
-            got=f"a {type(module).__name__} that is not the module of the manifest",
-            allowed=f"one whose tensors and function have the digest {model.weights_sha256}",
-            do="pass the module that was converted, with its weights, or convert again",
-        )
-    return reference

@@ -14,7 +14,7 @@ from typing import Any
 from calib.preprocess import Resize
 from calib.stated.statement import Statement
 from calib.stated.timm import read_settings
-from calib.stated.values import channel_numbers, color_order, crop_of, filter_number, unmet
+from calib.stated.values import BGR, channel_numbers, crop_of, filter_number, unmet
 
 KINDS = (
     "Beit",
@@ -65,7 +65,7 @@ def read_processor(fields: Mapping[str, Any], source: str) -> Statement:
     if fields.get("resample") is not None:
         values["interpolation"] = filter_number(fields["resample"])
     if fields.get("do_flip_channel_order"):
-        values["color"] = color_order("BGR (do_flip_channel_order)")
+        values["color"] = BGR
     return Statement(source=source, values=values, size=size)
 
 

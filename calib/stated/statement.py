@@ -9,6 +9,7 @@ from typing import Any
 
 from calib.errors import DataError
 from calib.preprocess import Preprocess
+from calib.stated.values import BGR
 
 MANIFEST_NAMES = {
     "resize": "resize",
@@ -42,11 +43,15 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A preprocessing, who stated each of its fields (by the manifest's names), and the contradictions among them, in words."""
+    """A preprocessing, who stated each of its fields (by the manifest's names), and the contradictions among them, in words.
+
+    With `turned` the model takes BGR: its first convolution has to be turned, so that it takes this RGB.
+    """
 
     preprocess: Preprocess
     stated_by: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    turned: bool = False
 
     def to_manifest(self) -> dict[str, Any]:
         """The preprocessing fields of a manifest's "input"."""
@@ -68,7 +73,13 @@ def decide(default: Preprocess, statements: Sequence[Statement], source: str = D
         if said:
             chosen[field] = _usable(*said[0])
             notes += _contradictions(name, said)
-    return Decision(preprocess=replace(default, **chosen), stated_by=MappingProxyType(stated_by), notes=tuple(notes))
+    turned = chosen.get("color") == BGR
+    if turned:
+        chosen["color"] = default.color
+    preprocess = replace(default, **chosen)
+    if turned:  # mean and std are said in the order of the model's channels
+        preprocess = replace(preprocess, mean=preprocess.mean[::-1], std=preprocess.std[::-1])
+    return Decision(preprocess=preprocess, stated_by=MappingProxyType(stated_by), notes=tuple(notes), turned=turned)
 
 
 def _usable(source: str, value: Any) -> Any:

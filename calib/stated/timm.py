@@ -12,7 +12,7 @@ from typing import Any
 from calib.errors import DataError
 from calib.preprocess import Interpolation, Resize
 from calib.stated.statement import Statement
-from calib.stated.values import channel_numbers, color_order, crop_mode, crop_of, filter_name, fraction, unmet
+from calib.stated.values import BGR, RGB, channel_numbers, color_order, crop_mode, crop_of, filter_name, fraction, unmet
 
 READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "crop_mode": ("resize", crop_mode),
@@ -25,7 +25,6 @@ CHANNELS = {
     **{f"{prefix}mean": "mean" for prefix in ("", "image_", "img_", "norm_", "normalize_", "pixel_")},
     **{f"{prefix}std": "std" for prefix in ("", "image_", "img_", "norm_", "normalize_", "pixel_")},
 }
-ORDERS = ("RGB", "BGR")
 SIZES = ("input_size", "img_size", "image_size")
 
 
@@ -38,7 +37,7 @@ def read_settings(fields: Mapping[str, Any], source: str, *, broadcast: bool = T
     for name, field in CHANNELS.items():
         if fields.get(name) is not None:
             values[field] = channel_numbers(field, fields[name], broadcast=broadcast)
-    if str(fields.get("color")).upper() in ORDERS:  # other scripts mean coloured output by it
+    if str(fields.get("color")).upper() in (RGB, BGR):  # other scripts mean coloured output by it
         values["color"] = color_order(fields["color"])
     if fields.get("crop_border_pixels"):
         values["crop_pct"] = unmet(
@@ -66,6 +65,6 @@ def input_size(fields: Mapping[str, Any]) -> tuple[int, int] | None:
                 continue
             case int(side):
                 return side, side
-            case [int(height), int(width)] | [_, int(height), int(width)]:
+            case [int(height), int(width), 1 | 3 | 4] | [int(height), int(width)] | [_, int(height), int(width)]:
                 return height, width
     return None

@@ -25,6 +25,8 @@ CROP_MODES = {"center": Resize.COVER, "squash": Resize.SQUASH}
 """timm's crop modes; its third, "border", pads."""
 
 NAMES = ", ".join(Interpolation)
+LARGEST_STD = 3.0
+"""No spread of values of 0 to 1 is larger than 0.5, and a scale of 1 is usual; those of values of 0 to 255 are around 58."""
 
 
 def channel_numbers(field: str, value: Any, *, broadcast: bool) -> Numbers | DataError:
@@ -38,8 +40,8 @@ def channel_numbers(field: str, value: Any, *, broadcast: bool) -> Numbers | Dat
         return unmet(f"{field} {value}", "three numbers, for red, green and blue, or four", field)
     if field == "std" and min(numbers) <= 0:
         return unmet(f"std {value}", "positive numbers", field)
-    if field == "mean" and max(numbers) > 1:
-        return unmet(f"mean {value}, which is on the 0..255 scale", "mean and std on the 0..1 scale", field)
+    if max(numbers) > (1 if field == "mean" else LARGEST_STD):
+        return unmet(f"{field} {value}, which is on the 0..255 scale", "mean and std on the 0..1 scale", field)
     return tuple(map(float, numbers))
 
 
@@ -78,15 +80,13 @@ def resize_mode(value: Any) -> Resize | DataError:
     )
 
 
+RGB, BGR = "RGB", "BGR"
+
+
 def color_order(value: Any) -> str | DataError:
-    """RGB; there is no other."""
-    if str(value).upper() == "RGB":
-        return "RGB"
-    return DataError(
-        got=f"colour order {value}",
-        allowed="RGB",
-        do="pass a live module that turns the colours before the network, as x[:, [2, 1, 0]]; it comes along in every file",
-    )
+    """The order of a model's channels, RGB or BGR, in any case."""
+    order = str(value).upper()
+    return order if order in (RGB, BGR) else unmet(f"colour order {value}", f"{RGB} or {BGR}", "color")
 
 
 def crop_of(crop: tuple[int, int], resized: tuple[int, int]) -> float | DataError:

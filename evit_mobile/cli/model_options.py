@@ -77,6 +77,16 @@ SquashOption = Annotated[
         "--squash/--cover", help="Resize to the box exactly, or keep the aspect ratio.", rich_help_panel=IMAGES
     ),
 ]
+ColorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--color",
+        metavar="RGB|BGR",
+        help="Order of the model's channels. Files take RGB.",
+        show_default="as stated with the weights",
+        rich_help_panel=IMAGES,
+    ),
+]
 ObserverOption = Annotated[
     Method | None,
     typer.Option(
@@ -117,6 +127,7 @@ class ModelAndImages:
     crop_pct: CropOption = None
     interpolation: InterpolationOption = None
     squash: SquashOption = None
+    color: ColorOption = None
     observer: ObserverOption = None
     seed: SeedOption = None
     cache: CacheOption = None

@@ -128,6 +128,7 @@ def model_entry(reference: Reference) -> ModelEntry:
         source=reference.source,
         origin=reference.origin,
         keys=reference.keys,
+        color="BGR" if reference.bgr else "RGB",
         architecture=None if is_published(spec) else own_architecture(spec.architecture),
         around=None if surroundings is None else {where: tuple(names) for where, names in surroundings.items()},
         notes=reference.notes,

@@ -9,11 +9,12 @@ from torch import nn
 
 from converters.errors import ArtefactError
 from converters.registry import target_of
+from evit_mobile.commands.reload import reload_reference
 from evit_mobile.images.data import CALIBRATION_IMAGES, Images, calibration_images, everything, held_out_images
 from evit_mobile.labels import Classes, open_images, open_labelled
 from evit_mobile.record.files import read_manifest
 from evit_mobile.record.manifest import FILE_NAME, ArtefactEntry, Manifest
-from evit_mobile.reference import Reference, reload_reference
+from evit_mobile.reference import Reference
 from evit_mobile.thresholds import MIN_IMAGES
 
 

@@ -16,7 +16,7 @@ from calib.stated.given import TORCHVISION, complete, read_given_file
 from calib.stated.hugging_face import read_processor
 from calib.stated.statement import Decision, Statement, shown
 from calib.stated.timm import read_arguments
-from calib.stated.values import channel_numbers, filter_name, fraction, resize_mode, unmet
+from calib.stated.values import BGR, RGB, channel_numbers, color_order, filter_name, fraction, resize_mode, unmet
 from evit_mobile.images.published import PUBLISHED
 from evit_mobile.models.surroundings import Surrounded
 from evit_mobile.models.weights.stated import NESTED_KEYS, PROCESSOR_FILE, Place
@@ -30,7 +30,7 @@ class PreprocessOptions:
     """What a user gives, each beating what is stated with the weights; single values beat `base`.
 
     `base` is a JSON file of the kinds that `calib.stated.given` reads, "timm:NAME" of PUBLISHED, or "torchvision". `mean` and `std` are
-    on the 0..1 scale, one number or three; `resize` is "cover" or "squash".
+    on the 0..1 scale, one number or three; `resize` is "cover" or "squash"; `color` is the order of the model's channels, "RGB" or "BGR".
     """
 
     base: str | None = None
@@ -39,6 +39,7 @@ class PreprocessOptions:
     crop_pct: float | None = None
     interpolation: str | None = None
     resize: str | None = None
+    color: str | None = None
 
     def statements(self) -> tuple[Statement, ...]:
         """The strongest first. Raises DataError for what cannot be met, and for a base that is unknown or unreadable."""
@@ -61,6 +62,7 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
     "crop_pct": fraction,
     "interpolation": filter_name,
     "resize": resize_mode,
+    "color": color_order,
 }
 """The single values by their field, and how each is read."""
 
@@ -90,7 +92,9 @@ def _base(base: str) -> Statement:
 
 def stated_preprocessing(places: Sequence[Place], *, grey: bool = False) -> tuple[Statement, ...]:
     """What the places say, in their order; of a `grey` model a mean of one number is that of every channel."""
-    return tuple(statement for place in places for statement in _spoken(place, grey) if statement.values)
+    return tuple(
+        statement for place in places for statement in _spoken(place, grey) if statement.values or statement.size
+    )
 
 
 def for_grey(decision: Decision) -> Decision:
@@ -111,8 +115,12 @@ def in_channels(statement: Statement, channels: int) -> Statement:
             got = f"{field} {shown(numbers)} for a model of {channels} channels"
             equal = (numbers[0],) * channels if len(set(numbers)) == 1 else None
             values[field] = equal or unmet(got, f"{channels} numbers, or one for all", field)
-    if channels == 4 and values.get("color") == "RGB":
-        values["color"] = "RGBA"
+    if channels == 4 and values.get("color") in (RGB, BGR):
+        values["color"] = (
+            "RGBA"
+            if values["color"] == RGB
+            else unmet("BGR for a model of 4 channels", "RGB and one more", "color RGB")
+        )
     return replace(statement, values=values)
 
 
@@ -125,7 +133,7 @@ RANGES = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
 """Lowest and highest values that tensors of images usually have."""
 NORMALISED = (0.8, 4.0)
 """How far from 0 the ends of a normalised range lie: 1 with mean = std = 0.5, 1.8 to 2.7 with ImageNet's."""
-LOPSIDED = 1.0
+LOPSIDED = 1.5
 """How far the middle of these ends may lie from 0, times two."""
 
 
@@ -133,7 +141,7 @@ def scaled_inside(module: nn.Module, image: tuple[int, int, int]) -> tuple[State
     """What a module that normalises its images, of (channels, height, width) `image`, by itself takes: values of the one usual range that
     it brings around 0.
 
-    Nothing where no range or several fit, and for any other module.
+    Nothing where no range or several fit, and for any other module, such as one that leaves values as they are.
     """
     if not isinstance(module, Surrounded):
         return ()
@@ -142,6 +150,8 @@ def scaled_inside(module: nn.Module, image: tuple[int, int, int]) -> tuple[State
         with torch.no_grad():
             return torch.as_tensor(module.before(torch.full((1, *image), value)))
 
+    if all(torch.allclose(after(value), torch.tensor(value)) for value in (0.0, 0.5, 1.0)):
+        return ()
     fitting = [ends for ends in RANGES if _around_zero(*map(after, ends))]
     if len(fitting) != 1:
         return ()

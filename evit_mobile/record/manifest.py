@@ -50,6 +50,7 @@ class ModelEntry:
     source: str
     origin: str
     keys: int
+    color: str = "RGB"
     architecture: dict[str, Any] | None = None
     around: dict[str, tuple[str, ...]] | None = None
     notes: tuple[str, ...] = ()

@@ -26,8 +26,9 @@ class ConvertRequest:
     else's. `calib` is a folder or file of images: half of them calibrate, the others judge.
 
     `preprocess`, a JSON file, "timm:NAME" or "torchvision", says how images become the input; so do `mean` and `std` (one number or
-    three, of values from 0 to 1), `crop_pct`, `interpolation` and `resize` ("cover" or "squash"), each of which beats it. What is None
-    is as stated with the weights, or the variant's default (docs/bring-your-own-model.md).
+    three, of values from 0 to 1), `crop_pct`, `interpolation`, `resize` ("cover" or "squash") and `color` ("RGB" or "BGR", the order of
+    the model's channels and of these numbers), each of which beats it. What is None is as stated with the weights, or the variant's
+    default (docs/bring-your-own-model.md).
 
     `formats` None is every one that has the precision; `delegate` is what an ExecuTorch file calls, XNNPACK by default.
     `float_io` gives an int8-full artefact float input and output. `max_drop` is how many points of top-1 (of agreement, without
@@ -78,6 +79,7 @@ class ConvertRequest:
     crop_pct: float | None = None
     interpolation: str | None = None
     resize: str | None = None
+    color: str | None = None
     observer: Method = Method.MSE
     seed: int = 0
     cache: bool = True

@@ -119,6 +119,10 @@ def test_a_file_of_names(name: str, content: str, tmp_path: Path) -> None:
         ("labels.json", b"{"),
         ("labels.json", b'{"names": 3}'),
         ("labels.json", b"[]"),
+        ("labels.txt", b"0,ant\n1,bee\n2,cat"),
+        ("labels.txt", b"0 ant\n1 bee"),
+        ("labels.txt", b"2: cat\n1: bee\n3: ant"),
+        ("labels.csv", b"name,index\nant,1\nbee,0"),
     ],
 )
 def test_what_is_no_file_of_names_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
@@ -127,6 +131,12 @@ def test_what_is_no_file_of_names_is_refused(name: str, content: bytes, tmp_path
         read_labels(tmp_path / name)
     with pytest.raises(UsageError, match=r"--labels .*nowhere"):
         read_labels(tmp_path / "nowhere.txt")
+
+
+@pytest.mark.parametrize("names", [("1 star", "2 stars"), ("kind 0", "kind 1"), ("0", "1"), ("7 of 9", "8 of 9")])
+def test_numbers_may_be_parts_of_names(names: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("\n".join(names))
+    assert read_labels(tmp_path / "labels.txt") == names
 
 
 def test_the_option_goes_before_the_weights(m0: Reference, tmp_path: Path) -> None:

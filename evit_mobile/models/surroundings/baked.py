@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
+from torch.fx import GraphModule
 from torch.nn.utils import prune, remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
@@ -18,6 +19,13 @@ from evit_mobile.errors import CheckpointError
 
 def baked(module: nn.Module) -> nn.Module:
     """A copy of `module` in fp32 and eval mode on the CPU; `module` is left as it is. Raises CheckpointError."""
+    kind = without_classes(module)
+    if kind is not None:
+        raise CheckpointError(
+            got=f"{kind} ({type(module).__name__})",
+            allowed="a module of Python classes, which can be looked into",
+            do="pass the module that it was made of, or its state_dict as a file",
+        )
     try:
         private = copy.deepcopy(module, computed_tensors(module)).float().cpu().eval().requires_grad_()
         private = unwrapped(private)
@@ -32,6 +40,14 @@ def baked(module: nn.Module) -> nn.Module:
             do="save its state_dict and load that as a file",
         ) from error
     return private
+
+
+def without_classes(module: nn.Module) -> str | None:
+    """What a module is that its own classes no longer run; None for any other."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return "a TorchScript module"
+    exported = isinstance(module, GraphModule) and "eval" in vars(module)  # torch.export leaves one mode
+    return "an exported program" if exported else None
 
 
 def computed_tensors(module: nn.Module) -> dict[int, Any]:

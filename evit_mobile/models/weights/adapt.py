@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from evit_mobile.errors import CheckpointError
 from evit_mobile.models.weights.layout import Layout
@@ -57,6 +57,15 @@ def channels_of(layout: Layout, state: Mapping[str, Tensor]) -> int:
 def colour_notes(grey: bool, channels: int) -> tuple[str, ...]:
     """A remark on images that are no RGB."""
     return (GREY_NOTE,) if grey else (FOURTH_NOTE,) if channels == 4 else ()
+
+
+BGR_NOTE = "takes BGR: its first convolution is turned, so that files take RGB, and mean and std, said in its order, are turned, too"
+
+
+def turn_colors(module: nn.Module) -> None:
+    """Turns the first convolution of a reference model for BGR, in place, so that it gives the same for RGB."""
+    first = next(layer for layer in module.modules() if isinstance(layer, nn.Conv2d))
+    first.weight = nn.Parameter(first.weight.detach().flip(1), requires_grad=first.weight.requires_grad)
 
 
 def taking_rgb(layout: Layout, state: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], bool]:

@@ -91,6 +91,7 @@ def load_module(module: nn.Module, *, model: str | None = None, size: tuple[int,
         spec = replace(spec, architecture=resized.architecture, size=resized.size)
         reference = build(origin, found.match, resized, spec.channels)
     own = isinstance(origin.network, EfficientViTMit | EfficientViTMsra)
+    stated = stated_with(origin, reference, spec.num_classes)
     return LoadedModel(
         spec=spec,
         module=reference,
@@ -98,12 +99,13 @@ def load_module(module: nn.Module, *, model: str | None = None, size: tuple[int,
         source="module",
         keys=len(reference.state_dict()),
         sha256=None,
-        stated=stated_with(origin, reference, spec.num_classes),
+        stated=stated,
         notes=(
             *origin.notes,
             *width_notes(spec),
             found.trained.note_at(spec),
             *account(reference, origin.module),
+            *stated.notes,
         ),
         original=origin.passed,
     )

@@ -167,7 +167,13 @@ def load_checkpoint(
         keys=len(found.match.sources),
         sha256=sha256(path),
         stated=stated,
-        notes=(*unwrapped.notes, *found.notes, *stored_notes(found.match, found.state), trained.note_at(spec)),
+        notes=(
+            *unwrapped.notes,
+            *found.notes,
+            *stored_notes(found.match, found.state),
+            trained.note_at(spec),
+            *stated.notes,
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import safetensors
 from torch import nn
 
+from calib.class_names import listed
 from evit_mobile.models.weights.unwrap import as_size
 
 CONFIG_FILE = "config.json"
@@ -59,12 +60,14 @@ class Stated:
     """What comes with the weights beside the tensors. Every field may be absent.
 
     `size` is the input size (height, width) that they were trained at. `labels` are the names of the classes in the order of the
-    logits, as many as were found, empty for none; `labels_stated_by` says under which key and where. `places` are all that were found.
+    logits, as many as were found, empty for none; `labels_stated_by` says under which key and where, `notes` who says otherwise. `places`
+    are all that were found.
     """
 
     size: tuple[int, int] | None = None
     labels: tuple[str, ...] = ()
     labels_stated_by: str | None = None
+    notes: tuple[str, ...] = field(default=(), compare=False)
     places: tuple[Place, ...] = field(default=(), compare=False, repr=False)
 
 
@@ -106,8 +109,8 @@ def _places(name: str, settings: object) -> list[Place]:
 def read_stated(places: tuple[Place, ...], *, classes: int) -> Stated:
     """What the places say of a model of that many classes."""
     sizes = filter(None, map(_size, places))
-    labels, stated_by = _labels(places, classes)
-    return Stated(size=next(sizes, None), labels=labels, labels_stated_by=stated_by, places=places)
+    labels, stated_by, notes = _labels(places, classes)
+    return Stated(size=next(sizes, None), labels=labels, labels_stated_by=stated_by, notes=notes, places=places)
 
 
 SIZE_KEYS = ("input_size", "img_size", "image_size")
@@ -147,15 +150,23 @@ PLACEHOLDER = re.compile(r"LABEL_\d+")
 """What Hugging Face's configuration calls classes that nobody has named."""
 
 
-def _labels(places: tuple[Place, ...], classes: int) -> tuple[tuple[str, ...], str | None]:
-    """Names of the classes, and who states them."""
+def _labels(places: tuple[Place, ...], classes: int) -> tuple[tuple[str, ...], str | None, tuple[str, ...]]:
+    """Names of the classes, who states them, and remarks: on others that say otherwise, and on what cannot be read."""
+    said, unread = [], []
     for place in places:
         for key in LABEL_KEYS:
-            names = names_in(place.fields.get(key))
-            named = names and not all(map(PLACEHOLDER.fullmatch, names))
-            if named and (len(names) == classes or not (place.key in ORIGINS or key in VAGUE_KEYS)):
-                return names, f"{key} in {place.name}"
-    return (), None
+            value, who = place.fields.get(key), f"{key} in {place.name}"
+            names = names_in(value)
+            vague = place.key in ORIGINS or key in VAGUE_KEYS
+            if names and not all(map(PLACEHOLDER.fullmatch, names)) and (len(names) == classes or not vague):
+                said.append((names, who))
+            elif isinstance(value, Mapping | list | tuple) and value and not names and not vague:
+                unread.append(f"class names: {who} does not give each class one name, and is left aside")
+    if not said:
+        return (), None, tuple(unread)
+    names, stated_by = said[0]
+    others = [f"{who} says {listed(its)}" for its, who in said[1:] if its != names]
+    return names, stated_by, (*unread, *([f"class names: {stated_by} is used; {'; '.join(others)}"] if others else []))
 
 
 def names_in(value: object) -> tuple[str, ...]:

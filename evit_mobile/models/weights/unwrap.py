@@ -115,7 +115,7 @@ def without_network(tree: object) -> StateDict:
 
 
 def as_size(value: object) -> tuple[int, int] | None:
-    """(height, width) from N, (H, W) or (C, H, W), the forms in which timm and Microsoft write an input size, or from Hugging Face's
+    """(height, width) from N, (H, W), (C, H, W) or (H, W, C), the forms in which people write an input size, or from Hugging Face's
     {"height": H, "width": W} and {"shortest_edge": N}.
     """
     match value:
@@ -123,7 +123,9 @@ def as_size(value: object) -> tuple[int, int] | None:
             return None
         case int(side):
             return side, side
-        case [int(height), int(width)] | [_, int(height), int(width)] | {"height": int(height), "width": int(width)}:
+        case [int(height), int(width), 1 | 3 | 4] | [int(height), int(width)] | [_, int(height), int(width)]:
+            return height, width
+        case {"height": int(height), "width": int(width)}:
             return height, width
         case {"shortest_edge": int(edge)}:
             return edge, edge

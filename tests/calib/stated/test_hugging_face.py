@@ -101,7 +101,6 @@ def test_timms_wrapper_leaves_it_to_timm() -> None:
     [
         ({"image_processor_type": "LevitImageProcessor"}, "LevitImageProcessor"),
         ({"image_processor_type": None, "feature_extractor_type": "DetrFeatureExtractor"}, "DetrFeatureExtractor"),
-        ({"do_flip_channel_order": True}, "BGR"),
         ({"do_pad": True}, "do_pad"),
         ({"do_thumbnail": True}, "do_thumbnail"),
         ({"do_resize": False}, "do_resize"),

@@ -67,8 +67,8 @@ def test_what_is_empty_is_not_said() -> None:
         ({"mean": [True, 0, 0]}, "mean", "True"),
         ({"mean": [float("nan")] * 3}, "mean", "nan"),
         ({"mean": [123.675, 116.28, 103.53]}, "mean", "0..255 scale"),
+        ({"std": [58.395, 57.12, 57.375]}, "std", "0..255 scale"),
         ({"std": [0.5, 0.5, 0.0]}, "std", "0.0"),
-        ({"color": "BGR"}, "color", "BGR"),
     ],
 )
 def test_what_cannot_be_met_is_refused_by_name(fields: dict[str, Any], field: str, words: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from evit_mobile.images.published import PUBLISHED
 from evit_mobile.models.weights.stated import Place
 from evit_mobile.reference import load_reference
 from evit_mobile.spec import MODELS, find_spec
+from tests.evit_mobile.models.wrappers import Around
 from tests.evit_mobile.test_cli import run
 from tests.oracles import import_timm, timm_model
 
@@ -199,6 +201,12 @@ def test_what_arguments_leave_open_is_the_named_models(tmp_path: Path) -> None:
     assert reference.preprocessing.notes == ()
 
 
+def test_sizes_that_contradict_each_other_are_told(module: nn.Module, tmp_path: Path) -> None:
+    path = checkpoint(module, tmp_path, args=argparse.Namespace(img_size=64), hyper_parameters={"img_size": 96})
+    (note,) = load_reference(None, weights=path).preprocessing.notes
+    assert note == "size: the model says 64x64, which is used; hyper_parameters in the checkpoint says 96x96"
+
+
 def test_what_is_given_beats_what_is_stated_and_both_are_told(module: nn.Module, tmp_path: Path) -> None:
     path = checkpoint(module, tmp_path, args=argparse.Namespace(**SETTINGS))
     given = PreprocessOptions(base="torchvision", std=(0.25,), resize="squash")
@@ -266,18 +274,14 @@ def test_what_contradicts_the_bundled_weights_is_told() -> None:
     assert not load_reference(None, weights="random", preprocess=PreprocessOptions(mean=(0.5,))).preprocessing.notes
 
 
-def test_bgr_is_refused_with_the_way_out(tmp_path: Path, module: nn.Module) -> None:
-    path = checkpoint(module, tmp_path, args={"color": "BGR"})
-    with pytest.raises(DataError, match=r"colour order BGR, as stated by args.*x\[:, \[2, 1, 0\]\]"):
-        _ = load_reference(None, weights=path).preprocessing
-
-
 def test_options_on_the_command_line_are_those_of_a_request() -> None:
-    said = ConvertOptions(preprocess="torchvision", mean="0.5", std="0.5, 0.25,0.5", crop_pct=1.0, squash=False)
+    said = ConvertOptions(
+        preprocess="torchvision", mean="0.5", std="0.5, 0.25,0.5", crop_pct=1.0, squash=False, color="BGR"
+    )
     request = requested(said)
     assert (request.mean, request.std, request.resize) == ((0.5,), (0.5, 0.25, 0.5), "cover")
     assert options_of(request) == PreprocessOptions(
-        base="torchvision", mean=(0.5,), std=(0.5, 0.25, 0.5), crop_pct=1.0, resize="cover"
+        base="torchvision", mean=(0.5,), std=(0.5, 0.25, 0.5), crop_pct=1.0, resize="cover", color="BGR"
     )
     assert options_of(requested(ConvertOptions())) == AS_STATED
 
@@ -291,6 +295,7 @@ def test_options_on_the_command_line_are_those_of_a_request() -> None:
         ("--std", "0"),
         ("--crop-pct", "1.2"),
         ("--interpolation", "random"),
+        ("--color", "grey"),
         ("--preprocess", "imagenet"),
         ("--preprocess", "timm:efficientvit_b9"),
     ],
@@ -342,16 +347,34 @@ class Scaled(nn.Module):
 
 
 @pytest.mark.parametrize(
+    "around",
+    [
+        lambda net: nn.Sequential(net, nn.Softmax(1)),
+        lambda net: Around(lambda m, x: m.net(x)[:, [3, 1, 2]] / 2, net=net),
+        lambda net: Around(lambda m, x: m.net(x[:, [2, 1, 0]]), net=net),
+        lambda net: Around(lambda m, x: m.net(x.mean(1, keepdim=True).expand(-1, 3, -1, -1)), net=net),
+    ],
+    ids=["softmax behind", "classes behind", "BGR before", "grey before"],
+)
+def test_a_module_that_leaves_values_as_they_are_does_not_normalise(around: Callable[[nn.Module], nn.Module]) -> None:
+    network = timm_model("efficientvit_m0", num_classes=10, img_size=64)
+    decision = load_reference(around(network)).preprocessing
+    assert (decision.preprocess.mean, decision.preprocess.std) == (IMAGENET_MEAN, IMAGENET_STD)
+    assert "the module, which normalises by itself" not in decision.stated_by.values()
+
+
+@pytest.mark.parametrize(
     ("shift", "scale", "mean", "std"),
     [
         (IMAGENET_MEAN, IMAGENET_STD, 0.0, 1.0),
+        ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3), 0.0, 1.0),
         (0.5, 0.5, 0.0, 1.0),
         (127.5, 127.5, 0.0, 1 / 255),
         ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), 0.0, 1 / 255),
         (-0.06, 0.45, 0.5, 0.5),
         (0.5, 100.0, 0.485, 0.229),
     ],
-    ids=["ImageNet", "halves", "halves of 255", "ImageNet of 255", "from -1 to 1", "no range"],
+    ids=["ImageNet", "a dataset's own", "halves", "halves of 255", "ImageNet of 255", "from -1 to 1", "no range"],
 )
 def test_a_module_that_normalises_by_itself_takes_plain_values(
     module: nn.Module, shift: float | Numbers, scale: float | Numbers, mean: float, std: float

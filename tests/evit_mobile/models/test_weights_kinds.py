@@ -13,6 +13,7 @@ from oracles import randomise, relative_error, timm_model
 from torch import Tensor, nn
 
 from converters.files import sha256
+from evit_mobile.commands.reload import reload_reference
 from evit_mobile.errors import CheckpointError, UsageError
 from evit_mobile.families.mit import MitArchitecture
 from evit_mobile.families.msra import MsraArchitecture
@@ -22,7 +23,7 @@ from evit_mobile.models.weights import LoadedModel, load_checkpoint, load_module
 from evit_mobile.models.weights.layouts import LAYOUTS
 from evit_mobile.record.manifest import ModelEntry
 from evit_mobile.recovery.procedure import varied_spec
-from evit_mobile.reference import at_size, load_reference, reload_reference, with_task
+from evit_mobile.reference import at_size, load_reference, with_task
 from evit_mobile.spec import MODELS, Task, Variation, is_published
 from tests.evit_mobile.models.states import CLASSES, State, fresh
 from tests.evit_mobile.models.wrappers import SIZE, Around, network

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ import torch
 from oracles import randomise, relative_error, timm_model
 from torch import Tensor, nn
 
-from evit_mobile.errors import CheckpointError
+import evit_mobile
+from evit_mobile.errors import CheckpointError, UsageError
 from evit_mobile.families.mit import MitArchitecture
 from evit_mobile.models import build_model
 from evit_mobile.models.weights import live, load_module
@@ -32,6 +34,25 @@ def test_timm_module_loads_with_the_same_outputs(name: str) -> None:
     image = torch.randn(1, 3, 224, 224)
     with torch.no_grad():
         assert relative_error(loaded.module(image), theirs(image)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda module, image: torch.jit.trace(module, image), "a TorchScript module"),
+        (lambda module, image: torch.export.export(module, (image,)).module(), "an exported program"),
+    ],
+)
+def test_what_has_lost_its_classes_is_named(made: Callable[[nn.Module, Tensor], nn.Module], words: str) -> None:
+    with pytest.raises(CheckpointError, match=words) as refusal:
+        load_module(made(nn.Linear(4, 4).eval(), torch.zeros(1, 4)))
+    assert "the module that it was made of" in refusal.value.do
+
+
+@pytest.mark.parametrize("model", [lambda image: image, {"head.weight": torch.zeros(1)}, 5])
+def test_what_is_no_module_is_refused(model: Any) -> None:
+    with pytest.raises(UsageError, match=r"a (function|dict|int) as model"):
+        evit_mobile.convert(model)
 
 
 def test_the_module_is_left_as_it_was() -> None:

@@ -72,6 +72,24 @@ def test_what_is_no_name_of_a_class_is_not_taken() -> None:
     assert stated({"class_to_idx": {"a": 0, "b": 10**12}}) == Stated()
 
 
+def test_names_that_contradict_each_other_are_told() -> None:
+    found = stated({"class_to_idx": BY_NAME, "id2label": dict(enumerate("abc")), "hparams": {"class_names": NAMES}})
+    assert found.labels == NAMES
+    assert found.notes == (
+        "class names: class_to_idx in the checkpoint is used; id2label in the checkpoint says a, b, c",
+    )
+    assert not stated({"class_to_idx": BY_NAME, "id2label": BY_INDEX}).notes
+
+
+@pytest.mark.parametrize("value", [{"a": 0, "b": 0, "c": 1}, {0: ["n01", "a"], 1: ["n02", "b"]}, {"a": 0.0, "b": 1.0}])
+def test_names_that_cannot_be_read_are_told(value: object) -> None:
+    found = stated({"id2label": value, "label_map": value})
+    assert found.labels == ()
+    assert found.notes == (
+        "class names: id2label in the checkpoint does not give each class one name, and is left aside",
+    )
+
+
 def test_names_that_contradict_the_class_count_are_not_hidden() -> None:
     assert stated({"class_to_idx": BY_NAME}, classes=4).labels == NAMES
 
@@ -99,6 +117,7 @@ def test_forms_of_names(value: object, names: tuple[str, ...]) -> None:
 def test_the_input_size_is_read_from_the_same_places(tmp_path: Path) -> None:
     assert stated({"args": argparse.Namespace(input_size=[3, 192, 256])}).size == (192, 256)
     assert stated({"hyper_parameters": {"img_size": 96}}).size == (96, 96)
+    assert stated({"config": {"input_size": [160, 192, 3]}}).size == (160, 192)
     (tmp_path / "config.json").write_text('{"pretrained_cfg": {"input_size": [3, 288, 256]}}')
     assert stated({}, tmp_path / "model.safetensors").size == (288, 256)
 
