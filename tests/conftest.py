@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests come first: processes take a file at a time, and none is to begin a long one when the others are done."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+LOADED = pytest.StashKey[frozenset[str]]()
+"""What collecting the tests has loaded."""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[LOADED] = frozenset(sys.modules)
+
+
+@pytest.fixture(scope="session")
+def loaded_by_collecting(request: pytest.FixtureRequest) -> frozenset[str]:
+    return request.config.stash[LOADED]
 
 
 @pytest.fixture(autouse=True, scope="session")

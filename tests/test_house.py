@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import evit_mobile
+from tests.lazily import Lazily
 from tests.test_floors import FLOORS, for_types
 
 ROOT = Path(evit_mobile.__file__).resolve().parents[1]
@@ -123,3 +127,24 @@ def test_no_file_tells_the_families_apart(tmp_path: Path) -> None:
         "from evit_mobile.families.mit import A\ndef f():\n    from evit_mobile.families.msra import B"
     )
     assert families_named(tmp_path / "a.py") == families_named(table) == {"msra", "mit"}
+
+
+SLOW_TO_LOAD = {"coremltools", "executorch.exir", "matplotlib", "onnxruntime", "timm", "torch._dynamo", "torchao"}
+"""Together they take longer than everything else that the tests need to be collected."""
+
+
+def test_collecting_the_tests_loads_no_toolchain(loaded_by_collecting: frozenset[str]) -> None:
+    """A test file takes them inside of its tests, or by `tests.lazily`."""
+    assert "pytest" in loaded_by_collecting
+    assert not loaded_by_collecting & SLOW_TO_LOAD
+
+
+def test_what_is_taken_lazily_is_loaded_by_its_first_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "heavy_module.py").write_text("VALUE = 7")
+    monkeypatch.syspath_prepend(tmp_path)
+    heavy = Lazily("heavy_module")
+    assert not hasattr(heavy, "__wrapped__")
+    assert heavy._mock_name is None
+    assert "heavy_module" not in sys.modules
+    assert heavy.VALUE == 7
+    assert "heavy_module" in sys.modules

@@ -11,11 +11,13 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from converters.contract import Precision
-from converters.executorch.lower import to_bytes as to_pte
 from converters.quantized_program import graph_module
 from converters.tflite.lower import to_bytes as to_tflite
 from tests.converters.executorch import executorch_helpers as executorch
 from tests.converters.tflite import tflite_helpers as tflite
+from tests.lazily import Lazily
+
+lowering = Lazily("converters.executorch.lower")
 
 TFLITE_SQNR_DB = {Precision.FP32: 90.0, Precision.FP16: 55.0}
 EXECUTORCH_SQNR_DB = {Precision.FP32: 90.0, Precision.FP16: 50.0}
@@ -61,14 +63,14 @@ def test_one_partition_and_the_same_result(name: str, size: int, precision: Prec
     )  # that one is for NPUs, whose compilers take it whole
     assert sqnr_db(tflite.run(file, x), expected) > TFLITE_SQNR_DB.get(precision, INT8_SQNR_DB)
     if precision in OF_EXECUTORCH:
-        file = to_pte(program, precision, METADATA)
+        file = lowering.to_bytes(program, precision, METADATA)
         assert executorch.kinds(file).total() > 0  # which also asserts that there is one delegate
         assert sqnr_db(executorch.run(file, x), expected) > EXECUTORCH_SQNR_DB.get(precision, INT8_SQNR_DB)
 
 
 def test_cascaded_attention_needs_no_transpose_but_the_inputs() -> None:
     program, _ = program_of("efficientvit_m0", 128, Precision.FP32)
-    assert executorch.kinds(to_pte(program, Precision.FP32, METADATA))["StaticTranspose"] == 1
+    assert executorch.kinds(lowering.to_bytes(program, Precision.FP32, METADATA))["StaticTranspose"] == 1
 
 
 @pytest.mark.parametrize("precision", [Precision.FP32, pytest.param(Precision.INT8, marks=pytest.mark.slow)])

@@ -17,7 +17,6 @@ from torch.fx import Node
 
 from converters.contract import Metadata, Precision, QuantPlan
 from converters.coreml.package import load_function
-from converters.executorch.container import open_container
 from converters.quantized_program import graph_module, quantize_program
 from converters.registry import find_target
 from converters.tflite.structure import read_model
@@ -27,6 +26,9 @@ from evit_mobile.quantization import make_plan
 from evit_mobile.reference import randomise
 from evit_mobile.rewrites import rewrite
 from evit_mobile.spec import find_spec
+from tests.lazily import Lazily
+
+containers = Lazily("converters.executorch.container")
 
 pytestmark = pytest.mark.slow
 SIZE = (128, 128)
@@ -87,7 +89,7 @@ def of_tflite(path: Path) -> Parameters:
 
 
 def of_executorch(path: Path) -> Parameters:
-    container = open_container(path.read_bytes())
+    container = containers.open_container(path.read_bytes())
     (graph,) = container.graphs
     values = graph.values.values()
     scales = {v.scales_key for v in values if v.dtype == PER_CHANNEL and v.scales_key is not None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lowering_helpers import METADATA
@@ -11,26 +12,24 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from converters.contract import Precision
-from converters.executorch.quiet import quiet_toolchain
+from tests.lazily import Lazily
 
-with quiet_toolchain():
-    from converters.executorch.container import open_container
-    from converters.executorch.delegate import StoredGraph
-    from converters.executorch.lower import to_bytes
-    from converters.executorch.runtime import make_runner
+containers = Lazily("converters.executorch.container")
+lowering = Lazily("converters.executorch.lower")
+runtimes = Lazily("converters.executorch.runtime")
 
 
 def content(program: ExportedProgram, precision: Precision = Precision.FP32) -> bytes:
-    return to_bytes(program, precision, METADATA)
+    return lowering.to_bytes(program, precision, METADATA)
 
 
 def run(file: bytes, x: Tensor) -> np.ndarray:
-    return make_runner(file)(x.numpy())
+    return runtimes.make_runner(file)(x.numpy())
 
 
-def graph(file: bytes) -> StoredGraph:
+def graph(file: bytes) -> Any:
     """The graph of the file's only delegate."""
-    (only,) = open_container(file).graphs
+    (only,) = containers.open_container(file).graphs
     return only
 
 

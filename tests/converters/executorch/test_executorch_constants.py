@@ -16,16 +16,16 @@ from torch import Tensor, nn
 
 from converters.contract import Precision
 from converters.errors import ArtefactError, ToolchainError
-from converters.executorch.quiet import quiet_toolchain
+from converters.executorch import weight_cache
+from converters.executorch.graph import Graph
 from converters.executorch.target import ExecuTorchTarget
+from tests.lazily import Lazily
 
-with quiet_toolchain():
-    from converters.executorch import delegate, runtime, weight_cache
-    from converters.executorch.constants import check_constants, constant_tensors
-    from converters.executorch.container import open_container, write_container
-    from converters.executorch.delegate import Blob, write_blob
-    from converters.executorch.graph import Graph
-    from converters.executorch.lower import to_graph
+constants = Lazily("converters.executorch.constants")
+containers = Lazily("converters.executorch.container")
+delegates = Lazily("converters.executorch.delegate")
+lowering = Lazily("converters.executorch.lower")
+runtimes = Lazily("converters.executorch.runtime")
 
 IMAGE = (1, 4, 6, 6)
 TARGET = ExecuTorchTarget()
@@ -64,7 +64,7 @@ def images() -> Tensor:
 def old_form(precision: Precision = Precision.FP32) -> Graph:
     """A constant that is added, kept in the delegate."""
     program = export(nn.Sequential(nn.Conv2d(4, 4, 1), Apply(lambda x, c: x + c, c=torch.randn(4, 6, 6))), images())
-    found = to_graph(program, precision)
+    found = lowering.to_graph(program, precision)
     found.constants = []
     return found
 
@@ -72,9 +72,11 @@ def old_form(precision: Precision = Precision.FP32) -> Graph:
 def old_file() -> bytes:
     """What was written before: nothing checked it."""
     found = old_form()
-    writer = delegate._Writer(found)
-    blob = Blob(graph=delegate.serialize_xnnpack_binary(writer.document, bytearray()), constants=writer.constants)
-    return write_container(found, blob, METADATA)
+    writer = delegates._Writer(found)
+    blob = delegates.Blob(
+        graph=delegates.serialize_xnnpack_binary(writer.document, bytearray()), constants=writer.constants
+    )
+    return containers.write_container(found, blob, METADATA)
 
 
 @pytest.mark.parametrize(("precision", "limit"), [(Precision.FP32, 1e-5), (Precision.FP16, 2e-2)])
@@ -85,7 +87,7 @@ def test_every_operation_with_a_constant_is_given_it_by_the_program(precision: P
     assert {"Add", "Subtract", "Multiply", "Div", "Maximum", "Minimum", "BatchMatrixMultiply", "Concatenate2"} <= set(
         kinds(file)
     )
-    assert len(list(constant_tensors(open_container(file).plan))) >= 10
+    assert len(list(constants.constant_tensors(containers.open_container(file).plan))) >= 10
     assert relative_error(run(file, x), model()(x)) < limit
 
 
@@ -103,7 +105,9 @@ def test_the_weight_cache_changes_nothing(precision: Precision, tmp_path: Path) 
 def test_a_number_in_an_int8_operation_is_given_by_the_program() -> None:
     x = images()
     file = content(quantize(export(nn.Sequential(nn.Conv2d(4, 4, 1), Apply(lambda x: x * 0.3)), x), x), Precision.INT8)
-    assert [tensor.scalar_type.name for tensor in constant_tensors(open_container(file).plan)] == ["CHAR"]
+    assert [tensor.scalar_type.name for tensor in constants.constant_tensors(containers.open_container(file).plan)] == [
+        "CHAR"
+    ]
 
 
 def test_a_constant_that_is_a_weight_as_well_is_kept_twice() -> None:
@@ -113,14 +117,14 @@ def test_a_constant_that_is_a_weight_as_well_is_kept_twice() -> None:
     model = nn.Sequential(linear, Apply(lambda x, c: x + c, c=shared))
     file = content(export(model, images()))
     assert graph(file).unpacked() == []
-    assert len(list(constant_tensors(open_container(file).plan))) == 1
+    assert len(list(constants.constant_tensors(containers.open_container(file).plan))) == 1
     assert relative_error(run(file, images()), model(images())) < 1e-5
 
 
 @pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16])
 def test_a_constant_inside_the_delegate_is_caught_before_it_is_written(precision: Precision) -> None:
     with pytest.raises(ToolchainError, match=r"XNNPACK does not pack, of Add"):
-        write_blob(old_form(precision))
+        delegates.write_blob(old_form(precision))
 
 
 def test_a_file_that_reads_freed_memory_is_seen(tmp_path: Path) -> None:
@@ -143,8 +147,8 @@ def test_other_outputs_are_a_fault() -> None:
     off = np.zeros((3, 2), np.float32)
     on = off.copy()
     on[1, 0] = -0.0
-    assert runtime.difference(off, off) is None
-    assert runtime.difference(off, on) == "the weight cache changes the outputs of 1 of 3 images"
+    assert runtimes.difference(off, off) is None
+    assert runtimes.difference(off, on) == "the weight cache changes the outputs of 1 of 3 images"
 
 
 def test_a_cache_that_cannot_be_set_is_not_claimed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -172,16 +176,16 @@ def test_damaged_constants_are_refused(tmp_path: Path) -> None:
 
 def test_constants_that_are_too_short_or_missing_are_refused() -> None:
     """Files of other writers have no digest: what native code would believe is checked against the file."""
-    container = open_container(content(export(Apply(lambda x, c: x + c, c=torch.randn(4, 6, 6)), images())))
-    (tensor,) = constant_tensors(container.plan)
+    container = containers.open_container(content(export(Apply(lambda x, c: x + c, c=torch.randn(4, 6, 6)), images())))
+    (tensor,) = constants.constant_tensors(container.plan)
     index = container.program.constant_segment.segment_index
     start, end = container.segments[index]
     shorter = (*container.segments[:index], (start, end - 4), *container.segments[index + 1 :])
     with pytest.raises(ArtefactError, match="too short"):
-        check_constants(replace(container, segments=shorter))
+        constants.check_constants(replace(container, segments=shorter))
     tensor.data_buffer_idx = 2
     with pytest.raises(ArtefactError, match="missing"):
-        check_constants(container)
+        constants.check_constants(container)
 
 
 def together(files: list[Path], x: Tensor, outputs: Path) -> dict[str, np.ndarray]:
@@ -218,7 +222,7 @@ def test_one_weight_behind_two_scales_is_packed_twice() -> None:
     shared = nn.Conv2d(4, 4, 1, bias=False)
     program = quantize(export(Apply(lambda x, f: torch.cat([f(x), f(torch.relu(x))], 1), f=shared), x), x)
     file = content(program, Precision.INT8)
-    stored, places = graph(file), open_container(file).constant_ranges
+    stored, places = graph(file), containers.open_container(file).constant_ranges
     keys = [str(stored.values[node.packed[0]].key) for node in stored.nodes if node.packed]
     assert len(keys) == len(set(keys)) == 2
     assert len({places[key] for key in keys}) == 2

@@ -16,12 +16,11 @@ from converters.contract import Layout, Metadata, Precision, TensorSpec
 from converters.errors import ArtefactError
 from converters.executorch.quiet import quiet_toolchain
 from converters.executorch.target import ExecuTorchTarget
+from tests.lazily import Lazily
 
-with quiet_toolchain():
-    from converters.executorch import runtime
-    from converters.executorch.container import DIGEST_KEY, METADATA_METHOD, MODULES_KEY, open_container, read_container
-    from converters.executorch.lower import to_bytes
-    from converters.executorch.runtime import load_method, load_program
+containers = Lazily("converters.executorch.container")
+lowering = Lazily("converters.executorch.lower")
+runtimes = Lazily("converters.executorch.runtime")
 
 IMAGE = (1, 3, 8, 8)
 TARGET = ExecuTorchTarget()
@@ -49,7 +48,7 @@ def small() -> bytes:
 
 def constant_range(file: bytes) -> tuple[int, int]:
     """Where the largest constant lies."""
-    return max(open_container(file).constant_ranges.values(), key=lambda span: span[1] - span[0])
+    return max(containers.open_container(file).constant_ranges.values(), key=lambda span: span[1] - span[0])
 
 
 def test_the_file_has_one_delegate_and_nothing_else(small: bytes, tmp_path: Path) -> None:
@@ -87,9 +86,9 @@ def test_the_same_program_gives_the_same_bytes() -> None:
 
 def test_the_file_carries_its_metadata() -> None:
     metadata = Metadata(description="what it is", labels=("cat", "dög"), extra={"key": "value"})
-    file = to_bytes(export(Small(), torch.randn(IMAGE)), Precision.FP32, metadata)
-    program = load_program(file)
-    (text,) = load_method(program, METADATA_METHOD).execute([])
+    file = lowering.to_bytes(export(Small(), torch.randn(IMAGE)), Precision.FP32, metadata)
+    program = runtimes.load_program(file)
+    (text,) = runtimes.load_method(program, containers.METADATA_METHOD).execute([])
     assert '"description": "what it is"' in text
     assert '"labels": ["cat", "d\\u00f6g"]' in text
 
@@ -138,8 +137,13 @@ def test_other_bytes_are_refused(tmp_path: Path) -> None:
 
 def test_every_flip_outside_the_weights_is_refused(small: bytes, tmp_path: Path) -> None:
     """The digest covers the structure: such bytes never reach native code."""
-    spans = open_container(small).constant_ranges
-    constants = {position for key, (start, end) in spans.items() if key != DIGEST_KEY for position in range(start, end)}
+    spans = containers.open_container(small).constant_ranges
+    constants = {
+        position
+        for key, (start, end) in spans.items()
+        if key != containers.DIGEST_KEY
+        for position in range(start, end)
+    }
     structure = sorted(set(range(len(small))) - constants)
     for position in random.Random(0).sample(structure, 300):
         flipped = bytearray(small)
@@ -150,8 +154,8 @@ def test_every_flip_outside_the_weights_is_refused(small: bytes, tmp_path: Path)
 
 def test_a_constant_that_is_too_short_is_refused(small: bytes) -> None:
     """Files of other writers have no digest: what native code would believe is checked against the file."""
-    (graph,) = open_container(small).graphs
-    constants = dict(open_container(small).constants)
+    (graph,) = containers.open_container(small).graphs
+    constants = dict(containers.open_container(small).constants)
     key = next(value.key for value in graph.values.values() if value.key is not None)
     constants[key] = constants[key][:-4]
     with pytest.raises(ArtefactError, match="too short"):
@@ -197,28 +201,28 @@ def test_damage_that_kills_the_runtime_is_refused_for_files_of_other_writers(
     stock: tuple[nn.Module, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a digest only a trial in another process can tell: here one that is killed, and one that does not end."""
-    monkeypatch.setattr(runtime, "TRIAL", "import os; os.abort()")
+    monkeypatch.setattr("converters.executorch.runtime.TRIAL", "import os; os.abort()")
     with pytest.raises(ArtefactError, match="signal 6"):
         TARGET.load(stock[1])
-    monkeypatch.setattr(runtime, "TRIAL", "while True: pass")
-    monkeypatch.setattr(runtime, "TRIAL_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("converters.executorch.runtime.TRIAL", "while True: pass")
+    monkeypatch.setattr("converters.executorch.runtime.TRIAL_TIMEOUT_S", 0.5)
     with pytest.raises(ArtefactError, match="does not end"):
         TARGET.load(stock[1])
 
 
 def test_a_file_that_hides_its_digest_is_refused(small: bytes, tmp_path: Path) -> None:
-    hidden = small.replace(DIGEST_KEY.encode(), b"structure.sha257")
-    assert not read_container(hidden).signed
+    hidden = small.replace(containers.DIGEST_KEY.encode(), b"structure.sha257")
+    assert not containers.read_container(hidden).signed
     with pytest.raises(ArtefactError, match="digest"):
         TARGET.load(write(tmp_path, hidden))
 
 
 def test_the_file_tells_which_module_each_operation_comes_from(small: bytes) -> None:
-    container = open_container(small)
+    container = containers.open_container(small)
     (graph,) = container.graphs
     found = dict(zip([node.kind for node in graph.nodes], container.modules, strict=True))
     assert (found["DepthwiseConv2d"], found["FullyConnected"], found["Add"]) == ("mix", "head", "")
-    start, end = container.constant_ranges[MODULES_KEY]
-    damaged = open_container(small[:start] + b"?" * (end - start) + small[end:])
+    start, end = container.constant_ranges[containers.MODULES_KEY]
+    damaged = containers.open_container(small[:start] + b"?" * (end - start) + small[end:])
     with pytest.raises(ArtefactError, match="list of modules"):
         _ = damaged.modules

@@ -14,29 +14,30 @@ from torch import nn
 
 from converters.contract import Layout, Precision, TensorSpec
 from converters.errors import ArtefactError
-from converters.executorch.quiet import quiet_toolchain
 from converters.executorch.target import ExecuTorchTarget
 from converters.interface import TENSORS, Interface
+from tests.lazily import Lazily
 
-with quiet_toolchain():
-    from converters.executorch.container import open_container, write_container
-    from converters.executorch.delegate import write_blob
-    from converters.executorch.lower import to_bytes, to_graph
-    from converters.executorch.runtime import load_method, load_program, make_runner, run_with_weight_cache
+containers = Lazily("converters.executorch.container")
+delegates = Lazily("converters.executorch.delegate")
+lowering = Lazily("converters.executorch.lower")
+runtimes = Lazily("converters.executorch.runtime")
 
 MODELS = {"classifier": classifier, "map": mapper}
 PRECISIONS = [Precision.FP32, Precision.FP16, Precision.INT8]
 
 
 def content(interface: Interface, precision: Precision = Precision.FP32, model: nn.Module | None = None) -> bytes:
-    return to_bytes(program_of(model or classifier(), int8=precision.quantized), precision, METADATA, interface)
+    return lowering.to_bytes(
+        program_of(model or classifier(), int8=precision.quantized), precision, METADATA, interface
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_an_image_gives_what_its_tensor_gives(name: str, precision: Precision) -> None:
     model = MODELS[name]()
-    expected, actual = (make_runner(content(one, precision, model))(tensors()) for one in (TENSORS, IMAGES))
+    expected, actual = (runtimes.make_runner(content(one, precision, model))(tensors()) for one in (TENSORS, IMAGES))
     if precision is not Precision.FP32:
         np.testing.assert_array_equal(actual, expected)
     assert abs(actual - expected).max() < 1e-5 * abs(expected).max()
@@ -46,15 +47,15 @@ def test_an_image_gives_what_its_tensor_gives(name: str, precision: Precision) -
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_probabilities_are_the_softmax_of_the_scores(name: str, precision: Precision) -> None:
     model = MODELS[name]()
-    scores, actual = (make_runner(content(one, precision, model))(tensors()) for one in (IMAGES, BOTH))
+    scores, actual = (runtimes.make_runner(content(one, precision, model))(tensors()) for one in (IMAGES, BOTH))
     np.testing.assert_allclose(actual, softmax(scores), atol=1e-3 if precision is Precision.FP16 else 1e-6)
 
 
 def test_an_app_gives_the_pixels_as_they_are() -> None:
     file = content(BOTH)
-    program = load_program(file)
-    (actual,) = load_method(program, "forward").execute([torch.from_numpy(photos(1))])
-    np.testing.assert_array_equal(actual.numpy(), make_runner(file)(tensors(1)))
+    program = runtimes.load_program(file)
+    (actual,) = runtimes.load_method(program, "forward").execute([torch.from_numpy(photos(1))])
+    np.testing.assert_array_equal(actual.numpy(), runtimes.make_runner(file)(tensors(1)))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -74,40 +75,43 @@ def test_what_the_file_says_of_its_ends(precision: Precision, tmp_path: Path) ->
 def test_pixels_do_not_depend_on_the_weight_cache(precision: Precision, tmp_path: Path) -> None:
     path = tmp_path / "both.pte"
     path.write_bytes(content(BOTH, precision))
-    outcome = run_with_weight_cache(path, tensors())
+    outcome = runtimes.run_with_weight_cache(path, tensors())
     assert outcome.fault is None
     assert "weight cache on" in outcome.words
 
 
 def test_the_metadata_names_the_classes_and_the_normalisation() -> None:
-    container = open_container(content(BOTH))
+    container = containers.open_container(content(BOTH))
     assert tuple(container.description["labels"]) == LABELS
     assert container.normalization == BOTH.pixels
-    assert open_container(content(TENSORS)).normalization is None
+    assert containers.open_container(content(TENSORS)).normalization is None
 
 
 def test_pixels_of_unknown_mean_and_std_are_refused() -> None:
-    graph = to_graph(program_of(classifier()), Precision.FP32, IMAGES)
+    graph = lowering.to_graph(program_of(classifier()), Precision.FP32, IMAGES)
     with pytest.raises(ArtefactError, match="mean and std"):
-        make_runner(write_container(graph, write_blob(graph), METADATA))
+        runtimes.make_runner(containers.write_container(graph, delegates.write_blob(graph), METADATA))
 
 
 def test_a_wrong_normalisation_inside_is_seen() -> None:
     assert IMAGES.pixels is not None
     wrong = Interface(pixels=replace(IMAGES.pixels, mean=(0.485, 0.31, 0.406)))
-    graph = to_graph(program_of(classifier()), Precision.FP32, wrong)
-    file = write_container(graph, write_blob(graph), replace(METADATA, extra=IMAGES.pixels.to_metadata()))
-    expected = make_runner(content(TENSORS))(tensors())
-    assert abs(make_runner(file)(tensors()) - expected).max() > 1e-3 * abs(expected).max()
+    graph = lowering.to_graph(program_of(classifier()), Precision.FP32, wrong)
+    file = containers.write_container(
+        graph, delegates.write_blob(graph), replace(METADATA, extra=IMAGES.pixels.to_metadata())
+    )
+    expected = runtimes.make_runner(content(TENSORS))(tensors())
+    assert abs(runtimes.make_runner(file)(tensors()) - expected).max() > 1e-3 * abs(expected).max()
 
 
 def test_images_that_no_pixels_give_are_refused() -> None:
     with pytest.raises(ArtefactError, match="8-bit"):
-        make_runner(content(IMAGES))(tensors() + np.float32(0.01))
+        runtimes.make_runner(content(IMAGES))(tensors() + np.float32(0.01))
 
 
 def test_the_same_model_gives_the_same_bytes() -> None:
     assert content(BOTH) == content(BOTH)
     assert (
-        json.loads(json.dumps(open_container(content(BOTH)).description)) == open_container(content(BOTH)).description
+        json.loads(json.dumps(containers.open_container(content(BOTH)).description))
+        == containers.open_container(content(BOTH)).description
     )

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from converters.contract import Precision
 from converters.errors import ToolchainError
-from converters.executorch.lower import to_graph
+from tests.lazily import Lazily
+
+lowering = Lazily("converters.executorch.lower")
 
 FP32_TOLERANCE = 1e-5  # relative to the largest output
 FP16_TOLERANCE = 4e-3
@@ -95,7 +97,7 @@ def test_attention_behind_convolutions_moves_nothing() -> None:
 def test_what_is_shared_is_computed_once() -> None:
     model = Apply(lambda x, f, g: f(x) + g(x), f=nn.Conv2d(12, 4, 1), g=nn.Conv2d(12, 4, 1))
     operations = [
-        operation.kind for operation in to_graph(export(model, torch.randn(IMAGE)), Precision.FP32).operations
+        operation.kind for operation in lowering.to_graph(export(model, torch.randn(IMAGE)), Precision.FP32).operations
     ]
     assert operations == ["StaticTranspose", "Conv2d", "Conv2d", "Add", "StaticTranspose"]
 
