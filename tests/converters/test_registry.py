@@ -29,8 +29,18 @@ def test_a_row_is_its_target(row: Format) -> None:
 
 def test_the_tables_follow_from_the_rows() -> None:
     assert list(TARGETS) == ["coreml", "coreai", "tflite", "executorch", "onnx"]
-    assert list(DELEGATED) == ["executorch-coreml", "executorch-vulkan", *(soc.format for soc in SOCS.values())]
+    assert list(DELEGATED) == [
+        "executorch-coreml",
+        "executorch-vulkan",
+        "executorch-vgf",
+        *(soc.format for soc in SOCS.values()),
+    ]
     assert DELEGATES == {
-        "executorch": {"xnnpack": "executorch", "coreml": "executorch-coreml", "vulkan": "executorch-vulkan"}
+        "executorch": {
+            "xnnpack": "executorch",
+            "coreml": "executorch-coreml",
+            "vulkan": "executorch-vulkan",
+            "vgf": "executorch-vgf",
+        }
     }
     assert len(SUFFIXES) == len(FORMATS)
