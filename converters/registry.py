@@ -108,7 +108,7 @@ FORMATS = (
         suffix=".vgf.pte",
         target="converters.executorch.delegates.vgf:VgfDelegateTarget",
         judges={"vgf": "converters.executorch.delegates.vgf:VgfInSoftware"},
-        extra="executorch,vgf",
+        extra="vgf",
         of="executorch",
         delegate="vgf",
     ),
