@@ -45,7 +45,13 @@ def on_files(files: Any, config: Any) -> Any:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Files of the repository that are no pages are named by their paths: the site does not hold them."""
-    return OUTSIDE.sub(lambda link: f"{link[1]} (`{link[2]}`)", markdown)
+    return OUTSIDE.sub(named_by_path, markdown)
+
+
+def named_by_path(link: re.Match[str]) -> str:
+    """What a link to such a file says, and its path where that says more."""
+    said, path = link.groups()
+    return f"`{path}`" if said.strip("`") == path else f"{said} (`{path}`)"
 
 
 def cli_page() -> str:

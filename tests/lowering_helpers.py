@@ -89,7 +89,7 @@ def quantize(program: ExportedProgram, x: Tensor, *, floats: tuple[str, ...] = (
             parameters[node] = (1 / 256, -128)
         else:
             parameters[node] = affine(float(value.min()), float(value.max()))
-    weights = [node.args[1] for node in values if str(node.target) in WEIGHTED]
+    weights = {node.args[1]: None for node in values if str(node.target) in WEIGHTED}  # layers may share one
     plan = QuantPlan(
         activations=tuple(
             ActivationQuantization(tensor=node.name, module="", scale=scale, zero_point=zero_point)

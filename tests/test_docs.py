@@ -100,3 +100,4 @@ def test_the_site_has_every_page_once() -> None:
 def test_files_that_are_no_pages_are_named_on_the_site() -> None:
     said = site_pages.on_page_markdown("see [the form](../findings/README.md#form) and [this](manifest.md)")
     assert said == "see the form (`findings/README.md`) and [this](manifest.md)"
+    assert site_pages.on_page_markdown("[`scripts/a.py`](../scripts/a.py)") == "`scripts/a.py`"

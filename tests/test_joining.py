@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,12 @@ def test_the_version_has_notes() -> None:
     first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert first is not None
     assert first[1] == evit_mobile.__version__
+
+
+def test_a_warning_is_an_error_and_each_exception_has_a_reason() -> None:
+    with pytest.raises(DeprecationWarning, match="planted"):
+        warnings.warn("planted", DeprecationWarning, stacklevel=1)
+    listed = (ROOT / "pyproject.toml").read_text("utf-8").partition("filterwarnings = [\n")[2].partition("\n]")[0]
+    first, *exceptions = (line.strip() for line in listed.splitlines())
+    assert first == '"error",'
+    assert all(re.fullmatch(r'"ignore:.+", # .{10,}', line) for line in exceptions)
