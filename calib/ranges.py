@@ -25,11 +25,11 @@ COARSE_STEPS = 64
 FINE_STEPS = 33
 
 
-def affine_parameters(low: float, high: float, symmetric: bool = False) -> tuple[float, int]:
-    """(scale, zero_point) for int8 -128..127: real = scale * (q - zero_point). Zero is always represented exactly.
+def affine_parameters(low: float, high: float, symmetric: bool = False, bits: int = 8) -> tuple[float, int]:
+    """(scale, zero_point) for int8 -128..127, or as many `bits`: real = scale * (q - zero_point). Zero is always represented exactly.
 
     The range is widened to contain zero. The scale is a float32's value, as files store it. Symmetric means zero point
-    0 and scale max(|low|, |high|) / 127. A tensor that is always zero gets scale 1 and zero point 0.
+    0 and scale max(|low|, |high|) / 127 (the largest code). A tensor that is always zero gets scale 1 and zero point 0.
     Raises DataError unless low <= high and both are finite.
     """
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
@@ -41,9 +41,10 @@ def affine_parameters(low: float, high: float, symmetric: bool = False) -> tuple
     low, high = min(low, 0.0), max(high, 0.0)
     if low == high:
         return 1.0, 0
-    exact = max(-low, high) / QMAX if symmetric else high / (LEVELS - 1) - low / (LEVELS - 1)
+    least, most = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    exact = max(-low, high) / most if symmetric else high / (most - least) - low / (most - least)
     scale = float(np.float32(max(exact, SMALLEST_SCALE)))
-    zero_point = 0 if symmetric else min(QMAX, max(QMIN, round(QMIN - low / scale)))
+    zero_point = 0 if symmetric else min(most, max(least, round(least - low / scale)))
     return scale, zero_point
 
 

@@ -27,8 +27,8 @@ class Precision(StrEnum):
     """Arithmetic of an artefact: all fp32, all fp16, or one of the int8 profiles.
 
     INT8 is accuracy first: int8 where the plan says so, float elsewhere. INT8_WEIGHTS stores weights as int8 and computes in
-    float. INT8_FULL is integer arithmetic only, for NPUs. With a palette, weights are indices of 4 or 6 bits into tables of
-    fp16 or int8 values.
+    float. INT8_FULL is integer arithmetic only, for NPUs. A16W8 is INT8 with activations of 16 bits. With a palette, weights are
+    indices of 4 or 6 bits into tables of fp16 or int8 values.
     """
 
     FP32 = "fp32"
@@ -36,6 +36,7 @@ class Precision(StrEnum):
     INT8 = "int8"
     INT8_WEIGHTS = "int8-weights"
     INT8_FULL = "int8-full"
+    A16W8 = "a16w8"
     FP16_PALETTE4 = "fp16-palette4"
     FP16_PALETTE6 = "fp16-palette6"
     INT8_PALETTE4 = "int8-palette4"
@@ -44,11 +45,11 @@ class Precision(StrEnum):
     @property
     def quantized(self) -> bool:
         """Whether it is one of the int8 profiles, whose programs carry a plan."""
-        return self.value.startswith("int8")
+        return self.value.startswith("int8") or self is Precision.A16W8
 
     @property
     def calibrated(self) -> bool:
-        """Whether its activations are int8, so that it needs calibration images."""
+        """Whether its activations are integers, so that it needs calibration images."""
         return self.quantized and self is not Precision.INT8_WEIGHTS
 
     @property
@@ -257,6 +258,40 @@ class SettingsRunner(Protocol):
 
     def run_with_settings(self, path: Path, images: np.ndarray) -> SettingsRun | None:
         """Runs the file on float32 images (B, 3, H, W) under these; None where it has none that matter."""
+        ...
+
+
+@runtime_checkable
+class Compiler(Target, Protocol):
+    """A target whose files are made of another format's, for one chip."""
+
+    def compile(self, portable: Path, precision: Precision, path: Path) -> Artefact:
+        """The file at `portable`, compiled, as `path`. Raises ArtefactError for one that was not written here, ToolchainError where the
+        compiler does not take it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDifference:
+    """How far the codes of one operation are off when it reads the CPU's: `quanta` at most, and the fraction of them that differ."""
+
+    operation: str
+    module: str
+    tensor: str
+    quanta: int
+    differing: float
+
+
+@runtime_checkable
+class StepJudge(Protocol):
+    """A judge that also runs files an operation at a time, each on what the CPU gave the one before."""
+
+    made_from: str
+    """The format of the files that its own are made from, and in which operations can be told apart."""
+
+    def steps(self, path: Path, image: np.ndarray) -> tuple[StepDifference, ...]:
+        """Every operation of a file of that format, in order, for a float32 image (1, 3, H, W). Raises ArtefactError, ToolchainError."""
         ...
 
 

@@ -16,9 +16,7 @@ from torch.fx import GraphModule, Node
 
 from converters.contract import ActivationQuantization, BiasCorrection, Numbers, QuantPlan, WeightQuantization
 from converters.lifting import exported_again
-
-STORED = {8: torch.int8, 16: torch.int16}
-"""What codes of so many bits, or fewer, are stored in."""
+from converters.lowering.program import STORED
 
 WEIGHT, BIAS = 1, 2
 """Positions of both among the arguments of a convolution or a linear layer."""

@@ -41,6 +41,12 @@ class Format:
     optional: bool = False
 
 
+COMPILED = {
+    "tflite": "converters.tflite.qualcomm:QualcommTarget",
+    "onnx": "converters.onnx.qualcomm:OnnxQualcommTarget",
+}
+"""Formats that compilers make files for one of Qualcomm's SoCs of, and the class of these."""
+
 FORMATS = (
     Format(
         name="coreml",
@@ -104,15 +110,6 @@ FORMATS = (
         delegate="vulkan",
     ),
     Format(
-        name="executorch-vgf",
-        suffix=".vgf.pte",
-        target="converters.executorch.delegates.vgf:VgfDelegateTarget",
-        judges={"vgf": "converters.executorch.delegates.vgf:VgfInSoftware"},
-        extra="vgf",
-        of="executorch",
-        delegate="vgf",
-    ),
-    Format(
         name="onnx",
         suffix=".onnx",
         target="converters.onnx.target:OnnxTarget",
@@ -122,13 +119,14 @@ FORMATS = (
     ),
     *(
         Format(
-            name=soc.format,
-            suffix=f".{name.lower()}.tflite",
-            target=f"converters.tflite.qualcomm:QualcommTarget:{name}",
-            judges={f"qualcomm:{name}": f"converters.tflite.qualcomm:QualcommTarget:{name}"},
-            extra="tflite,qualcomm",
-            of="tflite",
+            name=soc.format_of(portable),
+            suffix=f".{name.lower()}.{portable}",
+            target=f"{spelled}:{name}",
+            judges={f"qualcomm:{name}": f"{spelled}:{name}"},
+            extra=f"{portable},qualcomm",
+            of=portable,
         )
+        for portable, spelled in COMPILED.items()
         for name, soc in SOCS.items()
     ),
 )

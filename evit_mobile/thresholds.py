@@ -53,6 +53,7 @@ THRESHOLDS = {
         min_sqnr_db=25.0, min_top1_agreement=0.98, min_faithful_db=40.0, max_top1_drop=0.5
     ),
     Precision.INT8_FULL: Thresholds(min_sqnr_db=15.0, min_top1_agreement=0.95, min_faithful_db=20.0, max_top1_drop=1.0),
+    Precision.A16W8: Thresholds(min_sqnr_db=20.0, min_top1_agreement=0.97, min_faithful_db=25.0, max_top1_drop=0.5),
     **dict.fromkeys(
         (Precision.FP16_PALETTE6, Precision.INT8_PALETTE6, Precision.FP16_PALETTE4, Precision.INT8_PALETTE4),
         Thresholds(min_sqnr_db=15.0, min_top1_agreement=0.95, min_faithful_db=15.0, max_top1_drop=1.0),

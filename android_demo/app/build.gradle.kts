@@ -18,7 +18,7 @@ android {
     buildTypes {
         release { isMinifyEnabled = false }
     }
-    androidResources { noCompress += listOf("tflite", "pte") }
+    androidResources { noCompress += listOf("tflite", "pte", "onnx") }
 }
 
 kotlin {

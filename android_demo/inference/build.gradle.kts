@@ -18,6 +18,7 @@ dependencies {
     api(project(":core"))
     implementation(libs.litert)
     implementation(libs.litert.gpu)
+    implementation(libs.onnxruntime.qnn)
     implementation(libs.executorch)
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -13,6 +14,9 @@ from torch.fx.node import map_arg
 
 from converters.errors import ToolchainError
 from converters.lowering.values import Quantization
+
+STORED = {8: torch.int8, 16: torch.int16}
+"""What codes of so many bits are stored in."""
 
 QUANTIZE = "quantized_decomposed.quantize_per_tensor.default"
 DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor.default"
@@ -54,13 +58,15 @@ def only_user(node: Node) -> Node | None:
     return next(iter(node.users)) if len(node.users) == 1 else None
 
 
-def tensor_quantization(node: Node) -> Quantization:
-    """Parameters of a per-tensor quantize or dequantize node. Raises ToolchainError for other codes than int8, which neither writer has."""
+def tensor_quantization(node: Node, bits: Collection[int] = (8,)) -> Quantization:
+    """Parameters of a per-tensor quantize or dequantize node. Raises ToolchainError for codes of other `bits` than the writer has."""
     named = arguments(node)
     codes = named["quant_min"], named["quant_max"], named["dtype"]
-    if codes != (-128, 127, torch.int8):
-        raise unsupported(node, f"with codes {codes[0]}..{codes[1]} as {codes[2]}", "quantize activations to int8")
-    return Quantization(scales=(float(named["scale"]),), zero_point=int(named["zero_point"]))
+    for count in bits:
+        if codes == (-(1 << (count - 1)), (1 << (count - 1)) - 1, STORED[count]):
+            return Quantization(scales=(float(named["scale"]),), zero_point=int(named["zero_point"]), bits=count)
+    allowed = " or ".join(f"int{count}" for count in bits)
+    raise unsupported(node, f"with codes {codes[0]}..{codes[1]} as {codes[2]}", f"quantize activations to {allowed}")
 
 
 def unsupported(node: Node, detail: str, do: str) -> ToolchainError:

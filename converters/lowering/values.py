@@ -15,11 +15,12 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantization:
-    """real = scale * (q - zero_point), one scale per tensor or one per slice along `axis`."""
+    """real = scale * (q - zero_point), q being an integer of `bits`; one scale per tensor or one per slice along `axis`."""
 
     scales: tuple[float, ...]
     zero_point: int = 0
     axis: int = 0
+    bits: int = 8
 
     @property
     def scale(self) -> float:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from converters.contract import Metadata
 from converters.errors import ArtefactError
@@ -18,9 +19,20 @@ DIGEST, DESCRIPTION = "sha256", "description"
 UNSIGNED = "0" * 64
 
 
-def described(model: ModelProto, metadata: Metadata) -> ModelProto:
-    """`model` with its description, and room for the digest."""
-    fields = {name: value for name, value in asdict(metadata).items() if value}
+def fields_of(metadata: Metadata) -> dict[str, Any]:
+    """What there is to say."""
+    return {name: value for name, value in asdict(metadata).items() if value}
+
+
+def stated(model: ModelProto) -> dict[str, Any]:
+    """What a `described` model says about itself."""
+    (description,) = [entry.value for entry in model.metadata_props if entry.key == DESCRIPTION]
+    fields: dict[str, Any] = json.loads(description)
+    return fields
+
+
+def described(model: ModelProto, fields: Mapping[str, Any]) -> ModelProto:
+    """`model` with `fields` as its description, and room for the digest."""
     for key, value in ((DESCRIPTION, json.dumps(fields, sort_keys=True)), (DIGEST, UNSIGNED)):
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
@@ -43,7 +55,7 @@ def read_model(path: Path) -> ModelProto:
         model = ModelProto.FromString(content)
     except (OSError, DecodeError) as error:
         raise _damaged(path, f"which cannot be read ({error})") from None
-    (digest,) = [entry.value for entry in model.metadata_props if entry.key == DIGEST] or [""]
+    digest = "".join(entry.value for entry in model.metadata_props if entry.key == DIGEST)
     if len(digest) != len(UNSIGNED):
         raise _damaged(path, "which carries no digest of its bytes")
     if _digest(_with(UNSIGNED.encode(), content, digest.encode())) != digest.encode():

@@ -14,7 +14,7 @@ from converters.interface import INPUT, LOGITS
 from converters.lowering.program import evaluate, live_nodes, operator_name, result_shape, stored_tensors, unsupported
 from converters.lowering.translate import folded
 from converters.lowering.values import Constant
-from converters.onnx.file import described, signed
+from converters.onnx.file import described, fields_of, signed
 from converters.onnx.operators import OPERATORS
 from converters.onnx.writer import Writer
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 OPSET, IR_VERSION = 20, 9
 """Gelu is an operation since opset 20, of 2023; IR version 9 came with it."""
+WIDE_OPSET, WIDE_IR_VERSION = 21, 10
+"""int16 can be quantized to since opset 21, of 2024."""
 
 
 def to_bytes(program: ExportedProgram, precision: Precision, metadata: Metadata) -> bytes:
@@ -34,10 +36,14 @@ def to_bytes(program: ExportedProgram, precision: Precision, metadata: Metadata)
     writer.write("Identity", [writer.name_of(last)], LOGITS)
     ends = [end(INPUT, image), end(LOGITS, last)]
     graph = helper.make_graph(writer.nodes, "main", ends[:1], ends[1:], list(writer.initializers.values()))
+    wide = precision is Precision.A16W8
     model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="evit-mobile"
+        graph,
+        opset_imports=[helper.make_opsetid("", WIDE_OPSET if wide else OPSET)],
+        ir_version=WIDE_IR_VERSION if wide else IR_VERSION,
+        producer_name="evit-mobile",
     )
-    return signed(described(model, metadata))
+    return signed(described(model, fields_of(metadata)))
 
 
 def walk(program: ExportedProgram, writer: Writer) -> tuple[Node, Node]:

@@ -22,10 +22,9 @@ from converters.lowering.program import (
     tensor_quantization,
     unsupported,
 )
-from converters.onnx.writer import Writer
+from converters.onnx.writer import BITS, Writer
 
 Emit = Callable[[Writer, Node], None]
-LOWEST_CODE = -128
 
 
 def unary(kind: str, **attributes: float) -> Emit:
@@ -130,7 +129,8 @@ def clamp(writer: Writer, node: Node) -> None:
 
 
 def _starts_at_zero(quantize: Node) -> bool:
-    return tensor_quantization(quantize).zero_point == LOWEST_CODE
+    quantization = tensor_quantization(quantize, BITS)
+    return quantization.zero_point == -(1 << (quantization.bits - 1))
 
 
 def gelu(writer: Writer, node: Node) -> None:
@@ -213,13 +213,17 @@ def pad(writer: Writer, node: Node) -> None:
 
 
 def quantize(writer: Writer, node: Node) -> None:
-    parameters = writer.parameters(tensor_quantization(node), np.dtype(np.int8), tensor_name(node))
-    writer.emit(node, "QuantizeLinear", [writer.name_of(node.all_input_nodes[0]), *parameters])
+    writer.emit(node, "QuantizeLinear", [writer.name_of(node.all_input_nodes[0]), *_codes(writer, node)])
 
 
 def dequantize(writer: Writer, node: Node) -> None:
-    parameters = writer.parameters(tensor_quantization(node), np.dtype(np.int8), tensor_name(node))
-    writer.emit(node, "DequantizeLinear", [writer.name_of(node.all_input_nodes[0]), *parameters])
+    writer.emit(node, "DequantizeLinear", [writer.name_of(node.all_input_nodes[0]), *_codes(writer, node)])
+
+
+def _codes(writer: Writer, node: Node) -> list[str]:
+    """Scale and zero point of a tensor."""
+    quantization = tensor_quantization(node, BITS)
+    return writer.parameters(quantization, np.dtype(f"int{quantization.bits}"), tensor_name(node))
 
 
 def matmul(writer: Writer, node: Node) -> None:

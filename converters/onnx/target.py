@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +32,7 @@ class OnnxTarget:
             Precision.FP16: FloatType.FP16,
             Precision.INT8: FloatType.FP32,
             Precision.INT8_FULL: FloatType.FP32,
+            Precision.A16W8: FloatType.FP32,
         }
     )
     runtime = "ONNX Runtime on this machine's CPU"
@@ -62,7 +64,8 @@ class OnnxTarget:
         """Raises ArtefactError."""
         from converters.onnx.file import read_model
 
-        return OnnxRunner(read_model(path))
+        model = read_model(path)
+        return OnnxRunner(OnnxSession(model), input_spec(model), output_spec(model))
 
     def inspect(self, path: Path) -> Inspection:
         from onnx import TensorProto
@@ -84,8 +87,8 @@ class OnnxTarget:
         )
 
 
-class OnnxRunner:
-    """float32 images (B, 3, H, W) -> float32 outputs (B, ...), one image after the other, quantized where the file takes int8."""
+class OnnxSession:
+    """A model in ONNX Runtime's CPU provider: an input of the model's own type -> its outputs."""
 
     def __init__(self, model: ModelProto) -> None:
         import onnxruntime
@@ -95,7 +98,21 @@ class OnnxRunner:
         options.intra_op_num_threads = 1
         content = model.SerializeToString()
         self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        self._input, self._output = input_spec(model), output_spec(model)
+        self._name = model.graph.input[0].name
+
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(self._session.run(None, {self._name: image}))
+
+
+class OnnxRunner:
+    """float32 images (B, 3, H, W) -> float32 outputs (B, ...), one image after the other, quantized where the file takes int8. `run` has
+    the file's own types.
+    """
+
+    def __init__(
+        self, run: Callable[[np.ndarray], tuple[np.ndarray, ...]], image: TensorSpec, logits: TensorSpec
+    ) -> None:
+        self._run_one, self._input, self._output = run, image, logits
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Raises ValueError for images of another shape than the file's."""
@@ -113,7 +130,7 @@ class OnnxRunner:
         given, taken = self._input, self._output
         if given.scale is not None and given.zero_point is not None:
             image = np.clip(np.rint(image / np.float32(given.scale)) + given.zero_point, -128, 127).astype(np.int8)
-        (result,) = self._session.run(None, {given.name: image})
+        (result,) = self._run_one(image)
         if taken.scale is not None and taken.zero_point is not None:
             result = (result.astype(np.float32) - taken.zero_point) * np.float32(taken.scale)
         values: np.ndarray = result

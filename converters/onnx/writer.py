@@ -17,6 +17,9 @@ from converters.lowering.products import int32_bias
 from converters.lowering.program import DEQUANTIZE, operator_name, tensor_name, tensor_quantization
 from converters.lowering.values import Array, Constant, Quantization
 
+BITS = (8, 16)
+"""Of the codes of activations that there is a form for."""
+
 if TYPE_CHECKING:
     from onnx import NodeProto, TensorProto
 
@@ -89,5 +92,5 @@ class Writer:
         name = f"{tensor_name(node)}/bias"
         if weight.quantization is None or operator_name(source) != DEQUANTIZE:
             return self.constant(bias, name)
-        codes, units = int32_bias(bias.array, weight.quantization, tensor_quantization(source))
+        codes, units = int32_bias(bias.array, weight.quantization, tensor_quantization(source, BITS))
         return self.dequantized(codes, units, name)

@@ -21,10 +21,19 @@ class Soc:
     architecture: int
     known_as: str
 
+    def format_of(self, portable: str) -> str:
+        """The name of the format of files that are compiled for it from those of a portable format."""
+        return f"{portable}-{self.name.lower()}"
+
     @property
-    def format(self) -> str:
-        """The name of the format of files compiled for it."""
-        return f"tflite-{self.name.lower()}"
+    def hexagon(self) -> str:
+        """Its NPU, in words."""
+        return f"Hexagon v{self.architecture} of {self.name}"
+
+    @property
+    def emulator(self) -> str:
+        """What its binaries run on here, in words that claim no more."""
+        return f"Qualcomm's HTP emulator for {self.name} on x86-64"
 
 
 SOCS = {

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
+from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner, StepDifference
 from converters.errors import ArtefactError, ToolchainError
 from converters.qualcomm import libraries
-from converters.qualcomm.emulator import Binary, Emulator
+from converters.qualcomm.emulator import Emulator
+from converters.qualcomm.runner import EmulatedRunner
 from converters.qualcomm.socs import Soc, find_soc
 from converters.tflite.compiled import Compiled
 from converters.tflite.runtime import LiteRTRunner
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 MAKER = "Qualcomm"
 LAST_WORDS = 500
 """Characters of what the compiler printed that an error repeats."""
-PROCESSES = 2
-"""The most that emulate one file at once: the emulator computes on one core, and takes 0.1 GB."""
 
 
 class QualcommTarget:
@@ -39,12 +36,13 @@ class QualcommTarget:
     takes_pixels = False
     floats = FloatType.FP16
     images = 32
+    made_from = "tflite"
 
     def __init__(self, soc: str) -> None:
         self.soc = find_soc(soc)
-        self.name = self.soc.format
+        self.name = self.soc.format_of("tflite")
         self.suffix = f".{self.soc.name.lower()}.tflite"
-        self.runtime = f"Qualcomm's HTP emulator for {self.soc.name} on x86-64"
+        self.runtime = self.soc.emulator
 
     def missing(self) -> str | None:
         from converters.tflite.target import TFLiteTarget
@@ -88,10 +86,16 @@ class QualcommTarget:
 
     def load(self, path: Path) -> Runner:
         compiled = self._opened(path)
-        return EmulatedRunner(compiled.binary(), self.soc, compiled.inspection(self.runtime))
+        binary, inspection = compiled.binary(), compiled.inspection(self.runtime)
+        return EmulatedRunner(lambda: LiteRTRunner(EmulatedInterpreter(Emulator(binary, self.soc), inspection)))
+
+    def steps(self, path: Path, image: np.ndarray) -> tuple[StepDifference, ...]:
+        from converters.tflite.per_operation import differences
+
+        return differences(path, self.soc, image, compiled_bytes)
 
     def inspect(self, path: Path) -> Inspection:
-        return self._opened(path).inspection(f"Hexagon v{self.soc.architecture} of {self.soc.name}")
+        return self._opened(path).inspection(self.soc.hexagon)
 
     def _opened(self, path: Path) -> Compiled:
         """Raises ArtefactError for a file that is compiled for another SoC, and as `Compiled`."""
@@ -141,21 +145,6 @@ def _told(message: str) -> str:
     words = named.read_text("utf-8", "replace").strip()
     named.unlink()
     return words[-LAST_WORDS:]
-
-
-class EmulatedRunner:
-    """A binary in processes of its own, one per core: float32 images (B, 3, H, W) -> float32 outputs (B, ...)."""
-
-    def __init__(self, binary: Binary, soc: Soc, inspection: Inspection) -> None:
-        count = min(PROCESSES, os.cpu_count() or 1)
-        self._runners = [LiteRTRunner(EmulatedInterpreter(Emulator(binary, soc), inspection)) for _ in range(count)]
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        import numpy as np
-
-        parts = [part for part in np.array_split(images, len(self._runners)) if len(part)]
-        with ThreadPoolExecutor(len(self._runners)) as pool:
-            return np.concatenate(list(pool.map(lambda runner, part: runner(part), self._runners, parts)))
 
 
 class EmulatedInterpreter:

@@ -25,7 +25,7 @@ class TFLiteTarget:
         {
             precision: FloatType.FP16 if precision is Precision.FP16 else FloatType.FP32
             for precision in Precision
-            if precision.palette_bits is None
+            if precision.palette_bits is None and precision is not Precision.A16W8
         }
     )
     runtime = RUNTIME

@@ -13,7 +13,8 @@ from evit_mobile.cli.show import progress, show
 
 def compile(
     artefact: Annotated[
-        Path, typer.Argument(metavar="ARTEFACT|DIR", help="An int8 .tflite that `convert` wrote, or its folder.")
+        Path,
+        typer.Argument(metavar="ARTEFACT|DIR", help="An int8 .tflite or .onnx that `convert` wrote, or its folder."),
     ],
     socs: SocOption = None,
     images: ImagesOption = None,
@@ -21,7 +22,7 @@ def compile(
     allow_few: FewOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Compile written LiteRT files for Qualcomm's NPU, one per SoC, and prove each in that SoC's emulator."""
+    """Compile written LiteRT and ONNX files for Qualcomm's NPU, one per SoC, and prove each in that SoC's emulator."""
     from converters.qualcomm.socs import USUAL
     from evit_mobile.commands import compile as compiling
     from evit_mobile.report import tables

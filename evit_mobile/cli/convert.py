@@ -72,6 +72,17 @@ class ConvertOptions(ModelAndImages):
             rich_help_panel=PRECISION,
         ),
     ] = False
+    a16w8: Annotated[
+        bool,
+        typer.Option(
+            "--a16w8",
+            help="ONNX: int8 weights, activations of 16 bits, for models that lose too much at int8.",
+            rich_help_panel=PRECISION,
+        ),
+    ] = False
+    a16w16: Annotated[bool, typer.Option("--a16w16", hidden=True, help="Refused: Qualcomm's compiler fails on it.")] = (
+        False
+    )
     float_io: Annotated[
         bool,
         typer.Option("--float-io", help="With --int8-full: float input and output.", rich_help_panel=PRECISION),
@@ -131,7 +142,7 @@ class ConvertOptions(ModelAndImages):
         str | None,
         typer.Option(
             "--delegate",
-            help="ExecuTorch: what the file calls, xnnpack, coreml, vulkan or vgf.",
+            help="ExecuTorch: what the file calls, xnnpack, coreml or vulkan.",
             show_default="xnnpack",
             rich_help_panel=EXECUTORCH,
         ),
@@ -232,6 +243,8 @@ def fields_of(options: ConvertOptions) -> dict[str, Any]:
             int8=options.int8,
             int8_weights=options.int8_weights,
             int8_full=options.int8_full,
+            a16w8=options.a16w8,
+            a16w16=options.a16w16,
             fp16=options.fp16,
             fp32=options.fp32,
         ),

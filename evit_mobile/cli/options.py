@@ -29,7 +29,7 @@ SocOption = Annotated[
     typer.Option(
         "--soc",
         metavar="SOC",
-        help="A Qualcomm SoC that LiteRT files are compiled for, as SM8650; repeat for several.",
+        help="A Qualcomm SoC that LiteRT and ONNX files are compiled for, as SM8650; repeat for several.",
         rich_help_panel=LITERT,
     ),
 ]

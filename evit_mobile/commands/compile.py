@@ -9,12 +9,12 @@ from pathlib import Path
 
 from torch import nn
 
-from converters.contract import Precision
+from converters.contract import Compiler, Precision
 from converters.errors import ArtefactError
 from converters.files import atomic_path, sha256
 from converters.qualcomm.socs import USUAL, Soc, find_socs
-from converters.registry import judges_of
-from converters.tflite.qualcomm import QualcommTarget
+from converters.registry import COMPILED as FORMATS
+from converters.registry import find_target, judges_of
 from evit_mobile.commands.document import artefact_entry
 from evit_mobile.commands.proving import Standard, Written, listed_terms, prove, standard_at
 from evit_mobile.commands.recorded import judging_images, listed_artefacts, manifest_reference
@@ -26,7 +26,7 @@ from evit_mobile.record.files import write_manifest
 from evit_mobile.record.manifest import ArtefactEntry, Manifest
 from evit_mobile.request.checks import usable_target
 
-COMPILED = (Precision.INT8, Precision.INT8_FULL)
+COMPILED = (Precision.INT8, Precision.INT8_FULL, Precision.A16W8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +54,8 @@ def compile(
     allow_few: bool = False,
     report: Report = silent,
 ) -> Compilation:
-    """Compiles an int8 LiteRT artefact, or all such of a folder, for each of `socs`, has the emulator of each run the result, and lists
-    it in the manifest. The other options are as in `validate`.
+    """Compiles an int8 artefact for LiteRT or ONNX Runtime, or all such of a folder, for each of `socs`, has the emulator of each run
+    the result, and lists it in the manifest. The other options are as in `validate`.
 
     Raises UnknownSocError, ToolchainError where the compiler is missing or does not take the file, UsageError where nothing in the
     folder can be compiled, ArtefactError for a file that is not the one that was written.
@@ -64,8 +64,9 @@ def compile(
     folder, manifest, entries = listed_artefacts(Path(path))
     portable = [entry for entry in entries if is_compiled(entry)]
     check_compiled(folder, portable or entries)
-    for soc in chosen:
-        usable_target(soc.format, Precision.INT8)
+    for name in dict.fromkeys(entry.format for entry in portable):
+        for soc in chosen:
+            usable_target(soc.format_of(name), Precision.INT8)
     report("loading weights")
     reference = renamed(manifest_reference(folder, manifest, weights, model), manifest_classes(manifest, None))
     reference, held_out = judging_images(reference, manifest, images)
@@ -83,7 +84,7 @@ def compile(
 
 def is_compiled(entry: ArtefactEntry) -> bool:
     """Whether there is a compiler for such a file."""
-    return entry.format == "tflite" and entry.precision in COMPILED and entry.inputs[0].dtype != "uint8"
+    return entry.format in FORMATS and entry.precision in COMPILED and entry.inputs[0].dtype != "uint8"
 
 
 def check_compiled(folder: Path, entries: Sequence[ArtefactEntry]) -> None:
@@ -93,7 +94,7 @@ def check_compiled(folder: Path, entries: Sequence[ArtefactEntry]) -> None:
             takes = entry.inputs[0].dtype
             raise UsageError(
                 got=f"{entry.path} ({entry.format}, {entry.precision}, takes {takes})",
-                allowed=f"a LiteRT file in {' or '.join(COMPILED)} that takes a tensor",
+                allowed=f"a file of {' or '.join(FORMATS)} in {' or '.join(COMPILED)} that takes a tensor",
                 do="convert with --format tflite --int8, without --image-input",
             )
         if not (folder / entry.path).exists() or sha256(folder / entry.path) != entry.sha256:
@@ -108,7 +109,8 @@ def compiled_for(
     soc: Soc, folder: Path, entry: ArtefactEntry, standard: Standard, report: Report, *, allow_few: bool
 ) -> ArtefactRecord:
     """Writes the file of one SoC, and what its emulator showed."""
-    target = QualcommTarget(soc.name)
+    target = find_target(soc.format_of(entry.format))
+    assert isinstance(target, Compiler)
     path = (folder / entry.path).with_suffix(target.suffix)
     with atomic_path(path) as temporary:
         report(f"compiling {path.name}")

@@ -10,6 +10,7 @@ from typing import Any
 from converters.errors import ArtefactError
 from converters.files import atomic_path, sha256, size_bytes
 from converters.misspelt import did_you_mean
+from converters.registry import COMPILED, FORMATS
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Verdict
 from evit_mobile.record.files import read_manifest
@@ -31,7 +32,11 @@ class App:
 
 
 APPS = {
-    "android": App(folder="android_demo", model="app/src/main/assets/model", formats=("tflite", "executorch")),
+    "android": App(
+        folder="android_demo",
+        model="app/src/main/assets/model",
+        formats=("tflite", "executorch", "onnx", *(row.name for row in FORMATS if row.of in COMPILED)),
+    ),
     "ios": App(
         folder="ios_demo", model="App/Resources/Model", formats=("coreml", "coreai", "executorch", "executorch-coreml")
     ),

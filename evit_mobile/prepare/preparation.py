@@ -56,7 +56,7 @@ EXACT_DB = 100.0
 a token whose query is next to orthogonal to all keys gets zeros there (random b0: 1 of 64 images has 68 dB, the others 110 and more).
 """
 
-CORRECTED = (Precision.INT8, Precision.INT8_FULL)
+CORRECTED = (Precision.INT8, Precision.INT8_FULL, Precision.A16W8)
 """Profiles whose weights are those of the plan: biases are corrected for what rounding these does."""
 
 
@@ -179,7 +179,7 @@ def planned(
         first,
         asked.calibration,
         profile=asked.precision,
-        method=asked.observer,
+        method=Method.MIN_MAX if asked.precision is Precision.A16W8 else asked.observer,
         cached=asked.cache,
         report=report,
     )

@@ -13,7 +13,7 @@ from torch.fx import GraphModule, Node
 
 from calib.methods import Method
 from calib.ranges import Range, affine_parameters
-from converters.contract import ActivationQuantization, FloatDecision, Precision, QuantPlan, WeightQuantization
+from converters.contract import INT8, ActivationQuantization, FloatDecision, Precision, QuantPlan, WeightQuantization
 from converters.lowering.program import module_path
 from converters.quantized_program import shared_module
 from evit_mobile.quantization.integer_placement import place_everything
@@ -28,6 +28,9 @@ from evit_mobile.quantization.integer_ranges import (
 from evit_mobile.quantization.observe import Observations, observe
 from evit_mobile.quantization.placement import Placement, place
 from evit_mobile.quantization.scales import half_scale, weight_scales, with_room_for_biases
+
+WIDE_BITS = 16
+"""Of activations in the profile a16w8."""
 
 Choice = Callable[[Group, Callable[[], Range], Mapping[Node, Parameters]], Parameters]
 """Parameters of tensors that share one scale, from what was observed of them and the parameters of the tensors before them."""
@@ -71,10 +74,13 @@ def plan_from(
         symmetric = symmetric_groups(module.graph.nodes, placement.groups, free)
         choose: Choice = partial(integer_parameters, symmetric=symmetric)
     else:
-        choose = group_parameters
+        choose = wide_parameters if profile is Precision.A16W8 else group_parameters
+    bits = WIDE_BITS if profile is Precision.A16W8 else INT8.bits
     known = tensor_parameters(placement.groups, observations, choose)
     activations = [
-        ActivationQuantization(tensor=node.name, module=module_path(node), scale=scale, zero_point=zero_point)
+        ActivationQuantization(
+            tensor=node.name, module=module_path(node), scale=scale, zero_point=zero_point, bits=bits
+        )
         for node, (scale, zero_point) in known.items()
     ]
     weights = [
@@ -112,6 +118,11 @@ def placement_for(profile: Precision, module: GraphModule, protected: frozenset[
         return place_everything(module)
     placement = place(module, protected)
     return replace(placement, groups=(), floats=()) if profile is Precision.INT8_WEIGHTS else placement
+
+
+def wide_parameters(_group: Group, observed: Callable[[], Range], _known: Mapping[Node, Parameters]) -> Parameters:
+    """Parameters of tensors that share one scale, in 16 bits."""
+    return affine_parameters(*observed(), bits=WIDE_BITS)
 
 
 def group_parameters(group: Group, observed: Callable[[], Range], _known: Mapping[Node, Parameters]) -> Parameters:

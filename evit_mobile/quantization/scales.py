@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule, Node
 
-from converters.contract import INT8_CHANNELS, QuantPlan, WeightQuantization
+from converters.contract import INT8, INT8_CHANNELS, QuantPlan, WeightQuantization
 from converters.quantized_program import BIAS, parameter_of
 from evit_mobile.quantization.simulate import reader_of
 
@@ -26,7 +26,9 @@ HALF_MAX = float(np.finfo(np.float16).max)
 HALF_TOLERANCE = 0.01
 """Numbers from 6e-6 on have an fp16 number that near; smaller scales, of weights next to nothing, are left to each format."""
 MOST_STEPS = 2**22
-"""The most steps that a bias may be. Measured on Hexagon's emulator: right for v68 and v69, and no loss elsewhere."""
+"""The most steps that a bias may be, of an input of 8 bits; those of finer inputs are as much smaller. Measured on Hexagon's emulator:
+right for v68 and v69, and no loss elsewhere.
+"""
 
 
 def half_scale(scale: float) -> float:
@@ -52,15 +54,16 @@ def with_room_for_biases(module: GraphModule, plan: QuantPlan) -> QuantPlan:
     (input scale x weight scale). Layers whose input is float have no such steps.
     """
     nodes = list(module.graph.nodes)
-    scales = {activation.tensor: activation.scale for activation in plan.activations}
+    sources = {activation.tensor: activation for activation in plan.activations}
     corrections = {correction.tensor: torch.tensor(correction.values) for correction in plan.biases}
 
     def roomy(weight: WeightQuantization) -> WeightQuantization:
         reader = reader_of(nodes, weight.tensor)
         source, bias = reader.args[0], _bias_of(module, reader, corrections)
-        if bias is None or not isinstance(source, Node) or source.name not in scales:
+        if bias is None or not isinstance(source, Node) or source.name not in sources:
             return weight
-        least = (bias.abs().double() / (scales[source.name] * MOST_STEPS)).tolist()
+        steps = MOST_STEPS << (sources[source.name].bits - INT8.bits)
+        least = (bias.abs().double() / (sources[source.name].scale * steps)).tolist()
         pairs = zip(weight.scales, least, strict=True)
         return replace(weight, scales=tuple(scale if scale >= floor else _from(floor) for scale, floor in pairs))
 

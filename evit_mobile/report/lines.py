@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.text import Text
 
 from converters.contract import Fallback
 from evit_mobile.findings import Protection, SizeValidation, Validation, Verdict
 from evit_mobile.record.manifest import ArtefactEntry, InputEntry, Manifest
+
+if TYPE_CHECKING:
+    from evit_mobile.commands.per_operation import OperationCheck
 
 
 class Judged(Protocol):
@@ -152,6 +155,17 @@ def validation_lines(path: str, judged: Judged, oldest_runtime: str | None = Non
         text += f"; {validation.reason}"
     lines = [Text(text, style=verdict_style(validation)), *map(size_line, judged.sizes)]
     return lines + [judge_line(one) for one in judged.validations if len(judged.validations) > 1]
+
+
+def operations_line(check: OperationCheck) -> Text:
+    """What running a file's operations one by one showed."""
+    text = f"  on {check.on}, {check.operations} operations one by one: "
+    if not check.off:
+        return Text(text + "none is more than one quantum off the CPU", style="dim")
+    first = check.off[0]
+    where = f"{first.operation} of {first.module or 'the model itself'} ({first.tensor})"
+    share = f"{first.quanta} quanta, {100 * first.differing:.1f} % of its codes differ"
+    return Text(f"{text}{len(check.off)} are more than one quantum off the CPU, the first {where}: {share}")
 
 
 def verdict_style(validation: Validation) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from operator import itemgetter
@@ -23,6 +24,7 @@ from evit_mobile.report.lines import (
     label_lines,
     note_lines,
     npu_lines,
+    operations_line,
     protection_lines,
     recovery_lines,
     speed_lines,
@@ -33,6 +35,7 @@ from evit_mobile.report.names import Name
 if TYPE_CHECKING:
     from converters.contract import Delegation, Inspection
     from evit_mobile.commands.evaluate import Evaluation
+    from evit_mobile.commands.per_operation import OperationCheck
     from evit_mobile.commands.validate import FolderValidation, Revalidation
     from evit_mobile.record.manifest import ArtefactEntry, Manifest
 
@@ -141,9 +144,12 @@ def verdict_text(verdict: str) -> Text:
     return Text(verdict, style=VERDICT_STYLES[verdict])
 
 
-def revalidation_rows(result: FolderValidation) -> dict[str, Any]:
-    """`validate --json`: per artefact the validations of its judges and, as "validation", the first with the verdict of all."""
-    return {**dataclasses.asdict(result), "artefacts": [revalidation_row(artefact) for artefact in result.artefacts]}
+def revalidation_rows(result: FolderValidation, checks: Sequence[OperationCheck] = ()) -> dict[str, Any]:
+    """`validate --json`: per artefact the validations of its judges and, as "validation", the first with the verdict of all; and what
+    running operations one by one showed, where that was asked for.
+    """
+    rows = {**dataclasses.asdict(result), "artefacts": [revalidation_row(artefact) for artefact in result.artefacts]}
+    return {**rows, "operations": [dataclasses.asdict(check) for check in checks]} if checks else rows
 
 
 def revalidation_row(artefact: Revalidation) -> dict[str, Any]:
@@ -151,7 +157,7 @@ def revalidation_row(artefact: Revalidation) -> dict[str, Any]:
     return {**dataclasses.asdict(artefact), "path": str(artefact.path), "validation": validation}
 
 
-def revalidation_table(result: FolderValidation) -> RenderableType:
+def revalidation_table(result: FolderValidation, checks: Sequence[OperationCheck] = ()) -> RenderableType:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("artefact")
     for heading in ("SQNR dB", "agreement", "top-1 (fp32)"):
@@ -163,6 +169,7 @@ def revalidation_table(result: FolderValidation) -> RenderableType:
         table.add_row(name, *accuracy_cells(validation), verdict_text(validation.verdict))
     lines = note_lines(result.notes) + image_lines(result.image_notes)
     lines += [line for artefact in result.artefacts for line in validation_lines(str(artefact.path), artefact)]
+    lines += map(operations_line, checks)
     if result.golden is not None:
         verdict = verdict_text(result.golden.verdict)
         lines.append(Text.assemble("golden vectors: ", verdict, f", {result.golden.reason}"))

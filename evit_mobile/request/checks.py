@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from converters.contract import ForGpus, Precision, Target
 from converters.misspelt import did_you_mean
 from converters.qualcomm.socs import find_socs
-from converters.registry import DELEGATES, TARGETS, all_formats, find_installed_target, find_target, judges_of
+from converters.registry import COMPILED, DELEGATES, TARGETS, all_formats, find_installed_target, find_target, judges_of
 from evit_mobile.errors import UsageError
 from evit_mobile.request.precisions import check_integers, check_max_drop, check_observer
 from evit_mobile.spec import ModelSpec, Task, Variation, check_size
@@ -95,16 +95,16 @@ def check_socs(request: ConvertRequest) -> None:
     """Raises UnknownSocError for a SoC that there is not, UsageError for what is not compiled for any."""
     find_socs(request.socs)
     asked = " ".join(f"--soc {name}" for name in request.socs)
-    if asked and request.formats is not None and "tflite" not in request.formats:
+    if asked and request.formats is not None and not COMPILED.keys() & set(request.formats):
         raise UsageError(
             got=f"{asked} for {', '.join(request.formats)}",
-            allowed="--soc with --format tflite, of whose files the compiled ones are made",
+            allowed=f"--soc with --format {' or '.join(COMPILED)}, of whose files the compiled ones are made",
             do="add --format tflite, or leave --soc out",
         )
-    if asked and request.precision not in (Precision.INT8, Precision.INT8_FULL):
+    if asked and request.precision not in (Precision.INT8, Precision.INT8_FULL, Precision.A16W8):
         raise UsageError(
             got=f"{asked} with precision {request.precision}",
-            allowed="--soc with --int8 or --int8-full",
+            allowed="--soc with --int8, --int8-full or --a16w8",
             do="choose one of these, or leave --soc out",
         )
 
@@ -118,7 +118,10 @@ def usable_targets(request: ConvertRequest) -> tuple[Target, ...]:
     names = with_delegate(request.formats or formats_with(precision), request.delegate)
     targets = tuple(usable_target(name, precision) for name in dict.fromkeys(names))
     check_interface(request, targets)
-    targets += tuple(usable_target(soc.format, precision) for soc in find_socs(request.socs))
+    compiled = [name for name in COMPILED if name in names]
+    targets += tuple(
+        usable_target(soc.format_of(name), precision) for name in compiled for soc in find_socs(request.socs)
+    )
     check_size_targets(request, targets)
     check_judges(request.on, [target.name for target in targets])
     return for_cpus(targets) if request.cpu_only else targets

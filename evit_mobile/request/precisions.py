@@ -34,10 +34,22 @@ def check_integers(variation: str | None, precision: Precision) -> None:
 
 
 def check_observer(observer: Method, precision: Precision) -> None:
-    """Raises UsageError for an observer other than the usual one where no ranges are observed."""
-    if observer is not Method.MSE and not precision.calibrated:
+    """Raises UsageError for an observer other than the usual one where none can be chosen: 16 bits have room for the largest values."""
+    able = [known for known in Precision if known.calibrated and known is not Precision.A16W8]
+    if observer is not Method.MSE and precision not in able:
+        observes = "which always takes the whole range" if precision.calibrated else "which observes no ranges"
         raise UsageError(
-            got=f"--observer {observer} with precision {precision}, which observes no ranges",
-            allowed=f"--observer with {', '.join(known for known in Precision if known.calibrated)}",
+            got=f"--observer {observer} with precision {precision}, {observes}",
+            allowed=f"--observer with {', '.join(able)}",
             do="leave --observer out, or choose one of these",
+        )
+
+
+def check_works(precision: object) -> None:
+    """Raises UsageError for a precision that was tried and does not work, with what was seen."""
+    if precision == "a16w16":
+        raise UsageError(
+            got="precision a16w16, whose convolutions Qualcomm's compiler fails on: the whole session ends there",
+            allowed=f"{Precision.A16W8}: activations of 16 bits, weights of 8",
+            do=f"convert with --{Precision.A16W8}",
         )

@@ -12,6 +12,7 @@ from calib.methods import Method
 from converters.contract import Precision
 from evit_mobile.errors import UsageError
 from evit_mobile.request.checks import MODULE, check_values
+from evit_mobile.request.precisions import check_works
 from evit_mobile.spec import ModelSpec, Task, Variation
 from evit_mobile.strict_json import FieldError, read
 
@@ -114,6 +115,7 @@ class ConvertRequest:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> ConvertRequest:
         """The request that `to_json` gave. Raises UsageError for unknown fields, other types and what cannot be asked for."""
+        check_works(document.get("precision"))
         try:
             request: ConvertRequest = read(cls, document)
         except FieldError as error:

@@ -41,9 +41,15 @@ def litert(tools: Tools, classes: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def inference(tools: Tools, classes: Path, core: Path, litert: Path) -> Path:
+def onnxruntime(tools: Tools, classes: Path) -> Path:
+    """Our stand-in for ONNX Runtime's Java API, which runs nothing."""
+    return tools.compile([STANDINS / "onnxruntime"], classes / "onnxruntime", [])
+
+
+@pytest.fixture(scope="session")
+def inference(tools: Tools, classes: Path, core: Path, litert: Path, onnxruntime: Path) -> Path:
     sources = DEMO / "inference" / "src" / "main"
-    return tools.compile([sources], classes / "inference", [core, litert, tools.executorch, tools.compose])
+    return tools.compile([sources], classes / "inference", [core, litert, onnxruntime, tools.executorch, tools.compose])
 
 
 @pytest.fixture(scope="session")

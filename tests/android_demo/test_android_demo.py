@@ -50,9 +50,11 @@ def test_core(tools: Tools, core: Path, core_tests: Path, models: Path) -> None:
 
 
 @needs_tools
-def test_inference(tools: Tools, core: Path, litert: Path, inference: Path, classes: Path, models: Path) -> None:
+def test_inference(
+    tools: Tools, core: Path, litert: Path, onnxruntime: Path, inference: Path, classes: Path, models: Path
+) -> None:
     """The app's engine, classifier and fallback on real .tflite files, in LiteRT's C library of this machine."""
-    classpath = [inference, core, litert, tools.jna, tools.compose]
+    classpath = [inference, core, litert, onnxruntime, tools.jna, tools.compose]
     tests = tools.compile(
         [DEMO / "inference" / "src" / "jvmTest"], classes / "inference-test", [*classpath, *tools.junit]
     )
@@ -60,7 +62,7 @@ def test_inference(tools: Tools, core: Path, litert: Path, inference: Path, clas
     properties = {"evitmobile.fixtures": models, "evitmobile.report": report}
     count, printed = tools.test(tests, classpath, {**properties, **litert_properties(tools)})
     print(printed)
-    assert count >= 16
+    assert count >= 21
     read_back(report, sorted((models / "m0").glob("*.tflite")))
 
 

@@ -55,6 +55,12 @@ def test_affine_parameters_by_hand(bounds: tuple[float, float], expected: tuple[
     assert affine_parameters(*bounds) == expected
 
 
+def test_16_bits_by_hand() -> None:
+    assert affine_parameters(0.0, 65535.0, bits=16) == (1.0, -32768)
+    assert affine_parameters(-32768.0, 32767.0, bits=16) == (1.0, 0)
+    assert affine_parameters(-1.0, 32767.0, symmetric=True, bits=16) == (1.0, 0)
+
+
 def test_symmetric_by_hand() -> None:
     assert affine_parameters(-3.0, 127.0, symmetric=True) == (1.0, 0)
 

@@ -9,7 +9,17 @@ import pytest
 
 import converters
 from converters.qualcomm.socs import SOCS
-from converters.registry import DELEGATED, DELEGATES, FORMATS, SUFFIXES, TARGETS, Format, find_target, target_of
+from converters.registry import (
+    COMPILED,
+    DELEGATED,
+    DELEGATES,
+    FORMATS,
+    SUFFIXES,
+    TARGETS,
+    Format,
+    find_target,
+    target_of,
+)
 
 EXTRAS = tomllib.loads((Path(converters.__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"][
     "optional-dependencies"
@@ -32,15 +42,9 @@ def test_the_tables_follow_from_the_rows() -> None:
     assert list(DELEGATED) == [
         "executorch-coreml",
         "executorch-vulkan",
-        "executorch-vgf",
-        *(soc.format for soc in SOCS.values()),
+        *(soc.format_of(name) for name in COMPILED for soc in SOCS.values()),
     ]
     assert DELEGATES == {
-        "executorch": {
-            "xnnpack": "executorch",
-            "coreml": "executorch-coreml",
-            "vulkan": "executorch-vulkan",
-            "vgf": "executorch-vgf",
-        }
+        "executorch": {"xnnpack": "executorch", "coreml": "executorch-coreml", "vulkan": "executorch-vulkan"}
     }
     assert len(SUFFIXES) == len(FORMATS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from torch import nn
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from onnx import ModelProto, numpy_helper
+from onnx import ModelProto, TensorProto, numpy_helper
 
+from calib.methods import Method
 from converters.contract import Metadata, Precision
 from converters.errors import ArtefactError, ToolchainError
 from converters.integer_io import with_integer_io
@@ -70,7 +72,7 @@ def test_a_float_file_is_the_program(name: str, tmp_path: Path) -> None:
         assert sqnr_db(TARGET.load(path)(x.numpy()), expected) > floor_db
 
 
-@pytest.mark.parametrize("precision", [Precision.INT8, Precision.INT8_FULL])
+@pytest.mark.parametrize("precision", [Precision.INT8, Precision.INT8_FULL, Precision.A16W8])
 def test_an_int8_file_is_the_plan(precision: Precision, tmp_path: Path) -> None:
     x = images(8, 16)
     model = Small().eval()
@@ -87,6 +89,29 @@ def test_an_int8_file_is_the_plan(precision: Precision, tmp_path: Path) -> None:
     assert (spec.dtype, spec.scale is None) == (
         ("int8", False) if precision is Precision.INT8_FULL else ("float32", True)
     )
+
+
+def test_16_bits_are_finer_than_8(tmp_path: Path) -> None:
+    x, model = images(8, 16), Small().eval()
+    program, found = export(model, (16, 16)), {}
+    with torch.no_grad():
+        expected = model(x).numpy()
+    for precision in (Precision.INT8, Precision.A16W8):
+        plan = make_plan(program, x.split(1), profile=precision, method=Method.MIN_MAX)
+        path = lowered(tmp_path / f"{precision}.onnx", quantize_program(program, plan), precision)
+        found[precision] = sqnr_db(TARGET.load(path)(x.numpy()), expected)
+    assert found[Precision.A16W8] > found[Precision.INT8] + 3
+    stored = {tensor.data_type for tensor in read_model(path).graph.initializer}
+    assert {TensorProto.INT16, TensorProto.INT8, TensorProto.INT32} <= stored
+
+
+def test_16_bits_of_weights_are_refused(tmp_path: Path) -> None:
+    x = images(4, 16)
+    program = export(Small().eval(), (16, 16))
+    plan = make_plan(program, x.split(1), profile=Precision.A16W8)
+    wide = replace(plan, weights=tuple(replace(weight, bits=16) for weight in plan.weights))
+    with pytest.raises(ToolchainError, match="quantize weights to int8"):
+        lowered(tmp_path / "m.onnx", quantize_program(program, wide), Precision.A16W8)
 
 
 def test_biases_are_int32_in_steps_of_their_layer_and_a_relu_is_the_lowest_code(tmp_path: Path) -> None:
@@ -120,7 +145,7 @@ def test_the_same_program_gives_the_same_bytes_and_damage_is_found(tmp_path: Pat
     path.write_bytes(model.SerializeToString())
     with pytest.raises(ArtefactError, match="no digest"):
         TARGET.load(path)
-    assert [entry.key for entry in described(model, METADATA).metadata_props][-1] == DIGEST
+    assert [entry.key for entry in described(model, {}).metadata_props][-1] == DIGEST
 
 
 def test_an_operation_that_is_not_in_the_table_is_named() -> None:

@@ -7,29 +7,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import flatbuffers
 import numpy as np
 import pytest
-import torch
 from ai_edge_litert import schema_py_generated as schema
-from torch import nn
 
-from converters.contract import Metadata, Precision
+from converters.contract import Metadata, Precision, StepJudge
 from converters.errors import ArtefactError, ToolchainError
 from converters.qualcomm import emulator, libraries
 from converters.qualcomm.socs import USUAL
-from converters.quantized_program import graph_module, quantize_program
 from converters.registry import find_target
 from converters.tflite import qualcomm, structure
 from converters.tflite.compiled import Compiled
+from evit_mobile.commands.per_operation import MOST_QUANTA
 from evit_mobile.images.data import Images
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.prepare.preparation import Preparation, export, prepare
-from evit_mobile.quantization import make_plan
-from evit_mobile.quantization.scales import weight_scales
+from evit_mobile.prepare import preparation
+from evit_mobile.prepare.preparation import Preparation, prepare
+from evit_mobile.quantization import plan
+from evit_mobile.quantization.corrections import choose
 from evit_mobile.reference import load_reference
 from tests.evit_mobile.test_cli import run
 from tests.qualcomm.planted import images_of, swapped_scales
@@ -164,39 +163,30 @@ def test_a_session_that_is_not_the_socs_is_seen(
 
 
 @pytest.fixture(scope="module")
-def nearly_dead() -> torch.export.ExportedProgram:
-    """A program one of whose layers has channels with weights a million times smaller than the others', beside a bias of 1."""
-    torch.manual_seed(0)
-    layers = (
-        nn.Conv2d(3, 32, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(32, 16, 1),
-        nn.ReLU(),
-        nn.Conv2d(16, 8, 1),
-        nn.Flatten(),
-    )
-    with torch.no_grad():
-        layers[2].weight[3:7] *= 1e-6  # type: ignore[operator]
-        layers[2].bias[3:7] = 1.0  # type: ignore[operator]
-    return export(nn.Sequential(*layers).eval(), (16, 16))
+def cramped(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """m0 by a plan that leaves no room for the biases of nearly dead channels."""
+    with pytest.MonkeyPatch.context() as patch:
+        for place in (plan, preparation, choose):
+            patch.setattr(place, "with_room_for_biases", lambda _module, plan: plan)
+        return written(tmp_path_factory.mktemp("cramped"), "efficientvit_m0", SMALL)
 
 
-def test_nearly_dead_channels_without_room_for_their_bias_are_seen(
-    nearly_dead: torch.export.ExportedProgram, tmp_path: Path
-) -> None:
-    module, x = graph_module(nearly_dead), torch.rand(4, 3, 16, 16)
-    plan = make_plan(nearly_dead, x.split(1))
-    usual = tuple(replace(one, scales=weight_scales(module.get_parameter(one.tensor))) for one in plan.weights)
-    assert usual != plan.weights
-    expected = np.concatenate([module(each).detach().numpy() for each in x.split(1)])
-    found = {}
-    for name, each in (("roomy", plan), ("cramped", replace(plan, weights=usual))):
-        file = Written(path=tmp_path / f"{name}.tflite", images=x.numpy(), expected=expected)
-        program = quantize_program(nearly_dead, each)
-        find_target("tflite").lower(program, Precision.INT8, file.path, Metadata(description="test"))
-        found[name] = file.measured_db("SM8350", file.compiled("SM8350"))
-    assert found["roomy"] > 30
-    assert found["cramped"] < 20
+def test_channels_without_room_for_their_bias_are_seen_on_v68_and_nowhere_else(m0: Written, cramped: Written) -> None:
+    assert sqnr_db(find_target("tflite").load(cramped.path)(cramped.images), cramped.expected) > 20
+    assert cramped.measured_db("SM8650", cramped.compiled("SM8650")) > 20
+    assert m0.measured_db("SM8350", m0.compiled("SM8350")) > 20
+    assert cramped.measured_db("SM8350", cramped.compiled("SM8350")) < 18
+
+
+def test_operations_one_by_one_name_the_layer_of_such_channels(m0: Written, cramped: Written) -> None:
+    target = find_target("tflite-sm8350")
+    assert isinstance(target, StepJudge)
+    for file, expected in ((m0, set()), (cramped, {"CONV_2D"})):
+        found = target.steps(file.path, file.images[:1])
+        assert len(found) > 300
+        off = [step for step in found if step.quanta > MOST_QUANTA]
+        assert {step.operation for step in off} - {"SLICE"} == expected
+        assert all(step.module for step in off)
 
 
 def test_what_the_compiler_does_not_take_is_said_with_its_words(tmp_path: Path) -> None:
@@ -228,8 +218,11 @@ def test_written_files_are_compiled_judged_and_listed(
     assert [entry["format"] for entry in entries] == ["tflite", "tflite-sm8750", "tflite-sm8650"]
     (validation,) = entries[2]["validations"]
     assert (validation["on"], validation["images"], validation["verdict"]) == ("qualcomm:SM8650", 32, "passed")
-    assert run(monkeypatch, "validate", str(tmp_path / entries[2]["path"]), "--on", "qualcomm:SM8650") == 0
-    assert "HTP emulator" in " ".join(capfd.readouterr().out.split())
+    options = ("--on", "qualcomm:SM8650", "--per-operation")
+    assert run(monkeypatch, "validate", str(tmp_path / entries[2]["path"]), *options) == 0
+    printed = " ".join(capfd.readouterr().out.split())
+    assert "HTP emulator" in printed
+    assert "on qualcomm:SM8650, 326 operations one by one:" in printed
 
 
 @pytest.mark.parametrize("precision", REQUIRED_DB)

@@ -54,8 +54,8 @@ def test_an_unknown_soc_lists_the_known() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"precision": "fp32"}, "--soc with --int8 or --int8-full"),
-        ({"formats": ["executorch"]}, "--soc with --format tflite"),
+        ({"precision": "fp32"}, "--soc with --int8, --int8-full or --a16w8"),
+        ({"formats": ["executorch"]}, "--soc with --format tflite or onnx"),
     ],
 )
 def test_what_is_not_compiled_is_refused(options: dict[str, object], said: str) -> None:

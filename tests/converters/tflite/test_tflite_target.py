@@ -111,7 +111,7 @@ def test_the_file_describes_itself(artefact: Artefact) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("precision", list(Precision))
+@pytest.mark.parametrize("precision", TFLiteTarget.precisions)
 def test_the_same_program_gives_the_same_bytes(model: nn.Module, precision: Precision) -> None:
     x = torch.randn(IMAGE, generator=torch.Generator().manual_seed(0))
 

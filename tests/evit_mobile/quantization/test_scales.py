@@ -90,12 +90,12 @@ def most_steps(program: ExportedProgram, plan: QuantPlan) -> float:
     return float(max(found))
 
 
-@pytest.mark.parametrize("profile", [Precision.INT8, Precision.INT8_FULL])
+@pytest.mark.parametrize("profile", [Precision.INT8, Precision.INT8_FULL, Precision.A16W8])
 def test_a_nearly_dead_channel_has_room_for_its_bias(
     program: ExportedProgram, images: list[Tensor], profile: Precision
 ) -> None:
     plan = make_plan(program, images, profile=profile)
-    assert most_steps(program, plan) <= MOST_STEPS
+    assert most_steps(program, plan) <= (MOST_STEPS << 8 if profile is Precision.A16W8 else MOST_STEPS)
     for weight in plan.weights:
         usual = weight_scales(graph_module(program).get_parameter(weight.tensor))
         assert [scale for at, scale in enumerate(weight.scales) if at != DEAD] == [

@@ -17,6 +17,7 @@ from evit_mobile.commands import convert as pipeline
 from evit_mobile.errors import UsageError
 from evit_mobile.recovery import procedure
 from evit_mobile.request import ConvertRequest
+from evit_mobile.request.checks import usable_targets
 from evit_mobile.request.request import saved_request
 from evit_mobile.spec import Variation, find_spec
 from tests.evit_mobile.test_cli import run
@@ -154,3 +155,14 @@ def test_a_conversion_is_replayed_byte_by_byte(tmp_path: Path, monkeypatch: pyte
     before, after = (json.loads((folder / "manifest.json").read_text()) for folder in (first, second))
     assert after["request"] == {**before["request"], "out": str(second)}
     assert [entry["sha256"] for entry in after["artefacts"]] == [entry["sha256"] for entry in before["artefacts"]]
+
+
+def test_16_bits_of_weights_are_refused_by_name_and_their_observer_too() -> None:
+    with pytest.raises(UsageError, match=r"a16w16.*convolutions.*--a16w8"):
+        ConvertRequest.of(precision="a16w16")
+    with pytest.raises(
+        UsageError, match=r"--observer entropy with precision a16w8, which always takes the whole range"
+    ):
+        ConvertRequest.of(precision="a16w8", observer="entropy")
+    with pytest.raises(UsageError, match=r"a16w8 for format tflite"):
+        usable_targets(ConvertRequest.of(precision="a16w8", formats=["tflite"]))

@@ -79,6 +79,23 @@ internal inline fun create(what: String, call: (PointerByReference) -> Int): Poi
     return reference.value
 }
 
+/** Options are texts; [Option.value] is the C API's tag. */
+class Environment private constructor(internal val pointer: Pointer) : AutoCloseable {
+    enum class Option(val value: Int) {
+        CompilerPluginLibraryDir(0),
+        DispatchLibraryDir(1),
+    }
+
+    override fun close() = library.LiteRtDestroyEnvironment(pointer)
+
+    companion object {
+        /** The options are not handed on: this machine's library has no NPU to find. */
+        @Suppress("UNUSED_PARAMETER")
+        fun create(options: Map<Option, String> = mapOf()): Environment =
+            Environment(create("create an environment") { library.LiteRtCreateEnvironment(0, null, it) })
+    }
+}
+
 class TensorBuffer internal constructor(private val handle: Pointer) : AutoCloseable {
     fun writeFloat(data: FloatArray) = locked(WRITE) { address, bytes ->
         if (bytes != data.size * 4L) throw LiteRtException(1, "${data.size} floats for $bytes bytes")
@@ -114,8 +131,12 @@ class TensorBuffer internal constructor(private val handle: Pointer) : AutoClose
     }
 }
 
-class CompiledModel private constructor(private val environment: Pointer, private val model: Pointer, private val handle: Pointer) :
-    AutoCloseable {
+class CompiledModel private constructor(
+    private val environment: Pointer,
+    private val managed: Boolean,
+    private val model: Pointer,
+    private val handle: Pointer,
+) : AutoCloseable {
     /** [numThreads] has no C function of its own; LiteRT's default is one thread. */
     data class CpuOptions(val numThreads: Int? = null)
 
@@ -149,7 +170,7 @@ class CompiledModel private constructor(private val environment: Pointer, privat
         closed++
         library.LiteRtDestroyCompiledModel(handle)
         library.LiteRtDestroyModel(model)
-        library.LiteRtDestroyEnvironment(environment)
+        if (managed) library.LiteRtDestroyEnvironment(environment)
     }
 
     private fun signature() = create("find the signature") { library.LiteRtGetModelSignature(model, 0, it) }
@@ -168,21 +189,26 @@ class CompiledModel private constructor(private val environment: Pointer, privat
         var closed = 0
             private set
 
-        fun create(filePath: String, options: Options): CompiledModel {
-            val environment = create("create an environment") { library.LiteRtCreateEnvironment(0, null, it) }
-            val model = try {
-                create("load the model") { library.LiteRtCreateModelFromFile(environment, filePath, it) }
+        fun create(filePath: String, options: Options, optionalEnv: Environment? = null): CompiledModel {
+            val environment = optionalEnv?.pointer ?: create("create an environment") { library.LiteRtCreateEnvironment(0, null, it) }
+            val managed = optionalEnv == null
+            try {
+                return loaded(filePath, options, environment, managed)
             } catch (error: LiteRtException) {
-                library.LiteRtDestroyEnvironment(environment)
+                if (managed) library.LiteRtDestroyEnvironment(environment)
                 throw error
             }
+        }
+
+        private fun loaded(filePath: String, options: Options, environment: Pointer, managed: Boolean): CompiledModel {
+            val model = create("load the model") { library.LiteRtCreateModelFromFile(environment, filePath, it) }
             val choice = create("create options", library::LiteRtCreateOptions)
             try {
                 check(library.LiteRtSetOptionsHardwareAccelerators(choice, options.bits), "choose the accelerator")
-                return CompiledModel(environment, model, create("compile the model") { library.LiteRtCreateCompiledModel(environment, model, choice, it) })
+                val handle = create("compile the model") { library.LiteRtCreateCompiledModel(environment, model, choice, it) }
+                return CompiledModel(environment, managed, model, handle)
             } catch (error: LiteRtException) {
                 library.LiteRtDestroyModel(model)
-                library.LiteRtDestroyEnvironment(environment)
                 throw error
             } finally {
                 library.LiteRtDestroyOptions(choice)

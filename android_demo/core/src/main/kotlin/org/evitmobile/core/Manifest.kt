@@ -53,7 +53,10 @@ enum class ResizeMode {
     SQUASH,
 }
 
-/** One written file. `validations` are what its judges said on the machine that converted it, at least one. */
+/**
+ * One written file. `validations` are what its judges said on the machine that converted it, at least one; `soc` is the chip that it is
+ * compiled for, null for files that run on any phone.
+ */
 @Serializable
 data class ArtefactEntry(
     val format: String,
@@ -63,7 +66,11 @@ data class ArtefactEntry(
     val inputs: List<TensorEntry>,
     val outputs: List<TensorEntry>,
     val validations: List<ValidationEntry>,
+    val soc: String? = null,
 ) {
+    /** The format that a runtime opens: that of a file for one chip is called after both. */
+    val opens: String get() = if (soc == null) format else format.removeSuffix("-${soc.lowercase()}")
+
     /** What keeps the file from being proven: a judge that failed it, else one that did not run it; null where every judge passed it. */
     val objection: ValidationEntry?
         get() = validations.firstOrNull { it.verdict == Verdict.FAILED } ?: validations.firstOrNull { it.verdict != Verdict.PASSED }

@@ -2,6 +2,7 @@ package org.evitmobile.inference
 
 import com.google.ai.edge.litert.Accelerator as LiteRtAccelerator
 import com.google.ai.edge.litert.CompiledModel
+import com.google.ai.edge.litert.Environment
 import com.google.ai.edge.litert.LiteRtException
 import java.io.File
 import org.evitmobile.core.ArtefactEntry
@@ -11,14 +12,26 @@ import org.evitmobile.core.arrange
 import org.evitmobile.core.dequantize
 import org.evitmobile.core.quantize
 
-/** LiteRT's CompiledModel API. [threads] are the CPU's. */
-class LiteRtRuntime(private val threads: Int) : Runtime {
+/** LiteRT's CompiledModel API. [threads] are the CPU's; [dispatchFolder] has the libraries that speak to the NPU, null for none. */
+class LiteRtRuntime(private val threads: Int, private val dispatchFolder: String? = null) : Runtime {
     override val format = "tflite"
     override val name = "LiteRT"
     override val accelerators = Accelerator.entries
 
     override fun open(file: File, artefact: ArtefactEntry, accelerator: Accelerator): Engine =
-        translating(artefact, accelerator) { LiteRtEngine(CompiledModel.create(file.path, options(accelerator)), artefact, accelerator) }
+        translating(artefact, accelerator) {
+            val environment = environment(accelerator)
+            try {
+                LiteRtEngine(CompiledModel.create(file.path, options(accelerator), environment), environment, artefact, accelerator)
+            } catch (error: LiteRtException) {
+                environment?.close()
+                throw error
+            }
+        }
+
+    /** Where the NPU's libraries lie; null for LiteRT's own environment. */
+    private fun environment(accelerator: Accelerator): Environment? =
+        dispatchFolder?.takeIf { accelerator == Accelerator.NPU }?.let { Environment.create(mapOf(Environment.Option.DispatchLibraryDir to it)) }
 
     /** One accelerator only: with the CPU beside it, LiteRT would fall back without a word. */
     private fun options(accelerator: Accelerator): CompiledModel.Options {
@@ -36,6 +49,7 @@ class LiteRtRuntime(private val threads: Int) : Runtime {
 
 private class LiteRtEngine(
     private val model: CompiledModel,
+    private val environment: Environment?,
     private val artefact: ArtefactEntry,
     private val accelerator: Accelerator,
 ) : Engine {
@@ -58,6 +72,7 @@ private class LiteRtEngine(
     override fun close() {
         (inputs + outputs).forEach { it.close() }
         model.close()
+        environment?.close()
     }
 }
 

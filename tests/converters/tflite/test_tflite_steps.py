@@ -1,0 +1,105 @@
+"""Steps side by side: run on the CPU's own codes they give the CPU's codes again, and a step that computes something else shows alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from lowering_helpers import export, quantize
+from tflite_helpers import content
+from torch import nn
+
+from converters.contract import Precision
+from converters.qualcomm.socs import find_soc
+from converters.tflite import per_operation
+from converters.tflite.per_operation import cpu_codes, differences
+from converters.tflite.steps import side_by_side, steps_of
+from converters.tflite.structure import read_model
+
+
+class Attention(nn.Module):
+    """Convolutions around a softmax, which stays float."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.first(x).relu().flatten(2).softmax(-1).reshape(1, 8, 8, 8))
+
+
+@pytest.fixture(scope="module")
+def x() -> torch.Tensor:
+    torch.manual_seed(0)
+    return torch.randn(1, 3, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def path(x: torch.Tensor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("steps") / "m.tflite"
+    file.write_bytes(content(quantize(export(Attention().eval(), x), x, floats=("aten.softmax.int",)), Precision.INT8))
+    return file
+
+
+class OnTheCpu:
+    """In the emulator's place: the steps on LiteRT's kernels, of which that with the number `wrong` is `off` quanta off."""
+
+    def __init__(self, wrong: int = -1, off: int = 0) -> None:
+        self.wrong, self.off = wrong, off
+
+    def __call__(self, file: bytes, _soc: object, inputs: list[np.ndarray], _compile: object) -> list[np.ndarray]:
+        kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        interpreter = Interpreter(model_content=file, experimental_op_resolver_type=kernels)
+        interpreter.allocate_tensors()
+        for detail, value in zip(interpreter.get_input_details(), inputs, strict=True):
+            interpreter.set_tensor(detail["index"], value)
+        interpreter.invoke()
+        outputs = [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+        if self.wrong >= 0:
+            code = int(outputs[self.wrong].flat[0])
+            outputs[self.wrong].flat[0] = code - self.off if code > 0 else code + self.off
+        return outputs
+
+
+def test_every_code_is_made_by_one_step_of_codes(path: Path) -> None:
+    _, model = read_model(path)
+    steps = steps_of(model.subgraphs[0])
+    assert [len(step.reads) for step in steps] == [1] * len(steps)
+    assert max(len(step.operators) for step in steps) > 1  # the softmax, between two layers
+    _, cut = read_model(written(path.with_name("cut.tflite"), side_by_side(model, steps)))
+    subgraph = cut.subgraphs[0]
+    assert len(subgraph.outputs) == len(steps)
+    assert not set(map(int, subgraph.inputs)) & set(map(int, subgraph.outputs))
+
+
+def written(path: Path, file: bytes) -> Path:
+    path.write_bytes(file)
+    return path
+
+
+def test_on_the_cpu_the_steps_give_the_cpus_codes(path: Path, x: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(per_operation, "emulated", OnTheCpu())
+    found = differences(path, find_soc("SM8650"), x.numpy(), pytest.fail)
+    assert {(one.quanta, one.differing) for one in found} == {(0, 0.0)}
+    named = [(one.operation, one.module) for one in found]
+    assert ("CONV_2D", "first") in named
+    assert ("SOFTMAX", "") in named
+
+
+@pytest.mark.parametrize("wrong", [1, 3])
+def test_a_planted_error_is_named_alone(
+    wrong: int, path: Path, x: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(per_operation, "emulated", OnTheCpu(wrong, 3))
+    found = differences(path, find_soc("SM8650"), x.numpy(), pytest.fail)
+    assert [number for number, one in enumerate(found) if one.quanta] == [wrong]
+    assert found[wrong].quanta == 3
+
+
+def test_the_cpus_codes_are_those_of_every_tensor(path: Path, x: torch.Tensor) -> None:
+    _, model = read_model(path)
+    codes = cpu_codes(path, x.numpy())
+    assert all(codes(step.result).dtype == np.int8 for step in steps_of(model.subgraphs[0]))

@@ -1,0 +1,104 @@
+"""ONNX files compiled for a SoC, in Qualcomm's emulator, and faults planted in them. Skipped without the wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from converters.qualcomm import libraries
+
+if (absent := libraries.missing()) is not None:
+    pytest.skip(absent, allow_module_level=True)
+
+from converters.contract import Metadata, Precision
+from converters.errors import ArtefactError, ToolchainError
+from converters.integer_io import with_integer_io
+from converters.onnx import qualcomm
+from converters.onnx.compiled import Compiled
+from converters.onnx.target import OnnxTarget
+from converters.quantized_program import quantize_program
+from converters.registry import find_target
+from evit_mobile.metrics import sqnr_db
+from evit_mobile.prepare.preparation import export
+from evit_mobile.quantization import make_plan
+from evit_mobile.rewrites import rewrite_for_integers
+from tests.qualcomm.test_onnx_format import Small, images
+
+pytestmark = pytest.mark.slow
+
+TARGET = qualcomm.OnnxQualcommTarget("SM8650")
+PRECISIONS = (Precision.INT8, Precision.INT8_FULL, Precision.A16W8)
+METADATA = Metadata(description="a test")
+
+
+def portable(folder: Path, precision: Precision) -> Path:
+    """A small network in `precision`; int8-full takes and gives int8."""
+    x, model = images(8, 16), Small().eval()
+    form = rewrite_for_integers(model, x)[0] if precision is Precision.INT8_FULL else model
+    program = export(form, (16, 16))
+    quantized = quantize_program(program, make_plan(program, x.split(1), profile=precision))
+    path = folder / f"{precision}.onnx"
+    OnnxTarget().lower(
+        with_integer_io(quantized) if precision is Precision.INT8_FULL else quantized, precision, path, METADATA
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compiled")
+    path = folder / "int8.sm8650.onnx"
+    TARGET.compile(portable(folder, Precision.INT8), Precision.INT8, path)
+    return path
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_binary_gives_what_the_portable_file_gives(precision: Precision, tmp_path: Path) -> None:
+    source, path, x = portable(tmp_path, precision), tmp_path / "m.sm8650.onnx", images(6, 16).numpy()
+    artefact = TARGET.compile(source, precision, path)
+    assert (artefact.format, artefact.soc, artefact.reproducible) == ("onnx-sm8650", "SM8650", False)
+    assert artefact.inputs == OnnxTarget().inspect(source).inputs
+    delegation = TARGET.inspect(path).delegation
+    assert delegation is not None
+    assert (delegation.partitions, delegation.delegated_ops) == (1, delegation.total_ops)
+    assert sqnr_db(TARGET.load(path)(x), OnnxTarget().load(source)(x)) > 20
+
+
+def test_damage_and_other_socs_are_refused_before_qualcomms_code_sees_a_byte(
+    compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qualcomm, "Emulator", lambda *_: pytest.fail("the emulator was started"))
+    content = compiled.read_bytes()
+    path = tmp_path / "m.sm8650.onnx"
+    for position in range(0, len(content), len(content) // 20):
+        path.write_bytes(content[:position] + bytes([content[position] ^ 0x10]) + content[position + 1 :])
+        with pytest.raises(ArtefactError):
+            TARGET.load(path)
+    with pytest.raises(ArtefactError, match="compiled for SM8650"):
+        find_target("onnx-sm8550").load(compiled)
+    with pytest.raises(ArtefactError, match="not compiled for an NPU"):
+        TARGET.load(portable(tmp_path, Precision.INT8))
+
+
+def test_a_binary_of_another_soc_does_not_run_in_this_one(compiled: Path) -> None:
+    binary = Compiled(compiled).binary()
+    with pytest.raises(ToolchainError, match="emulator of SM8350"):
+        qualcomm.Emulator(binary, qualcomm.find_soc("SM8350"))
+
+
+def test_what_is_not_taken_whole_is_refused_with_the_compilers_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = tmp_path / "worker.py"
+    worker.write_text(qualcomm.WORKER.read_text().replace("get_qnn_htp_path()", "get_qnn_cpu_path()"))
+    monkeypatch.setattr(qualcomm, "WORKER", worker)
+    with pytest.raises(ToolchainError, match="which Qualcomm's compiler does not take for SM8650"):
+        TARGET.compile(portable(tmp_path, Precision.INT8), Precision.INT8, tmp_path / "m.sm8650.onnx")
+
+
+def test_the_judge_is_not_the_cpu(compiled: Path) -> None:
+    x = images(4, 16).numpy()
+    portable_file = compiled.with_name("int8.onnx")
+    assert not np.array_equal(TARGET.load(compiled)(x), OnnxTarget().load(portable_file)(x))
