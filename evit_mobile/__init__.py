@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from evit_mobile.record.files import read_manifest
     from evit_mobile.record.manifest import ArtefactEntry, Manifest
     from evit_mobile.request import ConvertRequest
+    from evit_mobile.sweep.driver import Sweep, sweep
 
 _EXPORTS: dict[str, tuple[str, ...]] = {
     "converters.contract": ("Inspection", "Precision"),
@@ -47,6 +48,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "evit_mobile.record.files": ("read_manifest",),
     "evit_mobile.record.manifest": ("ArtefactEntry", "Manifest"),
     "evit_mobile.request": ("ConvertRequest",),
+    "evit_mobile.sweep.driver": ("Sweep", "sweep"),
 }
 _HOMES = {name: module for module, names in _EXPORTS.items() for name in names}
 
@@ -65,6 +67,7 @@ __all__ = [
     "Publication",
     "Sensitivity",
     "Settings",
+    "Sweep",
     "UsageError",
     "Validation",
     "Verdict",
@@ -79,6 +82,7 @@ __all__ = [
     "publish",
     "read_manifest",
     "sensitivity",
+    "sweep",
     "validate",
 ]
 

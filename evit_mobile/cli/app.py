@@ -27,6 +27,7 @@ COMMANDS = (
     "serve",
     "publish",
     "sensitivity",
+    "sweep",
     "doctor",
 )
 """Each is a module beside this one, with the function of that name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from converters.contract import Precision
@@ -95,3 +96,18 @@ def parse_sizes(text: str | None) -> tuple[tuple[int, int], ...] | None:
         return None
     parsed = [parse_size(part.strip()) for part in text.split(",")]
     return tuple(size for size in parsed if size is not None)
+
+
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def parse_bytes(option: str, text: str | None) -> int | None:
+    """Bytes from "12GB", "800M" or "1.5G". Raises UsageError for anything else."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip().upper())
+    if found is None or float(found[1]) == 0:
+        raise UsageError(
+            got=f"{option} {text!r}", allowed="a size above 0, as 12GB or 800M", do=f"pass for example {option} 12GB"
+        )
+    return int(float(found[1]) * UNITS[found[2]])

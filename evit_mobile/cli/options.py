@@ -52,6 +52,10 @@ LabelsOption = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+RayOption = Annotated[
+    str | None,
+    typer.Option("--ray", metavar="auto|ADDRESS", help="Run on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT."),
+]
 ImagesOption = Annotated[
     Path | None, typer.Option("--images", help="Folder of images, .npz, .npy, idx, list file or .parquet.")
 ]
