@@ -18,7 +18,9 @@ def compile(
     ],
     socs: SocOption = None,
     images: ImagesOption = None,
-    weights: Annotated[str | None, typer.Option("--weights", help="Where the reference's weights are now.")] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="Where the reference's weights are now, if they have moved.")
+    ] = None,
     allow_few: FewOption = False,
     json: JsonOption = False,
 ) -> None:

@@ -101,7 +101,7 @@ class ConvertOptions(ModelAndImages):
         float | None,
         typer.Option(
             "--max-drop",
-            help="Points of top-1 an int8 artefact may lose; modules stay float for it.",
+            help="Most points of top-1 that int8 may cost; modules stay float to keep to it.",
             rich_help_panel=PRECISION,
         ),
     ] = None
@@ -142,7 +142,7 @@ class ConvertOptions(ModelAndImages):
         str | None,
         typer.Option(
             "--delegate",
-            help="ExecuTorch: what the file calls, xnnpack, coreml or vulkan.",
+            help="ExecuTorch: the delegate that the file calls: xnnpack, coreml or vulkan.",
             show_default="xnnpack",
             rich_help_panel=EXECUTORCH,
         ),
@@ -204,7 +204,7 @@ class ConvertOptions(ModelAndImages):
         typer.Option(
             "--request",
             metavar="FILE",
-            help="Convert as this manifest.json was; other options given replace what it says.",
+            help="Repeat the conversion of this manifest.json; other options given override it.",
             rich_help_panel=OUTPUT,
         ),
     ] = None

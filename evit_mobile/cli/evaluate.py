@@ -14,7 +14,7 @@ def evaluate(
     artefact: ArtefactArgument,
     images: ImagesOption = None,
     labels: LabelsOption = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N images.")] = None,
     reference: Annotated[bool, typer.Option("--reference", help="Also run the fp32 reference (slower).")] = False,
     json: JsonOption = False,
 ) -> None:

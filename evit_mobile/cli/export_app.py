@@ -18,7 +18,7 @@ def export_app(
         Path | None,
         typer.Option("--out", metavar="APPDIR", help="The app's folder.", show_default="the one in this checkout"),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Also artefacts that did not pass.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Include artefacts that did not pass.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Put artefacts, manifest and golden vectors into a demo app."""

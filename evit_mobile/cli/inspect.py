@@ -13,7 +13,10 @@ from evit_mobile.cli.show import progress, show
 
 def inspect(
     artefact: Annotated[
-        Path, typer.Argument(metavar="ARTEFACT|DIR", help="A .tflite, .pte or .mlpackage, or a folder with a manifest.")
+        Path,
+        typer.Argument(
+            metavar="ARTEFACT|DIR", help="A file or package that `convert` wrote, or a folder with a manifest."
+        ),
     ],
     json: JsonOption = False,
 ) -> None:

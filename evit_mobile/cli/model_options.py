@@ -27,7 +27,7 @@ WeightsOption = Annotated[
 ]
 SizeOption = Annotated[
     str | None,
-    typer.Option("--size", help="Input pixels: N or HEIGHTxWIDTH, multiples of 32.", rich_help_panel=MODEL),
+    typer.Option("--size", help="Input size in pixels: N or HEIGHTxWIDTH, multiples of 32.", rich_help_panel=MODEL),
 ]
 ClassesOption = Annotated[
     int | None, typer.Option("--num-classes", help="Expected number of classes.", rich_help_panel=MODEL)
@@ -91,7 +91,8 @@ ObserverOption = Annotated[
     Method | None,
     typer.Option(
         "--observer",
-        help="How int8 ranges follow from the calibration images.",
+        metavar="METHOD",
+        help=f"How int8 ranges follow from the calibration images: {', '.join(Method)}.",
         show_default=usual("observer"),
         rich_help_panel=IMAGES,
     ),

@@ -19,7 +19,7 @@ OnOption = Annotated[
     typer.Option(
         "--on",
         metavar="JUDGE",
-        help="What runs the written files, see `evit-mobile doctor`; repeat for several, each of which has to pass them.",
+        help="What runs the written files (`evit-mobile doctor` lists them); repeat for several: all have to pass.",
         show_default="the usual one of each format",
         rich_help_panel=JUDGES,
     ),
@@ -29,17 +29,17 @@ SocOption = Annotated[
     typer.Option(
         "--soc",
         metavar="SOC",
-        help="A Qualcomm SoC that LiteRT and ONNX files are compiled for, as SM8650; repeat for several.",
+        help="Qualcomm SoC to compile LiteRT and ONNX files for, such as SM8650; repeat for several.",
         rich_help_panel=LITERT,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
-ArtefactArgument = Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A .tflite, .pte or .mlpackage.")]
+ArtefactArgument = Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A file or package that `convert` wrote.")]
 FewOption = Annotated[
     bool,
     typer.Option(
         "--allow-few",
-        help="Let fewer held-out images than a verdict rests on be enough.",
+        help="Judge on fewer held-out images than a verdict usually needs.",
         rich_help_panel=JUDGES,
     ),
 ]
@@ -47,7 +47,7 @@ LabelsOption = Annotated[
     Path | None,
     typer.Option(
         "--labels",
-        help="Names of the classes in the order of the logits: a name a line, or JSON.",
+        help="Class names in the order of the logits: one per line, or JSON.",
         show_default="those with the weights",
         rich_help_panel=MODEL,
     ),

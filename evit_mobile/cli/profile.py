@@ -28,13 +28,15 @@ class ProfileOptions:
     python: Annotated[str, typer.Option("--python", help="Interpreter with the runtimes behind ssh.")] = "python3"
     runner: Annotated[Path | None, typer.Option("--runner", help="Program that runs artefacts behind adb.")] = None
     threads: Annotated[int, typer.Option("--threads", help="Threads of the runtime.")] = 1
-    bound: Annotated[float, typer.Option("--bound", help="Stop when the median is known within this share.")] = 0.01
-    budget: Annotated[float, typer.Option("--budget", help="Longest measurement of one artefact, seconds.")] = 20.0
+    bound: Annotated[
+        float, typer.Option("--bound", help="Stop once the median is known to within this share of itself.")
+    ] = 0.01
+    budget: Annotated[float, typer.Option("--budget", help="Seconds to spend on one artefact at most.")] = 20.0
     force_energy: Annotated[
-        bool, typer.Option("--force-energy", help="Take the battery's current even while it charges.")
+        bool, typer.Option("--force-energy", help="Use the battery's current even while it charges.")
     ] = False
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where results are added.", show_default="profile.jsonl beside")
+        Path | None, typer.Option("--out", help="File to append the results to.", show_default="profile.jsonl beside")
     ] = None
     json: JsonOption = False
 

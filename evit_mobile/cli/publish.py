@@ -21,17 +21,20 @@ class PublishOptions:
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `convert` wrote.")]
     to: Annotated[str, typer.Option("--to", metavar="hf://OWNER/NAME", help="The repository on Hugging Face's hub.")]
     weights_license: Annotated[
-        str, typer.Option("--weights-license", help="Licence that the weights are under, such as apache-2.0.")
+        str, typer.Option("--weights-license", help="Licence of the weights, such as apache-2.0.")
     ]
     include_weights: Annotated[
-        bool, typer.Option("--include-weights", help="Also model.safetensors, for --weights hf://OWNER/NAME.")
+        bool,
+        typer.Option("--include-weights", help="Add model.safetensors, so that --weights hf://OWNER/NAME can load it."),
     ] = False
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the files and send nothing.")] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the files but upload nothing.")] = False
     out: Annotated[
         Path | None, typer.Option("--out", help="With --dry-run: the folder.", show_default=DRY_RUN_FOLDER)
     ] = None
-    private: Annotated[bool, typer.Option("--private", help="Make the repository a private one.")] = False
-    force: Annotated[bool, typer.Option("--force", help="Also artefacts that did not pass; the card says so.")] = False
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False
+    force: Annotated[bool, typer.Option("--force", help="Include artefacts that did not pass; the card says so.")] = (
+        False
+    )
     json: JsonOption = False
 
 

@@ -14,7 +14,9 @@ from evit_mobile.cli.show import show
 
 def serve(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `convert` wrote.")],
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 for any.")] = 8000,
+    port: Annotated[
+        int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Port on 127.0.0.1; 0 for any.")
+    ] = 8000,
     node_modules: Annotated[
         Path | None,
         typer.Option(

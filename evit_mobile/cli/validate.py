@@ -15,7 +15,9 @@ def validate(
     artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT|DIR", help="An artefact, or a folder of them.")],
     images: ImagesOption = None,
     labels: LabelsOption = None,
-    weights: Annotated[str | None, typer.Option("--weights", help="Where the reference's weights are now.")] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="Where the reference's weights are now, if they have moved.")
+    ] = None,
     on: OnOption = None,
     allow_few: FewOption = False,
     per_operation: Annotated[
