@@ -83,7 +83,8 @@ EXIT_CODES = """## Exit codes
 
 def command_text(name: str, command: Any) -> str:
     """One command: what it does, and a table of what it takes."""
-    rows = [parameter_row(parameter) for parameter in command.params if parameter.name != "help"]
+    listed = [one for one in command.params if one.name != "help" and not getattr(one, "hidden", False)]
+    rows = [parameter_row(parameter) for parameter in listed]
     table = "\n".join(["| option | what it says | default |", "|---|---|---|", *rows])
     return f"## evit-mobile {name}\n\n{command.help}\n\n{table}"
 

@@ -14,6 +14,7 @@ from evit_mobile.cli.model_options import ModelAndImages, usual
 from evit_mobile.cli.options import (
     CORE_ML,
     EXECUTORCH,
+    INTERFACE,
     LITERT,
     MODEL,
     OUTPUT,
@@ -110,7 +111,7 @@ class ConvertOptions(ModelAndImages):
         typer.Option(
             "--image-input",
             help="Take an 8-bit RGB image, which the model normalises itself.",
-            rich_help_panel=CORE_ML,
+            rich_help_panel=INTERFACE,
         ),
     ] = False
     class_output: Annotated[
@@ -118,7 +119,7 @@ class ConvertOptions(ModelAndImages):
         typer.Option(
             "--class-output",
             help="Give probabilities, and name the classes in the file; Core ML gives these beside the scores.",
-            rich_help_panel=CORE_ML,
+            rich_help_panel=INTERFACE,
         ),
     ] = False
     ios: Annotated[
@@ -167,6 +168,7 @@ class ConvertOptions(ModelAndImages):
         int | None,
         typer.Option(
             "--recovery-steps",
+            metavar="N",
             min=0,
             help="Optimiser steps of a recovery.",
             show_default="300",
@@ -193,6 +195,7 @@ class ConvertOptions(ModelAndImages):
         int | None,
         typer.Option(
             "--golden",
+            metavar="N",
             min=0,
             help="Images of the golden vectors for apps; 0 for none.",
             show_default=usual("golden"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-MODEL, PRECISION, IMAGES, CORE_ML = "Model", "Precision", "Images", "Core ML"
+MODEL, PRECISION, IMAGES, INTERFACE, CORE_ML = "Model", "Precision", "Images", "Input and output", "Core ML"
 LITERT, EXECUTORCH, RECOVERY, JUDGES, OUTPUT = "LiteRT", "ExecuTorch", "Recovery", "Judges", "Output"
 
 

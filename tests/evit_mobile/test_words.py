@@ -192,7 +192,8 @@ def test_help_fits_80_columns_without_cutting_words(
     assert run(monkeypatch, name, "--help") == 0
     shown = capsys.readouterr().out
     words = set(re.sub("[│╭╰─╮╯]", " ", shown).split())
-    said = [text for one in GROUP.commands[name].params for text in (getattr(one, "help", ""), one.metavar) if text]
+    shown_ones = [one for one in GROUP.commands[name].params if not getattr(one, "hidden", False)]
+    said = [text for one in shown_ones for text in (getattr(one, "help", ""), one.metavar) if text]
     assert [word for text in said for word in text.split() if word not in words] == []
     assert not re.search(r"<[\w-]+\|", shown)  # choices in a column of their own are cut: help has them as words
     assert max(map(len, shown.splitlines())) <= 80
