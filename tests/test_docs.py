@@ -101,3 +101,21 @@ def test_files_that_are_no_pages_are_named_on_the_site() -> None:
     said = site_pages.on_page_markdown("see [the form](../findings/README.md#form) and [this](manifest.md)")
     assert said == "see the form (`findings/README.md`) and [this](manifest.md)"
     assert site_pages.on_page_markdown("[`scripts/a.py`](../scripts/a.py)") == "`scripts/a.py`"
+
+
+def test_pictures_are_small_and_the_data_too() -> None:
+    """In kilobytes: what a clone and a wheel are loaded with."""
+    pictures = [path for page in PAGES for path in pictures_of(page)]
+    assert pictures
+    assert sum(path.stat().st_size for path in set(pictures)) < 400_000
+    bundled = [*(ROOT / "calib" / "data").iterdir(), *(ROOT / "evit_mobile" / "weights").iterdir()]
+    assert sum(path.stat().st_size for path in bundled) < 20_000_000
+    readme = {path for path in pictures_of(ROOT / "README.md") if path.suffix == ".png"}
+    assert len(readme) >= 3
+    assert sum(path.stat().st_size for path in readme) < 300_000
+
+
+def pictures_of(page: Path) -> list[Path]:
+    """The files of a page's pictures."""
+    found = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text("utf-8"))
+    return [(page.parent / link).resolve() for link in found]
