@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
-from converters.interface import Choices, Interface
 from converters.plan import INT8 as INT8
 from converters.plan import INT8_CHANNELS as INT8_CHANNELS
 from converters.plan import ActivationQuantization as ActivationQuantization
@@ -231,111 +230,3 @@ class Judge(Protocol):
         ToolchainError.
         """
         ...
-
-
-@runtime_checkable
-class ForGpus(Protocol):
-    """A target whose files GPUs run as well, in fp16 whatever their own floats are, unless they are for CPUs only."""
-
-    cpu_only: bool
-
-    def for_cpus(self) -> Target:
-        """The target of files for CPUs only."""
-        ...
-
-
-def floats_to_fit(target: Target, precision: Precision) -> FloatType:
-    """What has to hold the results of a file's float operations, wherever it is run. Those of int8 files read codes, which cannot leave the
-    calibrated ranges: they keep the faster form.
-    """
-    on_gpus = isinstance(target, ForGpus) and not target.cpu_only
-    return FloatType.FP16 if on_gpus and not precision.calibrated else target.precisions[precision]
-
-
-@runtime_checkable
-class SettingsRunner(Protocol):
-    """A judge whose runtime has other settings that phones may use."""
-
-    def run_with_settings(self, path: Path, images: np.ndarray) -> SettingsRun | None:
-        """Runs the file on float32 images (B, 3, H, W) under these; None where it has none that matter."""
-        ...
-
-
-@runtime_checkable
-class Compiler(Target, Protocol):
-    """A target whose files are made of another format's, for one chip."""
-
-    def compile(self, portable: Path, precision: Precision, path: Path) -> Artefact:
-        """The file at `portable`, compiled, as `path`. Raises ArtefactError for one that was not written here, ToolchainError where the
-        compiler does not take it.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepDifference:
-    """How far the codes of one operation are off when it reads the CPU's: `quanta` at most, and the fraction of them that differ."""
-
-    operation: str
-    module: str
-    tensor: str
-    quanta: int
-    differing: float
-
-
-@runtime_checkable
-class StepJudge(Protocol):
-    """A judge that also runs files an operation at a time, each on what the CPU gave the one before."""
-
-    made_from: str
-    """The format of the files that its own are made from, and in which operations can be told apart."""
-
-    def steps(self, path: Path, image: np.ndarray) -> tuple[StepDifference, ...]:
-        """Every operation of a file of that format, in order, for a float32 image (1, 3, H, W). Raises ArtefactError, ToolchainError."""
-        ...
-
-
-@runtime_checkable
-class Accelerator(Protocol):
-    """A judge that computes every file in floats of its own, whatever the file's are, and is slow here."""
-
-    floats: FloatType
-    images: int
-    """How many of the held-out images it runs, at most."""
-
-
-@runtime_checkable
-class HalfAdder(Protocol):
-    """A judge whose runtime adds up products in fp16 where a file's floats are fp16: less exact than the sums of most processors."""
-
-    half_sums: bool
-
-
-@runtime_checkable
-class Choosable(Protocol):
-    """A target that heeds some of the `Choices` about a file."""
-
-    def chosen(self, choices: Choices) -> Target:
-        """The target that writes files like that. Raises OptionError for choices that contradict each other."""
-        ...
-
-
-@runtime_checkable
-class TakesPixels(Protocol):
-    """A target whose runners take 8-bit pixels as well as preprocessed images, where its files normalise."""
-
-    interface: Interface
-
-
-@runtime_checkable
-class NpuCompiler(Protocol):
-    """A target whose files NPU compilers take."""
-
-    def compile_for_npu(self, path: Path) -> tuple[Delegation, ...]:
-        """How the NPU compilers installed here take the file; empty without one. Raises ArtefactError, ToolchainError."""
-        ...
-
-
-def compiled_for_npu(target: Target, path: Path) -> tuple[Delegation, ...]:
-    """How NPU compilers take the file, where it has such and they are installed. Raises ArtefactError, ToolchainError."""
-    return target.compile_for_npu(path) if isinstance(target, NpuCompiler) else ()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from benchmarks.subjects import Subject
 from calib.splits import Selection
-from converters.contract import Precision, floats_to_fit
+from converters.contract import Precision
 from converters.registry import find_target
+from converters.traits import floats_to_fit
 from evit_mobile.commands.convert import describe
 from evit_mobile.images.data import Images
 from evit_mobile.prepare.preparation import Preparation, prepare

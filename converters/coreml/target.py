@@ -29,6 +29,7 @@ class CoreMLTarget:
     evaluated = not runtime.ON_MAC
     several_sizes = True
     takes_pixels = True
+    answers_by_name = True
     runtime = runtime.runtime()
 
     def __init__(
@@ -44,6 +45,12 @@ class CoreMLTarget:
         interface = choices.interface
         asked = options.Options(pixels=interface.pixels, classes=interface.classes, release=choices.release)
         return CoreMLTarget(asked, choices.further, choices.islands)
+
+    def check_release(self, release: int | None, precision: Precision) -> None:
+        options.Options(release=release).release_for(precision)
+
+    def check_functions(self, choices: Choices) -> None:
+        lower.check_functions(options.Options(classes=choices.interface.classes, release=choices.release))
 
     def missing(self) -> str | None:
         return toolchain.missing()

@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from converters.contract import StepDifference
 from converters.qualcomm.emulator import Emulator
 from converters.qualcomm.socs import Soc
 from converters.tflite.compiled import Compiled
@@ -15,6 +14,7 @@ from converters.tflite.inspect import module_path, operator_kinds
 from converters.tflite.runtime import LiteRTRunner
 from converters.tflite.steps import Step, side_by_side, steps_of
 from converters.tflite.structure import read_model, signed
+from converters.traits import StepDifference
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner, StepDifference
+from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
 from converters.errors import ArtefactError, ToolchainError
 from converters.qualcomm import libraries
 from converters.qualcomm.emulator import Emulator
@@ -17,6 +17,7 @@ from converters.qualcomm.runner import EmulatedRunner
 from converters.qualcomm.socs import Soc, find_soc
 from converters.tflite.compiled import Compiled
 from converters.tflite.runtime import LiteRTRunner
+from converters.traits import StepDifference
 
 if TYPE_CHECKING:
     import numpy as np

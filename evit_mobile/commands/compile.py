@@ -9,12 +9,13 @@ from pathlib import Path
 
 from torch import nn
 
-from converters.contract import Compiler, Precision
+from converters.contract import Precision
 from converters.errors import ArtefactError
 from converters.files import atomic_path, sha256
 from converters.qualcomm.socs import USUAL, Soc, find_socs
 from converters.registry import COMPILED as FORMATS
 from converters.registry import find_target, judges_of
+from converters.traits import Compiler
 from evit_mobile.commands.document import artefact_entry
 from evit_mobile.commands.proving import Standard, Written, listed_terms, prove, standard_at
 from evit_mobile.commands.recorded import judging_images, listed_artefacts, manifest_reference

@@ -11,9 +11,10 @@ from typing import Any
 from torch import nn
 
 from calib.datasets import ImageDataset
-from converters.contract import FloatType, Metadata, Precision, Target, compiled_for_npu, floats_to_fit
+from converters.contract import FloatType, Metadata, Precision, Target
 from converters.files import atomic_path
 from converters.interface import Function
+from converters.traits import compiled_for_npu, floats_to_fit
 from evit_mobile.commands.document import artefact_entry, asked_model, calibration_entry, compose, described
 from evit_mobile.commands.proving import Standard, Written, proved
 from evit_mobile.findings import ArtefactRecord

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from converters.contract import Inspection, Target, compiled_for_npu
+from converters.contract import Inspection, Target
 from converters.registry import artefact_target, find_installed_target
+from converters.traits import compiled_for_npu
 
 
 def inspect(path: Path | str) -> Inspection:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from converters.contract import StepDifference, StepJudge
 from converters.errors import ArtefactError
 from converters.files import sha256
 from converters.registry import FORMATS, ROWS, find_judge, judges_of
+from converters.traits import StepDifference, StepJudge
 from evit_mobile.commands.recorded import labelled_images, listed_artefacts
 from evit_mobile.errors import UsageError
 from evit_mobile.labels import manifest_classes

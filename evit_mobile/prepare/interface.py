@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.preprocess import Preprocess
-from converters.contract import Choosable, TakesPixels, Target
+from converters.contract import Target
 from converters.interface import Choices, Function, Interface, Normalization, pixels
+from converters.traits import Choosable, TakesPixels
 from evit_mobile.request import ConvertRequest
 
 

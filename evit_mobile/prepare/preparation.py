@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from calib.methods import Method
-from converters.contract import FloatType, ForGpus, Precision, QuantPlan, Target, floats_to_fit
+from converters.contract import FloatType, Precision, QuantPlan, Target
 from converters.integer_io import with_integer_io
 from converters.quantized_program import quantize_program
+from converters.traits import ForGpus, floats_to_fit
 from evit_mobile.findings import ActivationAudit, Protection
 from evit_mobile.images.data import Images, affordable
 from evit_mobile.labels import credible_labels

@@ -11,10 +11,12 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converters.contract import ForGpus, Precision, Target
+from converters.contract import Precision, Target
+from converters.interface import Choices, Interface
 from converters.misspelt import did_you_mean
 from converters.qualcomm.socs import find_socs
 from converters.registry import COMPILED, DELEGATES, TARGETS, all_formats, find_installed_target, find_target, judges_of
+from converters.traits import AnswersByName, ForGpus, ForReleases
 from evit_mobile.errors import UsageError
 from evit_mobile.request.precisions import check_integers, check_max_drop, check_observer
 from evit_mobile.spec import ModelSpec, Task, Variation, check_size
@@ -160,8 +162,6 @@ def usable_target(name: str, precision: Precision) -> Target:
 
 def check_interface(request: ConvertRequest, targets: Sequence[Target]) -> None:
     """Raises UsageError when a target has no such interface, OptionError when the precision needs a newer iOS."""
-    from converters.coreml.options import Options
-
     given = {"--image-input": request.image_input, "--class-output": request.class_output}
     asked = " and ".join(name for name, wanted in given.items() if wanted)
     refusing = ", ".join(target.name for target in targets if not target.takes_pixels)
@@ -171,9 +171,10 @@ def check_interface(request: ConvertRequest, targets: Sequence[Target]) -> None:
             allowed=f"{asked} for {', '.join(name for name in TARGETS if find_target(name).takes_pixels)}",
             do="leave it out, or convert for this format in a call of its own",
         )
-    if any(target.name == "coreml" for target in targets):
-        Options(release=request.ios).release_for(request.precision)
-    elif request.ios is not None:
+    releases = [target for target in targets if isinstance(target, ForReleases)]
+    for target in releases:
+        target.check_release(request.ios, request.precision)
+    if request.ios is not None and not releases:
         raise UsageError(
             got=f"--ios for {', '.join(target.name for target in targets)}",
             allowed="it with Core ML",
@@ -183,9 +184,6 @@ def check_interface(request: ConvertRequest, targets: Sequence[Target]) -> None:
 
 def check_size_targets(request: ConvertRequest, targets: Sequence[Target]) -> None:
     """Raises UsageError where no target takes several sizes, OptionError for an interface that cannot."""
-    from converters.coreml.lower import check_functions
-    from converters.coreml.options import Options
-
     if not request.sizes:
         return
     if not any(target.several_sizes for target in targets):
@@ -195,8 +193,10 @@ def check_size_targets(request: ConvertRequest, targets: Sequence[Target]) -> No
             "other formats beside it get the first size",
             do="leave one out, or convert once per size with --size",
         )
-    if any(target.name == "coreml" for target in targets):
-        check_functions(Options(classes=request.class_output, release=request.ios))
+    choices = Choices(interface=Interface(classes=request.class_output), release=request.ios)
+    for target in targets:
+        if isinstance(target, ForReleases):
+            target.check_functions(choices)
 
 
 def for_cpus(targets: Sequence[Target]) -> tuple[Target, ...]:
@@ -285,17 +285,17 @@ def check_class_output(
     """
     if not request.class_output:
         return
-    core_ml = any(target.name == "coreml" for target in targets)
-    if core_ml and spec.task is not Task.CLASSIFICATION:
+    by_name = " and ".join(target.name for target in targets if isinstance(target, AnswersByName))
+    if by_name and spec.task is not Task.CLASSIFICATION:
         raise UsageError(
-            got=f"--class-output for {spec.name}, whose task is {spec.task}, with coreml",
-            allowed=f"it with coreml for a model of the task {Task.CLASSIFICATION}",
-            do="leave it out, or convert for coreml in a call of its own",
+            got=f"--class-output for {spec.name}, whose task is {spec.task}, with {by_name}",
+            allowed=f"it with {by_name} for a model of the task {Task.CLASSIFICATION}",
+            do=f"leave it out, or convert for {by_name} in a call of its own",
         )
     usable = [name for name in names if name.strip() and len(name.splitlines()) == 1]
-    found = len(set(usable)) if core_ml else len(usable)
+    found = len(set(usable)) if by_name else len(usable)
     if spec.num_classes == 1 or not found == len(names) == spec.num_classes:
-        kind = "different" if core_ml else "one-line"
+        kind = "different" if by_name else "one-line"
         raise UsageError(
             got="--class-output for a model of one logit, whose classes are its signs"
             if spec.num_classes == 1

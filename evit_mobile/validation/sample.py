@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from converters.contract import Accelerator, HalfAdder
+from converters.traits import Accelerator, HalfAdder
 from evit_mobile.images.data import Images
 from evit_mobile.metrics import Logits
 from evit_mobile.validation.verdict import Terms

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from converters.contract import Accelerator, SettingsRunner
+from converters.traits import Accelerator, SettingsRunner
 from evit_mobile.findings import Validation, Verdict
 from evit_mobile.images.data import Images
 

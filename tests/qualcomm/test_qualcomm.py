@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from converters.contract import Metadata, Precision, StepJudge
+from converters.contract import Metadata, Precision
 from converters.errors import ArtefactError, ToolchainError
 from converters.qualcomm import emulator, libraries
 from converters.qualcomm.socs import USUAL
 from converters.registry import find_target
 from converters.tflite import qualcomm, structure
 from converters.tflite.compiled import Compiled
+from converters.traits import StepJudge
 from evit_mobile.commands.per_operation import MOST_QUANTA
 from evit_mobile.images.data import Images
 from evit_mobile.metrics import sqnr_db

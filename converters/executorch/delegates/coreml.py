@@ -16,22 +16,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converters.contract import (
-    Artefact,
-    Choosable,
-    Delegation,
-    Inspection,
-    Metadata,
-    Precision,
-    Runner,
-    SettingsRun,
-    Target,
-)
+from converters.contract import Artefact, Delegation, Inspection, Metadata, Precision, Runner, SettingsRun, Target
 from converters.executorch.damage import damaged
 from converters.executorch.quiet import quiet_toolchain
 from converters.executorch.target import PACKAGES, ExecuTorchTarget
 from converters.files import sha256, size_bytes, write_bytes
 from converters.interface import Choices
+from converters.traits import Choosable
 
 if TYPE_CHECKING:
     import numpy as np

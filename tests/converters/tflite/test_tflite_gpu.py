@@ -11,12 +11,13 @@ from lowering_helpers import export, quantize
 from tflite_helpers import content
 from torch import nn
 
-from converters.contract import FloatType, Precision, floats_to_fit
+from converters.contract import FloatType, Precision
 from converters.errors import ToolchainError
 from converters.registry import find_target
 from converters.tflite import gpu
 from converters.tflite.judges import GpuInSoftware
 from converters.tflite.target import TFLiteTarget
+from converters.traits import floats_to_fit
 
 MESA = """
 Device Properties and Extensions:

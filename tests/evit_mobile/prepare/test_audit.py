@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from converters.contract import Choosable, FloatType, Metadata, Precision
+from converters.contract import FloatType, Metadata, Precision
 from converters.interface import Choices
 from converters.registry import find_target
+from converters.traits import Choosable
 from evit_mobile.findings import Verdict
 from evit_mobile.images.data import calibration_images, held_out_images, preprocess_for
 from evit_mobile.models.mit import LiteMLA
