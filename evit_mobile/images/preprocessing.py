@@ -157,7 +157,7 @@ def scaled_inside(module: nn.Module, image: tuple[int, int, int]) -> tuple[State
         return ()
     low, high = fitting[0]
     std = 1 / (high - low)
-    values = {"mean": (-low * std,) * 3, "std": (std,) * 3}
+    values = {"mean": (0.0 - low * std,) * 3, "std": (std,) * 3}
     return (Statement(source="the module, which normalises by itself", values=values),)
 
 

@@ -81,6 +81,7 @@ def standing_in(
     one. With `stages` the output is in a dictionary.
     """
     parts = [(path, network.get_submodule(path)) for path in trunk]
+    own = {name: value for name, value in vars(network).items() if name == "forward"}  # which a user may have put there
     last = Leaf(0 if whole else len(trunk) - 1, shape, stages=stages)
     if whole:
         network.__dict__["forward"] = last.forward
@@ -91,5 +92,6 @@ def standing_in(
         yield
     finally:
         network.__dict__.pop("forward", None)
+        network.__dict__.update(own)
         for path, part in parts:
             network.set_submodule(path, part)

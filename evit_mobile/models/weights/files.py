@@ -62,6 +62,12 @@ MALFORMED = (
 MAX_HEADER_BYTES = 8 << 20
 """Far more than the pickle of an L3 training checkpoint takes, which is below 1 MiB."""
 
+PROGRAMS = (
+    ("/constants.pkl", "a TorchScript program"),
+    ("/archive_format", "a program of torch.export"),
+)
+"""Archives that are no weights, by the end of a name that only they have."""
+
 RESAVE = (
     "in an environment that you trust with this file, load it with torch.load(FILE, weights_only=False) and keep the "
     "weights alone: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
@@ -135,6 +141,11 @@ def _check_archive(path: Path) -> None:
 def _sound_records(path: Path, archive: zipfile.ZipFile) -> dict[str, int]:
     """Bytes of every record by name: none compressed, none twice, all within the file, each with the right checksum."""
     members = archive.infolist()
+    program = next((kind for end, kind in PROGRAMS for member in members if member.filename.endswith(end)), None)
+    if program is not None:
+        raise CheckpointError(
+            got=f"{path}, {program}", allowed=FORMATS, do="save the state dict of the module that it was made of"
+        )
     records = {member.filename: member.file_size for member in members}
     if len(records) != len(members):
         raise _damaged(path, "two records have the same name")

@@ -75,7 +75,7 @@ def of_own_head(case: Case) -> CheckpointError | None:
         got=f"weights of {case.variant} with a head of its own: {_named(_quoted(match.surplus))}",
         allowed=f"the head of {case.variant} (such as {case.layout.rename(f'{match.template.classifier}.weight')!r}), or one linear layer, "
         "with a batch norm before it or without",
-        do="a file does not say what such a head computes: " + LIVE,
+        do="a file does not say what such a head computes, such as activations between its layers: " + LIVE,
     )
 
 

@@ -314,9 +314,11 @@ def test_files_without_a_network_are_refused(content: Any, match: str, tmp_path:
 def test_archives_of_other_programs_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "weights.npz", a=np.zeros(3))
     refused(tmp_path / "weights.npz", "no data.pkl")
-    scripted = torch.jit.script(torch.nn.Linear(2, 2))
-    torch.jit.save(scripted, tmp_path / "scripted.pt")
-    refused(tmp_path / "scripted.pt", "unpickling would call|damaged or foreign|refuses")
+    module = torch.nn.Linear(2, 2)
+    torch.jit.save(torch.jit.script(module), tmp_path / "scripted.pt")
+    refused(tmp_path / "scripted.pt", "a TorchScript program")
+    torch.export.save(torch.export.export(module, (torch.zeros(1, 2),)), tmp_path / "exported.pt2")
+    refused(tmp_path / "exported.pt2", r"a program of torch\.export")
 
 
 def test_the_scan_sees_what_torch_saves(tmp_path: Path) -> None:

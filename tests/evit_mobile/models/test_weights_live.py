@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +48,29 @@ def test_what_has_lost_its_classes_is_named(made: Callable[[nn.Module, Tensor], 
     with pytest.raises(CheckpointError, match=words) as refusal:
         load_module(made(nn.Linear(4, 4).eval(), torch.zeros(1, 4)))
     assert "the module that it was made of" in refusal.value.do
+
+
+def doubled(module: Any, image: Tensor) -> Tensor:
+    logits: Tensor = module.forward_head(module.forward_features(image)) * 2
+    return logits
+
+
+def test_a_forward_that_was_put_on_the_network_is_converted() -> None:
+    theirs = fresh()
+    theirs.forward = types.MethodType(doubled, theirs)  # type: ignore[method-assign]  # as people do
+    reference = load_module(theirs)
+    image = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        assert relative_error(reference.module(image), theirs(image)) < 1e-5
+    assert any("behind it" in note for note in reference.notes)
+
+
+def test_a_forward_that_runs_another_module_is_refused() -> None:
+    """A private copy's would run the original."""
+    theirs = fresh()
+    theirs.forward = lambda image: doubled(theirs, image)  # type: ignore[method-assign]  # likewise
+    with pytest.raises(CheckpointError, match="outputs that differ"):
+        load_module(theirs)
 
 
 @pytest.mark.parametrize("model", [lambda image: image, {"head.weight": torch.zeros(1)}, 5])
