@@ -148,3 +148,17 @@ def test_what_is_taken_lazily_is_loaded_by_its_first_use(monkeypatch: pytest.Mon
     assert "heavy_module" not in sys.modules
     assert heavy.VALUE == 7
     assert "heavy_module" in sys.modules
+
+
+def untested(root: Path, folder: str) -> list[str]:
+    """Modules of a folder that have no test file of their name in the mirror of it."""
+    names = {path.stem for path in (root / folder).glob("*.py")} - {"__init__"}
+    tested = {path.stem.removeprefix("test_") for path in (root / "tests" / folder).glob("test_*.py")}
+    return sorted(names - tested)
+
+
+def test_a_rewrite_is_a_file_and_a_test_file(tmp_path: Path) -> None:
+    assert untested(ROOT, "evit_mobile/rewrites") == []
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "new.py").touch()
+    assert untested(tmp_path, "a") == ["new"]

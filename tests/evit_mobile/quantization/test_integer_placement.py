@@ -17,7 +17,7 @@ from evit_mobile.quantization.integer_products import factors_of
 from evit_mobile.quantization.integer_ranges import product_range
 from evit_mobile.rewrites import rewrite_for_integers
 from tests.evit_mobile.quantization.test_placement import SIZE, images
-from tests.evit_mobile.rewrites.test_rewrites import model_and_probe
+from tests.evit_mobile.rewrites.rewritten import model_and_probe
 from tests.lowering_helpers import Apply
 
 LARGE = pytest.param("efficientvit_l1", marks=pytest.mark.slow)

@@ -1,56 +1,29 @@
-"""The forms for fp16 keep the function and the weights, and stay far from fp16's limit even on activations a hundredfold."""
+"""Linear attention for fp16: the function itself in fp16, far from its limit even on activations a hundredfold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from evit_mobile.images.data import calibration_images, preprocess_for
-from evit_mobile.models import build_model
-from evit_mobile.reference import load_reference, randomise
+from evit_mobile.reference import load_reference
 from evit_mobile.rewrites import rewrite, rewrite_for_half
 from evit_mobile.rewrites.apply import relative_error
 from evit_mobile.rewrites.cascaded_attention import StaticCascadedAttention
-from evit_mobile.rewrites.half_cascaded_attention import HalfHead
 from evit_mobile.rewrites.half_linear_attention import HalfLinearAttention
 from evit_mobile.rewrites.linear_attention import StaticLinearAttention
 from evit_mobile.rewrites.surgery import captured_inputs
-from evit_mobile.spec import CLASSIFIERS, find_spec
-
-FP16_MAX = 65504.0
-LIMIT = FP16_MAX / 8
-TRAINED = ("efficientvit_m0", "efficientvit_b0")
-
-
-def random_model(name: str, size: tuple[int, int]) -> nn.Module:
-    torch.manual_seed(0)
-    model = build_model(find_spec(name, size=size, num_classes=7))
-    randomise(model, size)
-    return model
-
-
-@pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_m1", "efficientvit_b0"])
-def test_the_function_is_kept_on_other_images(name: str) -> None:
-    probe, other = torch.randn(2, 2, 3, 96, 96, generator=torch.Generator().manual_seed(2))
-    plain, _ = rewrite(random_model(name, (96, 96)), probe)
-    half, log = rewrite_for_half(plain, probe)
-    assert log.places > 0
-    with torch.no_grad():
-        assert relative_error(half(other), plain(other)) < 1e-4
-
-
-def test_weights_are_shared_with_the_plain_form() -> None:
-    for name in TRAINED:
-        probe = torch.randn(2, 3, 96, 96)
-        plain, _ = rewrite(random_model(name, (96, 96)), probe)
-        half, _ = rewrite_for_half(plain, probe)
-        ours, theirs = half.state_dict(), plain.state_dict()
-        assert ours.keys() == theirs.keys()
-        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+from evit_mobile.spec import CLASSIFIERS
+from tests.evit_mobile.rewrites.rewritten import (
+    FP16_MAX,
+    LIMIT,
+    TRAINED,
+    largest_intermediate,
+    random_model,
+)
 
 
 @pytest.mark.slow
@@ -96,23 +69,6 @@ def attention_inputs(model: nn.Module, images: torch.Tensor) -> Iterator[tuple[n
     assert found > 1
 
 
-def largest_intermediate(attention: nn.Module, x: torch.Tensor) -> float:
-    """The largest magnitude of any operation's result."""
-    peaks = []
-
-    class Watcher(torch.fx.Interpreter):
-        def run_node(self, n: torch.fx.Node) -> object:
-            value = super().run_node(n)
-            if n.op == "call_function":
-                peaks.append(float(value.abs().max()))
-            return value
-
-    program = torch.export.export(attention, (x,)).module()
-    assert isinstance(program, torch.fx.GraphModule)
-    Watcher(program).run(x)
-    return max(peaks)
-
-
 def half_attention(gain: float) -> tuple[nn.Module, torch.Tensor]:
     """A linear attention of b0 for fp16, and a feature map for it."""
     model = random_model("efficientvit_b0", (96, 96))
@@ -131,15 +87,3 @@ def test_attention_computed_in_fp16_agrees(gain: float) -> None:
         expected = attention(x)
         actual = attention.half()(x.half()).float()
     assert relative_error(actual, expected) < 0.02
-
-
-def test_scores_beyond_fp16_still_give_a_distribution() -> None:
-    probe = torch.randn(2, 3, 96, 96)
-    half, _ = rewrite_for_half(rewrite(random_model("efficientvit_m0", (96, 96)), probe)[0], probe)
-    head = next(module for module in half.modules() if isinstance(module, HalfHead))
-    q = torch.full((1, 16, 4), 300.0)
-    k = torch.tensor([300.0, -300.0, 0.5, 0.0]).expand(1, 16, 4)
-    assert float((q.transpose(1, 2) @ k).abs().max()) > FP16_MAX
-    weights = head.scores(q, k).softmax(-1)
-    assert np.allclose(weights[0, 0], [1, 0, 0, 0])
-    assert torch.isfinite(head.half().scores(q.half(), k.half())).all()
