@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import pty
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +33,8 @@ from evit_mobile.spec import find_spec
 from tests.evit_mobile.test_cli import run
 from tests.manifests import artefact, of_model
 
+ROOT = Path(__file__).parents[2]
+CODE = "import sys; from evit_mobile.cli.app import main; sys.argv[0] = 'evit-mobile'; main()"
 GROUP: Any = typer.main.get_command(application())
 
 
@@ -201,10 +207,9 @@ def test_help_fits_80_columns_without_cutting_words(
 
 def piped(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`evit-mobile` with its output in pipes, as a script sees it."""
-    code = "import sys; from evit_mobile.cli.app import main; sys.argv[0] = 'evit-mobile'; main()"
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=Path(__file__).parents[2],
+        [sys.executable, "-c", CODE, *arguments],
+        cwd=ROOT,
         env=os.environ | environment,
         capture_output=True,
         text=True,
@@ -217,6 +222,45 @@ def test_no_colours_and_no_spinner_without_a_terminal(arguments: tuple[str, ...]
     done = piped(*arguments, TERM="xterm-256color")
     assert "\x1b" not in done.stdout + done.stderr
     assert done.stdout or done.stderr
+
+
+def on_a_terminal(*arguments: str, **environment: str) -> str:
+    """What `evit-mobile` writes to a terminal of its own."""
+    own, its = pty.openpty()
+    command = [sys.executable, "-c", CODE, *arguments]
+    around = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", **environment}
+    with subprocess.Popen(command, cwd=ROOT, env=around, stdout=its, stderr=its, stdin=its) as process:
+        os.close(its)
+        said = b""
+        with contextlib.suppress(OSError):  # the end of a terminal is an error on Linux
+            while part := os.read(own, 4096):
+                said += part
+        process.wait()
+    os.close(own)
+    return said.decode()
+
+
+COLOUR = re.compile(r"\x1b\[[\d;]*(?:3[0-7]|9[0-7])m")
+
+
+def test_a_terminal_has_colours_unless_it_wants_none() -> None:
+    arguments = ("convert", "--format", "tflit")
+    assert COLOUR.search(on_a_terminal(*arguments))
+    assert not COLOUR.search(on_a_terminal(*arguments, NO_COLOR="1"))
+    assert "\x1b" not in on_a_terminal(*arguments, TERM="dumb")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_the_completion_of_a_shell_is_shown() -> None:
+    shown = subprocess.run(
+        ["bash", "-c", shlex.join([sys.executable, "-c", CODE, "--show-completion"]) + "; true"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "complete -o default -F" in shown
+    assert "_EVIT_MOBILE_COMPLETE=complete_bash" in shown
 
 
 def test_shells_complete_commands_and_options() -> None:
