@@ -199,9 +199,9 @@ def artefact_target(path: Path) -> str:
     name = target_of(path)
     if name is None or not path.exists():
         raise ArtefactError(
-            got=f"{path}" + ("" if path.exists() else ", which does not exist"),
-            allowed=f"a file ending in {', '.join(SUFFIXES)}",
-            do="name a written artefact",
+            got=f"{path}, which {'is no artefact' if path.exists() else 'does not exist'}",
+            allowed=f"a name ending in {', '.join(dict.fromkeys('.' + suffix.rpartition('.')[2] for suffix in SUFFIXES))}",
+            do="name a file or package that was written",
         )
     return name
 

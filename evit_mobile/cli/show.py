@@ -40,7 +40,7 @@ def explain(error: Exception) -> int:
     console = Console(stderr=True)
     code = getattr(error, "exit_code", None)
     if isinstance(code, int) and hasattr(error, "got"):
-        for label, text in (("error: got", error.got), ("allowed", error.allowed), ("do", error.do)):  # type: ignore[attr-defined]  # checked above
+        for label, text in (("error: got", error.got), ("expected", error.allowed), ("try:", error.do)):  # type: ignore[attr-defined]  # checked above
             console.print(f"[bold red]{label}[/] ", end="")
             console.print(text, markup=False, highlight=False, soft_wrap=True)
         return code

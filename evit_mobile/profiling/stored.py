@@ -39,7 +39,7 @@ def read(path: Path) -> list[dict[str, Any]]:
         records = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise ArtefactError(
-            got=f"{path}, which cannot be read ({error})",
+            got=f"{path}, which cannot be read ({getattr(error, 'strerror', None) or error})",
             allowed="a file that `evit-mobile profile` wrote",
             do="profile the artefact first",
         ) from None
