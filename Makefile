@@ -4,7 +4,8 @@
 # test-web: install LiteRT.js and playwright-core into web_demo and test the browser demo in Chromium (web_demo/README.md).
 # test-upstream: put MIT's own code, from a pinned wheel, into .tools/upstream and compare with it.
 # test-runtimes: put other releases of the runtimes, and MediaPipe, into .tools/runtimes and hand them files (docs/runtimes.md, executorch.md, app-libraries.md).
-# test-gpu: put Mesa's software Vulkan driver into .tools/gpu and run files on LiteRT's GPU accelerator over it (docs/gpu.md).
+# test-gpu: put Mesa's software Vulkan driver into .tools/gpu, Arm's VGF tools into .tools/vgf, and run files on LiteRT's GPU accelerator and ExecuTorch's
+#   VGF delegate (docs/gpu.md).
 # test-coreai: put Apple's Core AI wheels into .tools/coreai, and convert, run and damage .aimodel files (docs/coreai.md).
 # dist: build the source archive and the wheel into dist/ and check them.   test-install: put the wheel into empty environments, an extra at a time.
 # test-qualcomm: put Qualcomm's compiler and emulator (their licence: docs/qualcomm.md), and ONNX Runtime, into .tools/qualcomm and run files (Linux, x86-64).
@@ -52,7 +53,8 @@ test-runtimes: .venv/test.stamp
 
 test-gpu: .venv/test.stamp
 	scripts/gpu/prepare.sh .tools/gpu
-	EVIT_MOBILE_GPU=$(CURDIR)/.tools/gpu $(BIN)/python -m pytest -m "slow or not slow" -rs tests/gpu
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .tools/vgf --requirement scripts/gpu/requirements.txt
+	EVIT_MOBILE_GPU=$(CURDIR)/.tools/gpu PYTHONPATH=$(CURDIR)/.tools/vgf $(BIN)/python -m pytest -m "slow or not slow" -rs tests/gpu
 
 test-install: .venv/test.stamp dist
 	EVIT_MOBILE_DIST=$(CURDIR)/dist $(BIN)/python -m pytest -m "slow or not slow" -rs tests/install

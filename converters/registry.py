@@ -110,6 +110,15 @@ FORMATS = (
         delegate="vulkan",
     ),
     Format(
+        name="executorch-vgf",
+        suffix=".vgf.pte",
+        target="converters.executorch.delegates.vgf:VgfDelegateTarget",
+        judges={"vgf": "converters.executorch.delegates.vgf:VgfInSoftware"},
+        extra="executorch,vgf",
+        of="executorch",
+        delegate="vgf",
+    ),
+    Format(
         name="onnx",
         suffix=".onnx",
         target="converters.onnx.target:OnnxTarget",

@@ -1,22 +1,19 @@
 """LiteRT's GPU accelerator on a machine without a GPU: over lavapipe, Mesa's software Vulkan driver, in a process of its own.
 
 The accelerator is part of ai-edge-litert for Linux and computes over Vulkan what it computes over WebGPU in a browser. Its fp16 is the
-driver's: one without fp16 shaders makes it compute in fp32 without a word, and is refused.
+driver's: one without fp16 shaders makes it compute in fp32 without a word, and is refused (`converters.software_driver`).
 """
 
 from __future__ import annotations
 
 import math
-import os
-import re
-import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.contract import FloatType
 from converters.errors import ArtefactError, ToolchainError
+from converters.software_driver import HOW, environment, folder, missing
 from converters.tflite.child import Child, ChildInterpreter
 from converters.tflite.graph import DataType
 from converters.tflite.structure import read_model
@@ -24,97 +21,13 @@ from converters.tflite.structure import read_model
 if TYPE_CHECKING:
     import numpy as np
 
-VARIABLE = "EVIT_MOBILE_GPU"
-"""Names the folder that scripts/gpu/prepare.sh made; without it, FOLDER of the working directory is looked for."""
-
-FOLDER = Path(".tools/gpu")
-HOW = f"run scripts/gpu/prepare.sh {FOLDER} in a checkout (or elsewhere, and set {VARIABLE} to it)"
 WORKER = Path(__file__).with_name("gpu_worker.py")
-LIBRARIES, TOOL, ICD = (
-    "root/usr/lib/x86_64-linux-gnu",
-    "root/usr/bin/vulkaninfo",
-    "root/usr/share/vulkan/icd.d/lvp_icd.json",
-)
-
-OLDEST_MESA = 25
-"""The accelerator finds no adapter in 22.3, Debian 12's own, and runs over 25.0. What lies between was not tried."""
 
 LEFT = "operations are not supported by GPU delegate:"
 """After this line of its log the accelerator lists what it leaves to the CPU, up to a line of sums."""
 
 SHADER_FAULT = "Error while parsing WGSL"
 """In its log where a shader is no program: nothing is computed then, and `run` returns no error."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Driver:
-    """A Vulkan driver as vulkaninfo describes it: the device's name, the driver's version in words, and whether shaders have fp16."""
-
-    device: str
-    version: str
-    half: bool
-
-    @property
-    def words(self) -> str:
-        return f"{self.device}, {self.version}, {'with' if self.half else 'without'} fp16 shaders"
-
-    def fault(self) -> str | None:
-        """Why it cannot judge, None where it can."""
-        mesa = re.match(r"Mesa (\d+)\.", self.version)
-        if mesa and int(mesa[1]) < OLDEST_MESA:
-            return f"{self.words}: LiteRT's GPU accelerator needs Mesa {OLDEST_MESA}"
-        return None if self.half else f"{self.words}: it computes in fp32, which says nothing about fp16"
-
-
-def folder() -> Path:
-    """Where the driver is, or would be."""
-    return Path(os.environ.get(VARIABLE, FOLDER)).absolute()
-
-
-def environment(prepared: Path) -> dict[str, str]:
-    """What makes a process find the driver, and keep its compiled shaders."""
-    return {
-        "LD_LIBRARY_PATH": str(prepared / LIBRARIES),
-        "VK_DRIVER_FILES": str(prepared / ICD),
-        "VK_ICD_FILENAMES": str(prepared / ICD),
-        "MESA_SHADER_CACHE_DIR": str(prepared / "shaders"),
-    }
-
-
-def find_driver() -> Driver | None:
-    """The prepared driver; None where there is none. Raises ToolchainError where it does not answer."""
-    prepared = folder()
-    if not (prepared / TOOL).exists():
-        return None
-    known = os.environ | environment(prepared)
-    answer = subprocess.run([prepared / TOOL], env=known, capture_output=True, text=True, check=False)
-    return read_driver(answer.stdout)
-
-
-def read_driver(answer: str) -> Driver:
-    """The first device in what vulkaninfo prints. Raises ToolchainError where there is none."""
-    found = dict(reversed(re.findall(r"^\s*(deviceName|driverInfo|shaderFloat16)\s*= (.*)$", answer, re.MULTILINE)))
-    try:
-        return Driver(
-            device=found["deviceName"], version=found["driverInfo"], half=found.get("shaderFloat16") == "true"
-        )
-    except KeyError:
-        raise ToolchainError(
-            got="no device from vulkaninfo", allowed="a Vulkan driver that it describes", do=HOW
-        ) from None
-
-
-def missing() -> str | None:
-    """None where the prepared driver can judge, else what to do."""
-    try:
-        driver = find_driver()
-    except ToolchainError as error:
-        return str(error)
-    if driver is None:
-        absent = f"no software GPU driver in {folder()}"
-        return f"{absent}: {HOW}"
-    fault = driver.fault()
-    return fault and f"{fault}: {HOW}"
 
 
 class GpuInterpreter(ChildInterpreter):

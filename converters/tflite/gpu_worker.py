@@ -20,18 +20,40 @@ IDLE = 0.005
 """Share of a processor that an idle process takes at most; one that computes gets more of the busiest machine."""
 
 
-def compiled(model: str, floats: str) -> CompiledModel:
-    """The file, compiled; ends the process where it is refused."""
-    options = Options(
-        HardwareAccelerator.GPU | HardwareAccelerator.CPU,
-        gpu_options=GpuOptions(enforce_f32=floats == "fp32"),
-        cpu_options=CpuOptions(num_threads=1),
-    )
-    try:
-        return CompiledModel.from_file(model, options=options)
-    except RuntimeError as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
-        sys.exit(os.EX_DATAERR)
+class Session:
+    """The file, compiled, with buffers for one image. Ends the process where it is refused."""
+
+    def __init__(self, model: str, floats: str) -> None:
+        options = Options(
+            HardwareAccelerator.GPU | HardwareAccelerator.CPU,
+            gpu_options=GpuOptions(enforce_f32=floats == "fp32"),
+            cpu_options=CpuOptions(num_threads=1),
+        )
+        try:
+            self._program = CompiledModel.from_file(model, options=options)
+        except RuntimeError as error:
+            print(" ".join(str(error).split()), file=sys.stderr)
+            sys.exit(os.EX_DATAERR)
+        signature = next(iter(self._program.get_signature_list()))
+        (source,) = self._program.get_input_tensor_details(signature).values()
+        (self._result,) = self._program.get_output_tensor_details(signature).values()
+        self._given, self._shape = np.dtype(source["dtype"]), tuple(source["shape"])
+        self._inputs, self._outputs = self._program.create_input_buffers(0), self._program.create_output_buffers(0)
+
+    @property
+    def bytes(self) -> int:
+        """Of an image."""
+        return int(np.prod(self._shape)) * self._given.itemsize
+
+    def run(self, image: bytes) -> None:
+        """Raises RuntimeError where the result is waited for and given up."""
+        self._inputs[0].write(np.frombuffer(image, self._given).reshape(self._shape))
+        self._program.run_by_index(0, self._inputs, self._outputs)
+
+    def read(self) -> bytes:
+        """What the run gave."""
+        count = int(np.prod(self._result["shape"]))
+        return bytes(self._outputs[0].read(count, np.dtype(self._result["dtype"]).type).tobytes())
 
 
 def settle() -> None:
@@ -46,24 +68,27 @@ def settle() -> None:
         before = now
 
 
+def warm(model: str, floats: str) -> Session:
+    """The file, opened, its shaders compiled. Where integers are at both ends, `run` itself waits for the result, gives up, and leaves its
+    buffers locked: the file is opened again, and the driver has kept the shaders.
+    """
+    session = Session(model, floats)
+    try:
+        session.run(bytes(session.bytes))
+    except RuntimeError:
+        settle()
+        return Session(model, floats)
+    settle()
+    return session
+
+
 def serve(model: str, floats: str, results: int) -> None:
     """Answers every input on stdin until it ends."""
-    program = compiled(model, floats)
-    signature = next(iter(program.get_signature_list()))
-    (source,) = program.get_input_tensor_details(signature).values()
-    (result,) = program.get_output_tensor_details(signature).values()
-    given, wanted = np.dtype(source["dtype"]), np.dtype(result["dtype"])
-    shape, count = tuple(source["shape"]), int(np.prod(result["shape"]))
-    inputs, outputs = program.create_input_buffers(0), program.create_output_buffers(0)
-    first = True
+    session = warm(model, floats)
     with os.fdopen(results, "wb") as answers:
-        while content := sys.stdin.buffer.read(int(np.prod(shape)) * given.itemsize):
-            inputs[0].write(np.frombuffer(content, given).reshape(shape))
-            program.run_by_index(0, inputs, outputs)
-            if first:
-                settle()
-                first = False
-            answers.write(outputs[0].read(count, wanted.type).tobytes())
+        while image := sys.stdin.buffer.read(session.bytes):
+            session.run(image)
+            answers.write(session.read())
             answers.flush()
 
 

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from converters import software_driver
 from converters.contract import FloatType, Runner, SettingsRun
 from converters.errors import ArtefactError, NoRuntimeError
 from converters.tflite import arm, gpu
@@ -62,13 +63,13 @@ class GpuInSoftware:
     @property
     def runtime(self) -> str:
         """In words, with the driver where there is one, and after a run with what the accelerator left to the CPU."""
-        driver = gpu.find_driver()
+        driver = software_driver.find_driver()
         words = [] if driver is None else [f"{driver.words}; floats are fp16"]
         words += [f"left to the CPU: {', '.join(self._left)}"] if self._left else []
         return "; ".join(["LiteRT's GPU accelerator over a software driver", *words])
 
     def missing(self) -> str | None:
-        return gpu.missing()
+        return software_driver.missing()
 
     def load(self, path: Path) -> Runner:
         return self._runner(path, FloatType.FP16)

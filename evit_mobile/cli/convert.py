@@ -143,7 +143,7 @@ class ConvertOptions(ModelAndImages):
         str | None,
         typer.Option(
             "--delegate",
-            help="ExecuTorch: the delegate that the file calls: xnnpack, coreml or vulkan.",
+            help="ExecuTorch: the delegate that the file calls: xnnpack, coreml, vulkan or vgf.",
             show_default="xnnpack",
             rich_help_panel=EXECUTORCH,
         ),

@@ -42,9 +42,15 @@ def test_the_tables_follow_from_the_rows() -> None:
     assert list(DELEGATED) == [
         "executorch-coreml",
         "executorch-vulkan",
+        "executorch-vgf",
         *(soc.format_of(name) for name in COMPILED for soc in SOCS.values()),
     ]
     assert DELEGATES == {
-        "executorch": {"xnnpack": "executorch", "coreml": "executorch-coreml", "vulkan": "executorch-vulkan"}
+        "executorch": {
+            "xnnpack": "executorch",
+            "coreml": "executorch-coreml",
+            "vulkan": "executorch-vulkan",
+            "vgf": "executorch-vgf",
+        }
     }
     assert len(SUFFIXES) == len(FORMATS)

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from converters import software_driver
 from converters.contract import Metadata, Precision
 from converters.registry import find_target
-from converters.tflite import gpu
 from converters.tflite.judges import GpuInSoftware
 from converters.tflite.lower import to_bytes
 from evit_mobile.findings import Validation, Verdict
@@ -25,7 +25,7 @@ from tests.lowering_helpers import export, quantize
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(gpu.missing() is not None, reason="no prepared software GPU driver"),
+    pytest.mark.skipif(software_driver.missing() is not None, reason="no prepared software GPU driver"),
 ]
 IMAGE = (1, 3, 16, 16)
 IMAGES = 32

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import evit_mobile
-from converters.tflite import gpu
+from converters import software_driver
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(gpu.missing() is not None, reason="no prepared software GPU driver"),
+    pytest.mark.skipif(software_driver.missing() is not None, reason="no prepared software GPU driver"),
 ]
 REQUIRED_DB = {
     ("efficientvit_b0", "int8"): 25.0,

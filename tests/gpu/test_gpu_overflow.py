@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from converters import software_driver
 from converters.contract import FloatType, Metadata, Precision
 from converters.registry import find_target
-from converters.tflite import gpu
 from converters.tflite.judges import GpuInSoftware
 from converters.tflite.target import TFLiteTarget
 from evit_mobile.findings import Verdict
@@ -22,7 +22,7 @@ from evit_mobile.validation.verdict import Terms, judge
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(gpu.missing() is not None, reason="no prepared software GPU driver"),
+    pytest.mark.skipif(software_driver.missing() is not None, reason="no prepared software GPU driver"),
 ]
 METADATA = Metadata(description="a test")
 GAIN = 100.0

@@ -11,6 +11,7 @@ from lowering_helpers import export, quantize
 from tflite_helpers import content
 from torch import nn
 
+from converters import software_driver
 from converters.contract import FloatType, Precision
 from converters.errors import ToolchainError
 from converters.registry import find_target
@@ -35,15 +36,15 @@ VkPhysicalDeviceProperties:
 """
 
 
-def described(version: str = "25.0.7-2", half: str = "true") -> gpu.Driver:
-    return gpu.read_driver(MESA.format(version=version, half=half))
+def described(version: str = "25.0.7-2", half: str = "true") -> software_driver.Driver:
+    return software_driver.read_driver(MESA.format(version=version, half=half))
 
 
 @pytest.fixture
 def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose vulkaninfo prints what is in the file `answer`."""
-    monkeypatch.setenv(gpu.VARIABLE, str(tmp_path))
-    tool = tmp_path / gpu.TOOL
+    monkeypatch.setenv(software_driver.VARIABLE, str(tmp_path))
+    tool = tmp_path / software_driver.TOOL
     tool.parent.mkdir(parents=True)
     tool.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
     tool.chmod(0o755)
@@ -52,7 +53,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_first_device_is_the_driver() -> None:
     driver = described()
-    assert driver == gpu.Driver(
+    assert driver == software_driver.Driver(
         device="llvmpipe (LLVM 15.0.6, 256 bits)", version="Mesa 25.0.7-2 (LLVM 15.0.6)", half=True
     )
     assert driver.fault() is None
@@ -80,7 +81,7 @@ def test_what_the_judge_says_of_its_driver(prepared: Path) -> None:
 
 
 def test_without_a_driver_it_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(gpu.VARIABLE, raising=False)
+    monkeypatch.delenv(software_driver.VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
     judge = GpuInSoftware()
     assert f"no software GPU driver in {tmp_path}/.tools/gpu: run scripts/gpu/prepare.sh .tools/gpu" in str(
