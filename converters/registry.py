@@ -114,7 +114,7 @@ FORMATS = (
         suffix=".vgf.pte",
         target="converters.executorch.delegates.vgf:VgfDelegateTarget",
         judges={"vgf": "converters.executorch.delegates.vgf:VgfInSoftware"},
-        extra="executorch,vgf",
+        extra="vgf",
         of="executorch",
         delegate="vgf",
     ),

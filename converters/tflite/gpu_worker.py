@@ -8,6 +8,7 @@ of ours. Ends with `os.EX_DATAERR`, the reason being the last line on stderr, fo
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -41,9 +42,8 @@ class Session:
         self._inputs, self._outputs = self._program.create_input_buffers(0), self._program.create_output_buffers(0)
 
     @property
-    def bytes(self) -> int:
-        """Of an image."""
-        return int(np.prod(self._shape)) * self._given.itemsize
+    def image_bytes(self) -> int:
+        return math.prod(int(side) for side in self._shape) * int(self._given.itemsize)
 
     def run(self, image: bytes) -> None:
         """Raises RuntimeError where the result is waited for and given up."""
@@ -74,7 +74,7 @@ def warm(model: str, floats: str) -> Session:
     """
     session = Session(model, floats)
     try:
-        session.run(bytes(session.bytes))
+        session.run(bytes(session.image_bytes))
     except RuntimeError:
         settle()
         return Session(model, floats)
@@ -86,7 +86,7 @@ def serve(model: str, floats: str, results: int) -> None:
     """Answers every input on stdin until it ends."""
     session = warm(model, floats)
     with os.fdopen(results, "wb") as answers:
-        while image := sys.stdin.buffer.read(session.bytes):
+        while image := sys.stdin.buffer.read(session.image_bytes):
             session.run(image)
             answers.write(session.read())
             answers.flush()

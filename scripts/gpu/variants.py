@@ -30,9 +30,9 @@ from converters.files import atomic_path
 from converters.registry import find_target
 from converters.software_driver import HOW, find_driver
 from converters.tflite.judges import GpuInSoftware
-from evit_mobile.data import calibration_images, held_out_images
+from evit_mobile.images.data import calibration_images, held_out_images
 from evit_mobile.metrics import compare
-from evit_mobile.preparation import Preparation, prepare
+from evit_mobile.prepare.preparation import Preparation, prepare
 from evit_mobile.reference import load_reference
 from evit_mobile.validation.verdict import AGREEMENTS
 

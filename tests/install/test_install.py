@@ -24,6 +24,7 @@ FIRST = {
     "coreai": (*SMALL, "--format", "coreai", "--fp32"),
     "onnx": (*SMALL, "--format", "onnx", "--fp32"),
     "qualcomm": (*SMALL, "--format", "onnx", "--fp32"),
+    "vgf": ("doctor", "--json"),
     "hub": ("convert", "--weights", "hf://somebody/nothing", "--format", "tflite"),
     "heif": ("doctor", "--json"),
     "parquet": ("doctor", "--json"),
