@@ -54,7 +54,7 @@ test-runtimes: .venv/test.stamp
 test-gpu: .venv/test.stamp
 	scripts/gpu/prepare.sh .tools/gpu
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .tools/vgf --requirement scripts/gpu/requirements.txt
-	EVIT_MOBILE_GPU=$(CURDIR)/.tools/gpu PYTHONPATH=$(CURDIR)/.tools/vgf $(BIN)/python -m pytest -m "slow or not slow" -rs tests/gpu
+	EVIT_MOBILE_GPU=$(CURDIR)/.tools/gpu PYTHONPATH=$(CURDIR)/.tools/vgf $(BIN)/python -m pytest -n $(WORKERS) -m "slow or not slow" -rs tests/gpu
 
 test-install: .venv/test.stamp dist
 	EVIT_MOBILE_DIST=$(CURDIR)/dist $(BIN)/python -m pytest -m "slow or not slow" -rs tests/install

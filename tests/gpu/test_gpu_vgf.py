@@ -5,6 +5,7 @@ Opt-in: `make test-gpu`, which also puts Arm's packages into .tools/vgf. Skipped
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,9 +33,9 @@ def test_a_model_is_taken_whole_and_proven_over_the_emulation_layer(release: Pat
     assert entry.delegation.delegated_ops == entry.delegation.total_ops > 100
 
 
-def test_other_weights_fail(release: Path) -> None:
+def test_other_weights_fail(release: Path, tmp_path: Path) -> None:
     """A planted fault: a megabyte of weights in the middle of the file is another."""
-    path = release / "efficientvit_b0.fp32.vgf.pte"
+    path = shutil.copytree(release, tmp_path / "planted") / "efficientvit_b0.fp32.vgf.pte"
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 2**20] = bytes(2**20)
