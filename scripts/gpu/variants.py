@@ -24,12 +24,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from converters.contract import Metadata, Precision, floats_to_fit
+from converters.contract import Metadata, Precision
 from converters.errors import ConverterError
 from converters.files import atomic_path
 from converters.registry import find_target
 from converters.software_driver import HOW, find_driver
 from converters.tflite.judges import GpuInSoftware
+from converters.traits import floats_to_fit
 from evit_mobile.images.data import calibration_images, held_out_images
 from evit_mobile.metrics import compare
 from evit_mobile.prepare.preparation import Preparation, prepare
