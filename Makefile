@@ -7,6 +7,7 @@
 # test-gpu: put Mesa's software Vulkan driver into .tools/gpu, Arm's VGF tools into .tools/vgf, and run files on LiteRT's GPU accelerator and ExecuTorch's
 #   VGF delegate (docs/gpu.md).
 # test-coreai: put Apple's Core AI wheels into .tools/coreai, and convert, run and damage .aimodel files (docs/coreai.md).
+# test-ray: put Ray, s3fs and a server that speaks S3 into .tools/ray and sweep on three nodes of this machine (docs/sweeps.md).
 # dist: build the source archive and the wheel into dist/ and check them.   test-install: put the wheel into empty environments, an extra at a time.
 # test-qualcomm: put Qualcomm's compiler and emulator (their licence: docs/qualcomm.md), and ONNX Runtime, into .tools/qualcomm and run files (Linux, x86-64).
 # docs: build the documentation site into site/, with warnings as errors.
@@ -18,7 +19,7 @@ SWIFT_ROOT ?= /opt/evit-mobile-swift
 WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast test-android test-ios test-web test-upstream test-runtimes test-gpu test-coreai test-install test-qualcomm lint bench dist docs clean
+.PHONY: demo test test-fast test-android test-ios test-web test-upstream test-runtimes test-gpu test-ray test-coreai test-install test-qualcomm lint bench dist docs clean
 
 demo: .venv/demo.stamp
 	$(BIN)/evit-mobile convert --format all --int8 --out out/demo
@@ -55,6 +56,10 @@ test-gpu: .venv/test.stamp
 	scripts/gpu/prepare.sh .tools/gpu
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .tools/vgf --requirement scripts/gpu/requirements.txt
 	EVIT_MOBILE_GPU=$(CURDIR)/.tools/gpu PYTHONPATH=$(CURDIR)/.tools/vgf $(BIN)/python -m pytest -n $(WORKERS) -m "slow or not slow" -rs tests/gpu
+
+test-ray: .venv/test.stamp
+	$(BIN)/python -m pip install --quiet --upgrade --target .tools/ray --requirement scripts/ray/requirements.txt
+	PYTHONPATH=$(CURDIR):$(CURDIR)/.tools/ray $(BIN)/python -m pytest -m "slow or not slow" -rs tests/cluster
 
 test-install: .venv/test.stamp dist
 	EVIT_MOBILE_DIST=$(CURDIR)/dist $(BIN)/python -m pytest -m "slow or not slow" -rs tests/install

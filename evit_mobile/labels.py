@@ -255,7 +255,10 @@ def image_notes(reference: Reference, images: Images, expected: Logits) -> tuple
 def order_warning(classes: Classes, labels: NDArray[np.int64] | None, logits: Logits) -> str | None:
     """A warning where labels are guessed and logits, the reference's where these are known, contradict the guess."""
     found = None if labels is None or not classes.guessed else contradiction(logits, labels)
-    if found is None:
-        return None
+    return None if found is None else guess_warning(classes, found)
+
+
+def guess_warning(classes: Classes, found: str) -> str:
+    """That a guess about the order of the classes is contradicted, by what was `found`."""
     order = f"the class order is {classes.stated_by}" if classes.stated_by else "nobody stated the order of the classes"
     return f"warning: {found}; {order}, and is probably not the model's: pass its names with --labels FILE"

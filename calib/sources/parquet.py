@@ -33,7 +33,7 @@ def open_parquet(path: Path, class_names: tuple[str, ...] | None = None) -> Enco
         label_column = next((name for name in LABEL_COLUMNS if name in columns), None)
         wanted = [name for name in (image_column, label_column) if name is not None]
         table = file.read(columns=wanted).to_pydict()
-        own_names = _declared_names(file.schema_arrow.metadata or {}, label_column)
+        own_names = declared_names(file.schema_arrow.metadata or {}, label_column)
     except (ArrowException, OSError) as error:
         raise _wrong(path, f"an unreadable file ({type(error).__name__}: {error})") from error
     if image_column is None:
@@ -49,7 +49,7 @@ def open_parquet(path: Path, class_names: tuple[str, ...] | None = None) -> Enco
     )
 
 
-def _declared_names(metadata: dict[bytes, bytes], column: str | None) -> tuple[str, ...] | None:
+def declared_names(metadata: dict[bytes, bytes], column: str | None) -> tuple[str, ...] | None:
     """Names of the classes in the order of their indices, where the file declares them as the library `datasets` does."""
     try:
         names = json.loads(metadata[b"huggingface"])["info"]["features"][column]["names"]

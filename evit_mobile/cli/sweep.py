@@ -21,7 +21,9 @@ class SweepOptions:
     out: Annotated[str, typer.Option("--out", metavar="DIR|URL", help="Where the sweep lies, or s3://, gs://, az://.")]
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, help="Cells at once on this machine.", show_default="its processors"),
+        typer.Option(
+            "--workers", metavar="N", min=1, help="Cells at once on this machine.", show_default="its processors"
+        ),
     ] = None
     memory: Annotated[
         str | None,

@@ -45,6 +45,7 @@ class RayEngine:
     def run(self, work: Work, jobs: Iterable[Job], report: Report) -> Generator[tuple[Job, Outcome], None, None]:
         """As `Engine` says. A job whose worker was lost too often has failed."""
         ray, running, waiting = self._ray, dict[Any, Job](), iter(jobs)
+        report(f"Ray has {ray.cluster_resources().get('CPU', 0):.0f} processors")
         task = ray.remote(num_cpus=1, max_retries=RETRIES)(run_on_node)
         try:
             while True:

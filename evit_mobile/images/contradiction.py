@@ -16,29 +16,33 @@ IMAGES_PER_CLASS = 5
 
 
 def contradiction(logits: Logits, labels: NDArray[np.int64]) -> str | None:
-    """In words, how the predictions contradict the order of the classes; None where they do not.
+    """In words, how the predictions contradict the order of the classes; None where they do not."""
+    scores = two_sided(logits)
+    counts = np.zeros((scores.shape[1], scores.shape[1]), np.int64)
+    np.add.at(counts, (labels, scores.argmax(1)), 1)
+    return contradicted(counts)
+
+
+def contradicted(confusion: NDArray[np.int64]) -> str | None:
+    """As `contradiction`, of counts (classes, classes) of labels by predictions.
 
     They do where always answering the commonest class would be as right with a probability of CHANCE_LEVEL or more (one-sided binomial
     test) and accuracy is nearer to that than to 1; and where another order of the same classes would leave less than half of the errors.
     """
-    predicted = two_sided(logits).argmax(1)
-    images, hits = len(labels), int((predicted == labels).sum())
+    classes, images, hits = len(confusion), int(confusion.sum()), int(np.trace(confusion))
     top1 = f"top-1 of {100 * hits / images:.2f} % on {images} images"
-    share = float(np.bincount(labels).max()) / images
+    share = float(confusion.sum(1).max()) / images
     if hits / images < (1 + share) / 2 and tail(hits, images, share) >= CHANCE_LEVEL:
         return f"{top1} is no better than guessing"
-    classes = two_sided(logits).shape[1]
-    matched = best_match(predicted, labels, classes) if images >= IMAGES_PER_CLASS * classes else hits
+    matched = best_match(confusion) if images >= IMAGES_PER_CLASS * classes else hits
     if images - matched < (images - hits) / 2:
         return f"{top1} would be {100 * matched / images:.2f} % with the same classes in another order"
     return None
 
 
-def best_match(predicted: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> int:
+def best_match(confusion: NDArray[np.int64]) -> int:
     """Images that are right when each label stands for one class of its own, the commonest pairs matched first."""
-    counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (labels, predicted), 1)
-    matched = 0
+    counts, matched = confusion.copy(), 0
     while counts.any():
         label, prediction = np.unravel_index(counts.argmax(), counts.shape)
         matched += int(counts[label, prediction])

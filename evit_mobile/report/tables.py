@@ -252,13 +252,26 @@ def evaluation_entry(evaluation: Evaluation) -> dict[str, Any]:
 
 def evaluation_table(document: dict[str, Any]) -> RenderableType:
     table = facts_table(Path(document["path"]).name)
-    table.add_row("top-1", f"{document['top1']:.2f} %")
-    table.add_row("top-5", f"{document['top5']:.2f} %")
+    table.add_row("top-1", with_interval(document, "top1"))
+    table.add_row("top-5", with_interval(document, "top5"))
     if document["reference_top1"] is not None:
         table.add_row("top-1 of the fp32 reference", f"{document['reference_top1']:.2f} %")
+        table.add_row("points lost against it", with_interval(document, "drop", unit=""))
+        table.add_row("agreement with it", with_interval(document, "agreement"))
+    known = [(share, index) for index, share in enumerate(document["recall"]) if share is not None]
+    share, index = min(known)
+    name = document["classes"][index] if document["classes"] else f"class {index}"
+    table.add_row("least recall of a class", f"{share:.2f} % ({name})")
+    table.add_row("calibration error", with_interval(document, "calibration_error"))
     table.add_row("images", f"{document['images']} of {document['source']}")
     table.add_row("run by", document["runtime"])
     return Group(table, *image_lines(document["notes"]))
+
+
+def with_interval(document: dict[str, Any], name: str, unit: str = " %") -> str:
+    """A figure with its 95 % interval."""
+    low, high = document[f"{name}_interval"]
+    return f"{document[name]:.2f}{unit} ({low:.2f} to {high:.2f})"
 
 
 def doctor_rows() -> dict[str, Any]:

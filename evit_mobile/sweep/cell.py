@@ -66,10 +66,38 @@ def convert_cell(payload: dict[str, Any], report: Report) -> dict[str, Any]:
     conversion = run(ConvertRequest.from_json({**payload["request"], "out": out}), report)
     manifest = replace(conversion.manifest, request=payload["request"])
     write_manifest(manifest, Path(out))
-    return summary(manifest)
+    found = evaluations(manifest, Path(out), payload["evaluate"], report) if payload["evaluate"] else {}
+    return summary(manifest, found)
 
 
-def summary(manifest: Manifest) -> dict[str, Any]:
+def evaluations(
+    manifest: Manifest, folder: Path, asked: dict[str, Any], report: Report
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """What a row says of the plan's evaluation, for each file and judge that ran it."""
+    from evit_mobile.commands.evaluate import evaluate
+
+    found = {}
+    with_reference = asked["reference"]
+    images = {name: value for name, value in asked.items() if name != "reference"}
+    pairs = [(entry.path, one.on) for entry in manifest.artefacts for one in entry.validations if one.images]
+    for path, on in pairs:
+        one = evaluate(folder / path, on=on or None, with_reference=with_reference, report=report, **images)
+        low, high = one.drop_interval or (None, None)
+        found[path, on] = {
+            "evaluated_images": one.images,
+            "evaluated_top1": one.top1,
+            "evaluated_top1_low": one.top1_interval[0],
+            "evaluated_top1_high": one.top1_interval[1],
+            "evaluated_top5": one.top5,
+            "evaluated_calibration_error": one.calibration_error,
+            "evaluated_drop": one.drop,
+            "evaluated_drop_low": low,
+            "evaluated_drop_high": high,
+        }
+    return found
+
+
+def summary(manifest: Manifest, evaluated: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
     """What a cell's record says of its manifest."""
     model = manifest.model
     rows = [
@@ -87,6 +115,7 @@ def summary(manifest: Manifest) -> dict[str, Any]:
             agreement=one.top1_agreement,
             top1_reference=one.top1_reference,
             top1=one.top1_artefact,
+            **evaluated.get((entry.path, one.on), {}),
         )
         for entry in manifest.artefacts
         for one in entry.validations

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.opening import open_dataset
+from calib.shards import is_sharded, open_shards
 from converters.files import sha256
 from evit_mobile.errors import UsageError
 from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoint
@@ -100,6 +101,10 @@ def file_digest(path: str) -> str:
 
 
 def images_digest(path: str) -> str:
-    """SHA-256 over the images, labels and class names of a data set. Raises DataError."""
+    """SHA-256 over the images, labels and class names of a data set; of tars and Parquet files by path or URL over what tells one version
+    from another. Raises DataError.
+    """
+    if is_sharded(path):
+        return hashlib.sha256(json.dumps(open_shards(path).marks()).encode()).hexdigest()
     dataset = open_dataset(path)
     return hashlib.sha256(json.dumps([dataset.digest(), dataset.class_names]).encode()).hexdigest()

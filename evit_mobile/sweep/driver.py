@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from evit_mobile.engines.choice import chosen_engine
 from evit_mobile.engines.jobs import Engine, Job, Outcome, Work
-from evit_mobile.engines.local import LocalEngine
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Verdict
 from evit_mobile.progress import Report, silent
@@ -89,21 +89,6 @@ def sweep(
         engine = chosen_engine(workers, memory_bytes, ray, report)
         run_cells(cells, store, engine, retry_failed=retry_failed, report=report)
     return Sweep(out=str(out), cells=tuple(states(cells, store)), left_out=tuple(left_out))
-
-
-def chosen_engine(workers: int | None, memory_bytes: int | None, ray: str | None, report: Report) -> Engine:
-    """Where jobs run. Raises UsageError for both, ToolchainError without Ray, DeviceError where no cluster answers."""
-    if ray is None:
-        return LocalEngine(workers=workers, memory_bytes=memory_bytes)
-    if workers is not None or memory_bytes is not None:
-        raise UsageError(
-            got="--workers or --memory with --ray",
-            allowed="them without --ray, which knows its nodes' processors and memory",
-            do="leave them out",
-        )
-    from evit_mobile.engines.on_ray import RayEngine
-
-    return RayEngine(ray, report)
 
 
 def check_cells(cells: Sequence[Cell]) -> None:

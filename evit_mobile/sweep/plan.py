@@ -23,11 +23,14 @@ FIELDS = tuple(one.name for one in fields(ConvertRequest) if one.name not in AXE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationPlan:
-    """Labelled images to evaluate each written file on, all or the first `limit`, and the file that names their classes."""
+    """Labelled images to evaluate each written file on, all or the first `limit`, and the file that names their classes; with `reference`
+    also the points that it loses against fp32.
+    """
 
     images: str
     labels: str | None = None
     limit: int | None = None
+    reference: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

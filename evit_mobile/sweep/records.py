@@ -33,6 +33,29 @@ class Row:
     agreement: float | None
     top1_reference: float | None
     top1: float | None
+    evaluated_images: int | None = None
+    evaluated_top1: float | None = None
+    evaluated_top1_low: float | None = None
+    evaluated_top1_high: float | None = None
+    evaluated_top5: float | None = None
+    evaluated_calibration_error: float | None = None
+    evaluated_drop: float | None = None
+    evaluated_drop_low: float | None = None
+    evaluated_drop_high: float | None = None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Top-1 in percent, of the evaluation where there was one."""
+        return self.top1 if self.evaluated_top1 is None else self.evaluated_top1
+
+    @property
+    def lost_points(self) -> float | None:
+        """Points of top-1 that the file loses against fp32; of agreement where there are no labels."""
+        if self.evaluated_drop is not None:
+            return self.evaluated_drop
+        if self.top1 is not None and self.top1_reference is not None:
+            return self.top1_reference - self.top1
+        return None if self.agreement is None else 100 * (1 - self.agreement)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

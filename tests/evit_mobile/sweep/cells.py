@@ -47,6 +47,10 @@ def perform(job: Job, around: Surroundings) -> Outcome:
     return perform_in_child(replace(job, function=f"{FAKES}:{function}"), around)
 
 
+def perform_slowly(job: Job, around: Surroundings) -> Outcome:
+    return perform_in_child(replace(job, function=f"{FAKES}:slow"), around)
+
+
 def perform_here(job: Job, _around: Surroundings) -> Outcome:
     """Writes a cell without a process of its own, as a simulated sweep of many cells does."""
     store = open_store(job.payload["store"])

@@ -1,0 +1,58 @@
+"""What of Ray's engine needs no Ray."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from converters.errors import ToolchainError
+from evit_mobile.engines.on_ray import RayEngine, check_address, placed
+from evit_mobile.errors import DeviceError
+from evit_mobile.progress import silent
+
+
+def test_without_ray_the_command_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ToolchainError) as raised:
+        RayEngine("auto", silent)
+    assert raised.value.exit_code == 3
+    assert raised.value.do == "pip install 'evit-mobile[ray]'"
+
+
+def test_an_address_where_nothing_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    started = time.monotonic()
+    for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}", "127.0.0.1:none", "127.0.0.1:99999"):
+        with pytest.raises(DeviceError) as raised:
+            check_address(address)
+        assert address in raised.value.got
+    assert time.monotonic() - started < 15
+
+
+def test_a_file_is_fetched_once_where_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    content, fetched = b"weights", []
+
+    def fetch() -> bytes:
+        fetched.append(1)
+        return content
+
+    digest = hashlib.sha256(content).hexdigest()
+    own = tmp_path / "own.pth"
+    own.write_bytes(content)
+    assert placed(str(own), digest, fetch) == str(own)
+    assert fetched == []
+    own.write_bytes(b"other weights of that name")
+    copies = {placed(str(own), digest, fetch) for _ in range(2)}
+    assert fetched == [1]
+    (copy,) = copies
+    assert copy != str(own)
+    assert Path(copy).name == "own.pth"
+    assert Path(copy).read_bytes() == content
