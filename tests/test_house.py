@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,12 @@ def test_the_page_about_the_house_names_every_part() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     named = set(re.findall(r"`(\w+)`", page))
     assert set().union(*FLOORS) <= named
+
+
+def test_the_picture_is_drawn_from_the_imports_of_today() -> None:
+    script = ROOT / "scripts" / "architecture.py"
+    drawn = runpy.run_path(str(script))["drawing"]()
+    assert drawn == (ROOT / "docs" / "images" / "architecture.svg").read_text("utf-8"), f"run python {script.name}"
 
 
 def needs(root: Path) -> dict[str, set[str]]:
