@@ -149,10 +149,6 @@ class MSEObserver(HistogramObserver):
     def range(self) -> Range:
         return mse_range(*self.histogram.non_empty(), *self.extremes())
 
-    def symmetric_range(self) -> Range:
-        """The same for parameters with zero point 0: (-bound, bound)."""
-        return mse_range(*self.histogram.non_empty(), *self.extremes(), symmetric=True)
-
 
 class EntropyObserver(HistogramObserver):
     """The range, around zero, whose 256-level histogram diverges least from the observed one."""

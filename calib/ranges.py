@@ -62,7 +62,7 @@ def percentile_range(centers: Floats, counts: Floats, width: float, percentile: 
     return at(1 - percentile / 100), at(percentile / 100)
 
 
-def mse_range(centers: Floats, counts: Floats, low: float, high: float, symmetric: bool = False) -> Range:
+def mse_range(centers: Floats, counts: Floats, low: float, high: float) -> Range:
     """The part of [low, high] whose int8 representation has the least squared error over the histogram.
 
     Rounding and clipping are both computed on the bin centers, not modelled.
@@ -70,7 +70,7 @@ def mse_range(centers: Floats, counts: Floats, low: float, high: float, symmetri
     values, weights = centers.astype(np.float32), counts.astype(np.float32)
 
     def loss(lows: Floats, highs: Floats) -> Floats:
-        parameters = [affine_parameters(*bounds, symmetric) for bounds in zip(lows, highs, strict=True)]
+        parameters = [affine_parameters(*bounds) for bounds in zip(lows, highs, strict=True)]
         scales = np.array([[scale] for scale, _ in parameters], np.float32)
         zeros = np.array([[zero_point] for _, zero_point in parameters], np.float32)
         levels = np.rint(values / scales)
@@ -78,10 +78,10 @@ def mse_range(centers: Floats, counts: Floats, low: float, high: float, symmetri
         error = values - levels * scales
         return np.asarray(np.square(error, out=error) @ weights, np.float64)
 
-    return _search(loss, low, high, symmetric, smallest=1 / COARSE_STEPS)
+    return _search(loss, low, high, smallest=1 / COARSE_STEPS)
 
 
-def entropy_range(centers: Floats, counts: Floats, low: float, high: float, symmetric: bool = False) -> Range:
+def entropy_range(centers: Floats, counts: Floats, low: float, high: float) -> Range:
     """The part of [low, high] whose 256-level histogram diverges least (Kullback-Leibler) from the clipped one.
 
     The method of TensorRT's calibrator, for both ends: what lies outside is added to the outermost bins of the
@@ -96,7 +96,7 @@ def entropy_range(centers: Floats, counts: Floats, low: float, high: float, symm
     def loss(lows: Floats, highs: Floats) -> Floats:
         return np.array([_divergence(centers, levelled, *bounds) for bounds in zip(lows, highs, strict=True)])
 
-    return _search(loss, low, high, symmetric, smallest=1 / 16)
+    return _search(loss, low, high, smallest=1 / 16)
 
 
 def _divergence(centers: Floats, counts: Floats, low: float, high: float) -> float:
@@ -116,26 +116,21 @@ def _divergence(centers: Floats, counts: Floats, low: float, high: float) -> flo
     return float(np.sum(p * np.log(p / q)))
 
 
-def _search(loss: Loss, low: float, high: float, symmetric: bool, smallest: float) -> Range:
+def _search(loss: Loss, low: float, high: float, smallest: float) -> Range:
     """Coordinate search from the whole range: each end alone over COARSE_STEPS fractions, then finer, FINE_STEPS.
 
     Of equal candidates the widest wins. `low` and `high` are first widened to contain zero; an end at zero stays there.
     """
-    low, high = min(low, 0.0), max(high, 0.0)
-    if symmetric:
-        high = max(-low, high)
-        low = -high
-    bounds = np.array([low, high])
-    alone = ((0, 1),) if symmetric else ((1,), (0,))
-    ends = [list(pair) for pair in alone if bounds[pair[0]] != 0]
+    bounds = np.array([min(low, 0.0), max(high, 0.0)])
+    ends = [end for end in (1, 0) if bounds[end] != 0]
     coarse = np.linspace(1, smallest, COARSE_STEPS)
     around = np.linspace(1, -1, FINE_STEPS) * (coarse[0] - coarse[1])
     parts = np.ones(2)
     for finer in (False, True):
         for moved in ends:
-            fractions = np.clip(parts[moved[0]] + around, smallest, 1) if finer else coarse
+            fractions = np.clip(parts[moved] + around, smallest, 1) if finer else coarse
             candidates = np.tile(parts, (len(fractions), 1))
-            candidates[:, moved] = fractions[:, None]
+            candidates[:, moved] = fractions
             lows, highs = (bounds * candidates).T
             parts = candidates[int(np.argmin(loss(lows, highs)))]
     low, high = (float(bound) for bound in bounds * parts)

@@ -43,10 +43,6 @@ class Runtime:
         """Whether it has the operation in integers of so many bits."""
         return operation in self.integers.get(bits, ())
 
-    def looks_up(self, operation: str, bits: int = 8) -> bool:
-        """Whether the operation is a table between codes of so many bits."""
-        return operation in self.tables.get(bits, ())
-
 
 XNNPACK = Runtime(
     name="XNNPACK",

@@ -206,14 +206,6 @@ def test_an_unknown_method_lists_the_known() -> None:
         make_observer("median")
 
 
-def test_mse_symmetric_is_symmetric() -> None:
-    observer = MSEObserver()
-    observer.observe(normal(10_000) + 2)
-    low, high = observer.symmetric_range()
-    assert low == -high
-    assert 3 < high < 7
-
-
 def test_entropy_keeps_what_is_uniform() -> None:
     observer = EntropyObserver()
     observer.observe(np.linspace(0, 1, 16_000, dtype=np.float32))
