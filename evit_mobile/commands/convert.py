@@ -257,9 +257,8 @@ def made(target: Target, forms: Sequence[Form], request: ConvertRequest, path: P
     validations = tuple(replace(validation, on=name) for name, (validation, _) in judged.items())
     _, sizes = next(iter(judged.values()))
     speed = None
-    if precision in (Precision.INT8, Precision.INT8_WEIGHTS) and not target.evaluated:
-        report(f"timing {path.name} against fp32")
-        speed = against_fp32(target, path, lowerable.plain, fed(target, held_out.first(1)))
+    if precision in (Precision.INT8, Precision.INT8_WEIGHTS):
+        speed = against_fp32(target, path, lowerable.plain, fed(target, held_out.first(1)), report)
     return ArtefactRecord(
         artefact=artefact,
         delegation=target.inspect(path).delegation,

@@ -12,6 +12,7 @@ from torch.export import ExportedProgram
 
 from converters.contract import Metadata, Precision, Runner, Target
 from evit_mobile.findings import Speed
+from evit_mobile.progress import Report, silent
 from evit_mobile.statistics import ratio
 
 ROUNDS = 15
@@ -19,13 +20,16 @@ BLOCK_S = 0.02
 """A round times each file for as long as this, or for one run where that takes longer."""
 
 
-def against_fp32(target: Target, path: Path, program: ExportedProgram, image: NDArray[np.float32]) -> Speed | None:
+def against_fp32(
+    target: Target, path: Path, program: ExportedProgram, image: NDArray[np.float32], report: Report = silent
+) -> Speed | None:
     """How fast the artefact `path` is on `image` (1, 3, H, W) against what `target` makes of `program`, the same model in float.
 
     None where no runtime of a phone runs it here, but an evaluator. Raises ArtefactError, ToolchainError.
     """
     if target.evaluated:
         return None
+    report(f"timing {path.name} against fp32")
     with tempfile.TemporaryDirectory() as folder:
         twin = Path(folder) / f"twin{target.suffix}"
         target.lower(program, Precision.FP32, twin, Metadata(description="the fp32 twin"))

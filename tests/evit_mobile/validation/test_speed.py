@@ -59,11 +59,14 @@ def test_the_twin_is_the_float_program_and_leaves_nothing(tmp_path: Path, monkey
     program = export(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()).eval(), (8, 8))
     target, path = find_target("tflite"), tmp_path / "model.tflite"
     target.lower(program, Precision.FP32, path, Metadata(description="test"))
-    measured = speed.against_fp32(target, path, program, IMAGE)
+    told: list[str] = []
+    measured = speed.against_fp32(target, path, program, IMAGE, told.append)
     assert measured is not None
+    assert told == ["timing model.tflite against fp32"]
     assert measured.ms > 0
     assert not list((tmp_path / "temporary").rglob("*.tflite"))
-    assert speed.against_fp32(find_target("coreml"), path, program, IMAGE) is None
+    assert speed.against_fp32(find_target("coreml"), path, program, IMAGE, told.append) is None
+    assert len(told) == 1
 
 
 def table_with(low: float, value: float) -> str:
