@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from evit_mobile.record.files import read_manifest
     from evit_mobile.record.manifest import ArtefactEntry, Manifest
     from evit_mobile.request import ConvertRequest
+    from evit_mobile.sweep.best import Best, best
     from evit_mobile.sweep.driver import Sweep, sweep
 
 _EXPORTS: dict[str, tuple[str, ...]] = {
@@ -48,12 +49,14 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "evit_mobile.record.files": ("read_manifest",),
     "evit_mobile.record.manifest": ("ArtefactEntry", "Manifest"),
     "evit_mobile.request": ("ConvertRequest",),
+    "evit_mobile.sweep.best": ("Best", "best"),
     "evit_mobile.sweep.driver": ("Sweep", "sweep"),
 }
 _HOMES = {name: module for module, names in _EXPORTS.items() for name in names}
 
 __all__ = [
     "ArtefactEntry",
+    "Best",
     "Compilation",
     "Conversion",
     "ConvertRequest",
@@ -72,6 +75,7 @@ __all__ = [
     "Validation",
     "Verdict",
     "__version__",
+    "best",
     "compare",
     "compile",
     "convert",

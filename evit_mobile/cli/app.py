@@ -28,6 +28,7 @@ COMMANDS = (
     "publish",
     "sensitivity",
     "sweep",
+    "best",
     "doctor",
 )
 """Each is a module beside this one, with the function of that name."""

@@ -46,12 +46,13 @@ STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One artefact in a scatter plot. `size` (0..1) is the share of the largest circle's area."""
+    """One artefact in a scatter plot. `size` (0..1) is the share of the largest circle's area; `link` is where its circle leads to."""
 
     label: str
     x: float
     y: float
     size: float
+    link: str = ""
 
 
 def bars(rows: Sequence[tuple[str, float]], unit: str, title: str, digits: int = 3) -> str:
@@ -122,9 +123,18 @@ def add_point(axes: Axes, point: Point, taken: list[tuple[float, float, float]])
     radius, width = 3 + 13 * math.sqrt(max(point.size, 0)), CHARACTER * len(point.label)
     axes.add_artist(
         Circle(
-            (x, y), radius, color=COLOURS["bar"], alpha=0.6, transform=IdentityTransform(), clip_on=False, linewidth=0
+            (x, y),
+            radius,
+            color=COLOURS["bar"],
+            alpha=0.6,
+            transform=IdentityTransform(),
+            clip_on=False,
+            linewidth=0,
+            url=point.link or None,
         )
     )
+    if not point.label:
+        return
     right = x < WIDTH / 2
     start = x + radius + 4 if right else x - radius - 4 - width
     below = free_line(taken, start, y - 4, width)
