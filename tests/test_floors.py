@@ -101,6 +101,25 @@ def test_a_planted_way_up_is_found(path: str, source: str, tmp_path: Path) -> No
     assert len(wrong_ways(tmp_path / "evit_mobile")) == 1
 
 
+@pytest.mark.parametrize("number", range(1, len(FLOORS)), ids=lambda number: "-".join(sorted(FLOORS[number])))
+def test_every_floor_holds(number: int, tmp_path: Path) -> None:
+    """Planted in each part below a floor: an import of each part on it, which is found. The other way round it is allowed."""
+    above, below = sorted(FLOORS[number]), sorted(FLOORS[number - 1])
+    for package, source, target in (("up", below, above), ("down", above, below)):
+        for part in source:
+            folder = tmp_path / package / "evit_mobile" / part
+            folder.mkdir(parents=True)
+            (folder / "a.py").write_text("".join(f"import evit_mobile.{one}.b\n" for one in target))
+    up = [f"{part}/a.py:{line} imports {one}" for part in below for line, one in enumerate(above, 1)]
+    assert wrong_ways(tmp_path / "up" / "evit_mobile") == up
+    assert wrong_ways(tmp_path / "down" / "evit_mobile") == [
+        f"{part}/a.py:{line} imports {one}"
+        for part in above
+        for line, one in enumerate(below, 1)
+        if (part, one) in FORBIDDEN
+    ]
+
+
 def test_types_may_be_named_from_anywhere(tmp_path: Path) -> None:
     (tmp_path / "evit_mobile" / "report").mkdir(parents=True)
     source = "if TYPE_CHECKING:\n    from evit_mobile.commands.convert import Conversion\nfrom evit_mobile.errors import UsageError"
