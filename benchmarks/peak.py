@@ -26,7 +26,7 @@ def write_peak(folder: Path) -> list[Candidate]:
     from converters.contract import Metadata
     from converters.quantized_program import quantize_program
     from converters.registry import find_target
-    from evit_mobile.prepare.preparation import export
+    from evit_mobile.prepare.forms import export
     from evit_mobile.quantization import make_plan
 
     torch.manual_seed(0)

@@ -12,7 +12,8 @@ from converters.registry import find_target
 from converters.traits import floats_to_fit
 from evit_mobile.commands.convert import describe
 from evit_mobile.images.data import Images
-from evit_mobile.prepare.preparation import Preparation, prepare
+from evit_mobile.prepare.lowerable import Preparation
+from evit_mobile.prepare.preparation import prepare
 from evit_mobile.progress import silent
 
 

@@ -22,7 +22,8 @@ from evit_mobile.images.data import CALIBRATION_IMAGES, Images, calibration_imag
 from evit_mobile.images.preprocessing import options_of
 from evit_mobile.labels import known_labels, manifest_labels, open_images, with_labels
 from evit_mobile.prepare.interface import fed, with_interface
-from evit_mobile.prepare.preparation import Lowerable, Preparation, prepare, run_module
+from evit_mobile.prepare.lowerable import Lowerable, Preparation
+from evit_mobile.prepare.preparation import prepare, run_module
 from evit_mobile.prepare.sizes import Form, prepare_sizes
 from evit_mobile.progress import Report, silent
 from evit_mobile.record.earlier import check_input, check_recovery, check_weights

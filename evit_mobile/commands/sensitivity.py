@@ -17,7 +17,7 @@ from evit_mobile.errors import UsageError
 from evit_mobile.images.preprocessing import OPTIONS
 from evit_mobile.labels import open_images
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.prepare.preparation import PROBE_IMAGES, export
+from evit_mobile.prepare.forms import PROBE_IMAGES, export
 from evit_mobile.progress import Report, silent
 from evit_mobile.quantization.automatic import HARM_IMAGES, logits_of
 from evit_mobile.quantization.calibration import calibrate

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from evit_mobile.images.data import Images
-from evit_mobile.prepare.preparation import Lowerable, Preparation, prepare
+from evit_mobile.prepare.lowerable import Lowerable, Preparation
+from evit_mobile.prepare.preparation import prepare
 from evit_mobile.progress import Report
 from evit_mobile.reference import Reference, Size, at_size
 

@@ -33,7 +33,8 @@ from converters.tflite.judges import GpuInSoftware
 from converters.traits import floats_to_fit
 from evit_mobile.images.data import calibration_images, held_out_images
 from evit_mobile.metrics import compare
-from evit_mobile.prepare.preparation import Preparation, prepare
+from evit_mobile.prepare.lowerable import Preparation
+from evit_mobile.prepare.preparation import prepare
 from evit_mobile.reference import load_reference
 from evit_mobile.validation.verdict import AGREEMENTS
 

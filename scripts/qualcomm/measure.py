@@ -101,7 +101,8 @@ def write_portable(subject: Subject, path: Path, beside: Path) -> None:
     from converters.contract import Metadata, Precision
     from converters.registry import find_target
     from evit_mobile.images.data import calibration_images, held_out_images
-    from evit_mobile.prepare.preparation import Preparation, prepare
+    from evit_mobile.prepare.lowerable import Preparation
+    from evit_mobile.prepare.preparation import prepare
     from evit_mobile.reference import load_reference
 
     reference, target = load_reference(subject.model, weights=subject.weights), find_target("tflite")

@@ -7,7 +7,8 @@ from pathlib import Path
 from converters.contract import Artefact, Metadata, Precision
 from converters.registry import find_target
 from evit_mobile.images.data import Images
-from evit_mobile.prepare.preparation import Lowerable, Preparation, prepare
+from evit_mobile.prepare.lowerable import Lowerable, Preparation
+from evit_mobile.prepare.preparation import prepare
 from evit_mobile.progress import silent
 from evit_mobile.reference import Reference
 

@@ -16,7 +16,7 @@ from converters.quantized_program import quantize_program
 from converters.registry import find_target
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.models import build_model
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.quantization.automatic import logits_of, protect_to_floor
 from evit_mobile.quantization.corrections.choose import with_helpful_corrections
 from evit_mobile.quantization.observe import observe

@@ -21,7 +21,7 @@ from converters.quantized_program import graph_module, quantize_program
 from converters.registry import find_target
 from converters.tflite.structure import read_model
 from evit_mobile.models import build_model
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.reference import randomise
 from evit_mobile.rewrites import rewrite

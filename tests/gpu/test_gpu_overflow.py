@@ -15,7 +15,9 @@ from converters.tflite.judges import GpuInSoftware
 from converters.tflite.target import TFLiteTarget
 from evit_mobile.findings import Verdict
 from evit_mobile.images.data import calibration_images, held_out_images, preprocess_for
-from evit_mobile.prepare.preparation import Preparation, export, prepare
+from evit_mobile.prepare.forms import export
+from evit_mobile.prepare.lowerable import Preparation
+from evit_mobile.prepare.preparation import prepare
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.rewrites import rewrite
 from evit_mobile.validation.verdict import Terms, judge

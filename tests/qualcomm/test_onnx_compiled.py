@@ -21,7 +21,7 @@ from converters.onnx.target import OnnxTarget
 from converters.quantized_program import quantize_program
 from converters.registry import find_target
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.rewrites import rewrite_for_integers
 from tests.qualcomm.test_onnx_format import Small, images

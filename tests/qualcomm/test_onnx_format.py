@@ -25,7 +25,7 @@ from converters.onnx.target import OnnxTarget
 from converters.quantized_program import quantize_program
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.models import build_model
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.simulate import simulate
 from evit_mobile.reference import randomise

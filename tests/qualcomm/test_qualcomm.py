@@ -27,7 +27,8 @@ from evit_mobile.commands.per_operation import MOST_QUANTA
 from evit_mobile.images.data import Images
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.prepare import preparation
-from evit_mobile.prepare.preparation import Preparation, prepare
+from evit_mobile.prepare.lowerable import Preparation
+from evit_mobile.prepare.preparation import prepare
 from evit_mobile.quantization import plan
 from evit_mobile.quantization.corrections import choose
 from evit_mobile.reference import load_reference

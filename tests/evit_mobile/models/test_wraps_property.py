@@ -34,7 +34,7 @@ from evit_mobile.metrics import sqnr_db, top1_agreement
 from evit_mobile.models.surroundings import Surrounded, choices, plain
 from evit_mobile.models.surroundings.choices import chosen
 from evit_mobile.models.weights import live, load_module
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.reference import load_reference
 from evit_mobile.rewrites import rewrite
 from tests.evit_mobile.models.wrappers import SIZE, Around, Normalise, Output, network, output_of

@@ -17,7 +17,9 @@ from evit_mobile.findings import Verdict
 from evit_mobile.images.data import calibration_images, held_out_images, preprocess_for
 from evit_mobile.models.mit import LiteMLA
 from evit_mobile.prepare.audit import FP16_MAX, MARGIN, audit, describe
-from evit_mobile.prepare.preparation import Preparation, export, prepare
+from evit_mobile.prepare.forms import export
+from evit_mobile.prepare.lowerable import Preparation
+from evit_mobile.prepare.preparation import prepare
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm
 from evit_mobile.validation.verdict import Terms, judge

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from converters.contract import Precision, QuantPlan
 from converters.quantized_program import graph_module
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.integer_placement import FIXED_REASON, REASON, place_everything
 from evit_mobile.quantization.integer_products import factors_of

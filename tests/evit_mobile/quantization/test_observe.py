@@ -15,7 +15,7 @@ from torch.fx import Node
 from calib.cache import ObserverCache
 from calib.methods import Method
 from converters.quantized_program import graph_module
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.quantization import observe as module_under_test
 from evit_mobile.quantization.observe import observation_key, observe
 from evit_mobile.quantization.plan import candidates, make_plan, plan_from

@@ -12,7 +12,7 @@ from converters.contract import INT8_CHANNELS, QuantPlan
 from converters.quantized_program import graph_module, quantize_program
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.models import build_model
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.placement import PROTECTED_REASON, place
 from evit_mobile.quantization.scales import weight_scales

@@ -15,7 +15,7 @@ from torch.export import ExportedProgram
 from converters.contract import BiasCorrection, Precision, QuantPlan
 from converters.quantized_program import graph_module
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.automatic import logits_of
 from evit_mobile.quantization.scales import (

@@ -13,7 +13,7 @@ from converters.capabilities import XNNPACK
 from converters.contract import QuantPlan
 from converters.quantized_program import graph_module, quantize_program
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.quantization.automatic import logits_of, protect_to_floor, protect_to_loss
 from evit_mobile.quantization.cost import VALUES_PER_MS, modelled_latency_ms
 from evit_mobile.quantization.observe import Observations, observe

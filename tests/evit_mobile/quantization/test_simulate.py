@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from converters.contract import Precision
 from evit_mobile.models import build_model
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.corrections.bias import in_lockstep
 from evit_mobile.quantization.simulate import nearest, run_images, simulate

@@ -9,7 +9,7 @@ from torch.export import ExportedProgram
 
 from converters.quantized_program import graph_module
 from evit_mobile.metrics import top1_agreement, top_ties
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.quantization.automatic import logits_of, protect_to_floor, protect_to_loss
 from evit_mobile.quantization.observe import Observations, observe
 from evit_mobile.quantization.plan import candidates, plan_from

@@ -34,7 +34,7 @@ def test_a_limit_that_cannot_be_kept_is_exit_code_1_with_the_best(
     monkeypatch.setattr(max_drop, "lost_points", lambda *_: 1.1)
     monkeypatch.setattr("evit_mobile.commands.convert.MAX_DROP_IMAGES", 256)
     monkeypatch.setattr("evit_mobile.commands.proving.prove", lowered_by(2.0))
-    monkeypatch.setattr("evit_mobile.prepare.preparation.MEASURED_IMAGES", 16)  # each trial measures with them
+    monkeypatch.setattr("evit_mobile.prepare.forms.MEASURED_IMAGES", 16)  # each trial measures with them
     options = ("--format", "tflite", "--size", "64", "--max-drop", "0.1", "--out", str(tmp_path), "--json")
     assert run(monkeypatch, "convert", *options) == 1
     captured = capfd.readouterr()

@@ -15,7 +15,7 @@ from converters.contract import Metadata, Precision, Runner
 from converters.registry import find_target
 from evit_mobile.figures import Estimate
 from evit_mobile.findings import Speed
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.report.tables import manifest_table
 from evit_mobile.validation import speed
 from tests.manifests import artefact, of_model

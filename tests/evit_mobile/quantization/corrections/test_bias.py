@@ -11,7 +11,7 @@ from torch.export import ExportedProgram
 
 from converters.contract import INT8_CHANNELS, QuantPlan
 from converters.quantized_program import graph_module, quantize_program
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.automatic import logits_of
 from evit_mobile.quantization.corrections.bias import certain, with_corrected_biases

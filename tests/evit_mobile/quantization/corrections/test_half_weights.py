@@ -18,7 +18,7 @@ from converters.contract import Metadata, Precision
 from converters.quantized_program import exported_again, graph_module
 from converters.registry import find_target
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.prepare.preparation import export
+from evit_mobile.prepare.forms import export
 from evit_mobile.quantization.automatic import logits_of
 from evit_mobile.quantization.corrections import choose
 from evit_mobile.quantization.corrections.choose import with_helpful_rounding
