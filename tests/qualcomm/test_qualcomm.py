@@ -26,7 +26,6 @@ from converters.traits import StepJudge
 from evit_mobile.commands.per_operation import MOST_QUANTA
 from evit_mobile.images.data import Images
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.prepare import preparation
 from evit_mobile.prepare.lowerable import Preparation
 from evit_mobile.prepare.preparation import prepare
 from evit_mobile.quantization import plan
@@ -168,7 +167,7 @@ def test_a_session_that_is_not_the_socs_is_seen(
 def cramped(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """m0 by a plan that leaves no room for the biases of nearly dead channels."""
     with pytest.MonkeyPatch.context() as patch:
-        for place in (plan, preparation, choose):
+        for place in (plan, choose):
             patch.setattr(place, "with_room_for_biases", lambda _module, plan: plan)
         return written(tmp_path_factory.mktemp("cramped"), "efficientvit_m0", SMALL)
 
