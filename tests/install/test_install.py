@@ -7,12 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
 DIST = os.environ.get("EVIT_MOBILE_DIST")
 TORCH = "torch==2.13.0"
 SMALL = ("convert", "--model", "efficientvit_m0", "--size", "64", "--golden", "0", "--json")
@@ -83,11 +81,6 @@ def run(binaries: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProce
     around = {"PATH": os.environ["PATH"], "HOME": str(cwd), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     command = [binaries / "evit-mobile", *arguments]
     return subprocess.run(command, cwd=cwd, env=around, capture_output=True, text=True, check=False)
-
-
-def test_every_extra_is_tried() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    assert set(FIRST) - {""} == set(extras) - BUNDLES
 
 
 def test_an_extra_alone_is_usable(installed: tuple[str, Path], tmp_path: Path) -> None:
