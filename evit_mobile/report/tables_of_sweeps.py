@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from evit_mobile.report.names import Name
+
 if TYPE_CHECKING:
     from evit_mobile.sweep.driver import Sweep
 
@@ -15,15 +17,15 @@ if TYPE_CHECKING:
 def sweep_table(sweep: Sweep) -> RenderableType:
     """The cells with what they took or may take, and how many are in which state."""
     table = Table(title=f"{len(sweep.cells)} cells in {sweep.out}")
-    table.add_column("cell", overflow="fold")
+    table.add_column("cell")
     for name in ("s", "GB"):
-        table.add_column(name, justify="right")
-    table.add_column("state")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("state", overflow="fold")
     for cell in sweep.cells:
         state = f"{cell.state}: {cell.reason}" if cell.reason else cell.state
         approximate = "~" if cell.state == "open" else ""
         table.add_row(
-            cell.title, f"{approximate}{cell.seconds:.0f}", f"{approximate}{cell.memory_bytes / 1e9:.1f}", state
+            Name(cell.title), f"{approximate}{cell.seconds:.0f}", f"{approximate}{cell.memory_bytes / 1e9:.1f}", state
         )
     counts = Counter(cell.state for cell in sweep.cells)
     lines = [", ".join(f"{count} {state}" for state, count in counts.items())]

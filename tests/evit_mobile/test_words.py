@@ -27,9 +27,10 @@ from evit_mobile.cli.app import application
 from evit_mobile.commands.validate import Revalidation
 from evit_mobile.demos.export import find_app
 from evit_mobile.record.manifest import Manifest
-from evit_mobile.report import profiles, sensitivity_table, tables
+from evit_mobile.report import profiles, sensitivity_table, tables, tables_of_sweeps
 from evit_mobile.report.names import wrapped
 from evit_mobile.spec import find_spec
+from evit_mobile.sweep.driver import CellState, Sweep
 from tests.evit_mobile.test_cli import run
 from tests.manifests import artefact, of_model
 
@@ -133,7 +134,15 @@ def long_manifest() -> Manifest:
     return replace(of_model(name="efficientvit_seg_b0_cityscapes"), artefacts=(named,))
 
 
+FIGURES = ("top1", "top5", "drop", "agreement", "calibration_error")
 DOCUMENTS = {
+    tables_of_sweeps.sweep_table: lambda: Sweep(
+        out=LONG,
+        cells=(
+            CellState(name="0", title=f"{LONG} 192x288 int8 tflite", state="failed", reason=f"no {LONG}", seconds=1e5),
+        ),
+        left_out=(LONG,),
+    ),
     tables.manifest_table: long_manifest,
     profiles.profile_tables: lambda: {"profiles": [PROFILE], "ratios": []},
     sensitivity_table.sensitivity_table: lambda: {
@@ -170,8 +179,10 @@ DOCUMENTS = {
         "bytes": 1,
     },
     tables.evaluation_table: lambda: {
-        **{"path": LONG, "top1": 1.0, "top5": 1.0, "reference_top1": 1.0, "images": 1, "source": LONG},
-        **{"runtime": "LiteRT", "notes": []},
+        **{"path": LONG, "reference_top1": 100.0, "images": 1, "source": LONG, "runtime": "LiteRT", "notes": []},
+        **dict.fromkeys(FIGURES, 100.0),
+        **{f"{name}_interval": (99.9, 100.0) for name in FIGURES},
+        **{"recall": [None, 1.0], "classes": ["a", LONG]},
     },
 }
 
