@@ -6,7 +6,7 @@ import ast
 import re
 import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -63,6 +63,21 @@ def test_the_picture_is_drawn_from_the_imports_of_today() -> None:
     script = ROOT / "scripts" / "architecture.py"
     drawn = runpy.run_path(str(script))["drawing"]()
     assert drawn == (ROOT / "docs" / "images" / "architecture.svg").read_text("utf-8"), f"run python {script.name}"
+
+
+def missing_files(pages: Iterable[Path]) -> list[str]:
+    """Our own files that pages name and that are not there. Those of the toys are made by whoever follows the page."""
+    spelled = re.compile(
+        r"\b(?:calib|converters|evit_mobile|scripts|tests|benchmarks|training)/[\w/.-]+\.(?:py|sh|c|js)\b"
+    )
+    named = {path for page in pages for path in spelled.findall(page.read_text("utf-8")) if "toy" not in path}
+    return sorted(path for path in named if not (ROOT / path).exists())
+
+
+def test_the_files_that_pages_name_are_there(tmp_path: Path) -> None:
+    assert missing_files([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*_demo/*.md")]) == []
+    (tmp_path / "a.md").write_text("see `calib/gone.py` and converters/toy/target.py, `calib/splits.py`")
+    assert missing_files([tmp_path / "a.md"]) == ["calib/gone.py"]
 
 
 def needs(root: Path) -> dict[str, set[str]]:
