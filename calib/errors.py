@@ -6,6 +6,9 @@ CalibError      (never raised itself)
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class CalibError(Exception):
     """Base of this package's errors. `exit_code` is what a command line should return."""
@@ -17,6 +20,10 @@ class CalibError(Exception):
         self.got = got
         self.allowed = allowed
         self.do = do
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that another process can send it: by default only what is positional is sent."""
+        return partial(type(self), got=self.got, allowed=self.allowed, do=self.do), ()
 
 
 class DataError(CalibError):

@@ -11,6 +11,9 @@ ConverterError          (never raised itself)
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class ConverterError(Exception):
     """Base of this package's errors. `exit_code` is what a command line should return."""
@@ -22,6 +25,10 @@ class ConverterError(Exception):
         self.got = got
         self.allowed = allowed
         self.do = do
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that another process can send it: by default only what is positional is sent."""
+        return partial(type(self), got=self.got, allowed=self.allowed, do=self.do), ()
 
 
 class ArtefactError(ConverterError):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from converters.contract import Inspection, Precision
     from evit_mobile.commands.compile import Compilation, compile
     from evit_mobile.commands.convert import Conversion, convert
-    from evit_mobile.commands.evaluate import Evaluation, evaluate
+    from evit_mobile.commands.evaluate import Evaluation, Pieces, evaluate
     from evit_mobile.commands.inspect import inspect
     from evit_mobile.commands.load import LoadedArtefact, load
     from evit_mobile.commands.sensitivity import Sensitivity, sensitivity
@@ -35,7 +35,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "converters.contract": ("Inspection", "Precision"),
     "evit_mobile.commands.compile": ("Compilation", "compile"),
     "evit_mobile.commands.convert": ("Conversion", "convert"),
-    "evit_mobile.commands.evaluate": ("Evaluation", "evaluate"),
+    "evit_mobile.commands.evaluate": ("Evaluation", "Pieces", "evaluate"),
     "evit_mobile.commands.inspect": ("inspect",),
     "evit_mobile.commands.load": ("LoadedArtefact", "load"),
     "evit_mobile.commands.sensitivity": ("Sensitivity", "sensitivity"),
@@ -66,6 +66,7 @@ __all__ = [
     "Inspection",
     "LoadedArtefact",
     "Manifest",
+    "Pieces",
     "Precision",
     "Publication",
     "Sensitivity",

@@ -12,6 +12,9 @@ A user also meets those of the other two packages, which have the same fields: `
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class EvitMobileError(Exception):
     """Base of all errors. `exit_code` is what the command line returns."""
@@ -23,6 +26,10 @@ class EvitMobileError(Exception):
         self.got = got
         self.allowed = allowed
         self.do = do
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that another process can send it: by default only what is positional is sent."""
+        return partial(type(self), got=self.got, allowed=self.allowed, do=self.do), ()
 
 
 class UsageError(EvitMobileError):

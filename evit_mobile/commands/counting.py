@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from calib.errors import DataError
 from calib.kept import batches
 from calib.preprocess import Preprocess
-from calib.shards import is_sharded, open_shards
+from calib.shards import Shards, is_sharded, open_shards
 from converters.contract import Judge
 from converters.errors import ToolchainError
 from converters.registry import artefact_target, find_judge
 from evit_mobile.commands.inspect import installed_target
 from evit_mobile.commands.recorded import labelled_images, listed_artefacts, manifest_reference
 from evit_mobile.errors import UsageError
-from evit_mobile.images.data import BATCH, BATCH_PIXELS, affordable
+from evit_mobile.images.data import BATCH, BATCH_PIXELS, Images, affordable
 from evit_mobile.labels import Classes, manifest_classes
 from evit_mobile.prepare.preparation import run_module
 from evit_mobile.progress import Report
@@ -51,28 +51,30 @@ class Count:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Labelled images of a manifest's classes, where they come from and what a user should know of them. `size` is how many there are, None
-    where that is only known at their end.
-    """
+    """Labelled images of a manifest's classes, where they come from and what a user should know of them."""
 
     name: str
     classes: Classes
     notes: tuple[str, ...]
-    size: int | None
-    opened: Any
+    opened: Images | Shards
     preprocess: Preprocess
+
+    @property
+    def size(self) -> int | None:
+        """How many images there are; None where that is only known at their end."""
+        return len(self.opened) if isinstance(self.opened, Images) else None
 
     @property
     def identity(self) -> str:
         """What tells it from other images: how many there are, or their files."""
-        return str(self.opened.files if self.size is None else self.size)
+        return str(len(self.opened) if isinstance(self.opened, Images) else self.opened.files)
 
     def batches(self, piece: int, of: int, limit: int | None) -> Iterator[Batch]:
         """Those of one of `of` pieces. Raises DataError."""
         size = affordable(BATCH, BATCH_PIXELS, math.prod(self.preprocess.size))
-        if self.size is not None:
+        if isinstance(self.opened, Images):
             chosen = self.opened.selection.indices[piece::of]
-            true = np.array(self.opened.selection.labels[piece::of], np.int64)
+            true = np.array((self.opened.selection.labels or ())[piece::of], np.int64)
             found = batches(self.opened.dataset, chosen, self.preprocess, size)
             yield from ((images, true[size * i : size * i + len(images)]) for i, images in enumerate(found))
             return
@@ -96,7 +98,7 @@ def labelled_source(count: Count, manifest: Manifest) -> Source:
     preprocess = manifest.input.preprocess
     if count.images is not None and is_sharded(count.images):
         shards = open_shards(count.images, classes.names or None)
-        return Source(name=count.images, classes=classes, notes=(), size=None, opened=shards, preprocess=preprocess)
+        return Source(name=count.images, classes=classes, notes=(), opened=shards, preprocess=preprocess)
     images = None if count.images is None else Path(count.images)
     chosen, classes = labelled_images(manifest, images, count.limit, classes)
     if chosen.labels(classes.count) is None:
@@ -109,7 +111,6 @@ def labelled_source(count: Count, manifest: Manifest) -> Source:
         name=chosen.dataset.source,
         classes=classes,
         notes=chosen.dataset.notes,
-        size=len(chosen),
         opened=chosen,
         preprocess=preprocess,
     )

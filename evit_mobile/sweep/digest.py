@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -70,7 +71,7 @@ class Digests:
         digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
         own = weights if weights and request.weights not in (None, "bundled") else None
         return Cell(
-            name=f"{titled(request).replace(' ', '-')}-{digest[:DIGITS]}",
+            name=f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', titled(request))}-{digest[:DIGITS]}",
             digest=digest,
             request=request,
             evaluate=evaluate,

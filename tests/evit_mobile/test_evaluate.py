@@ -46,8 +46,7 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     classes = Classes(logits=3 if request.param == "tars" else 10)
     if request.param == "arrays":
         monkeypatch.setattr(Guesser, "load", lambda *_: lambda images: np.eye(10)[np.arange(len(images)) % 10])
-    size = None if request.param == "tars" else 100
-    found = Source(name="here", classes=classes, notes=(), size=size, opened=opened, preprocess=preprocess)
+    found = Source(name="here", classes=classes, notes=(), opened=opened, preprocess=preprocess)
     entry = SimpleNamespace(outputs=(), sha256="0")
     monkeypatch.setattr(counting, "listed_artefacts", lambda path: (path, None, [entry]))
     monkeypatch.setattr(counting, "labelled_source", lambda *_: found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import socket
 import sys
 import tempfile
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from calib.errors import DataError
 from converters.errors import ToolchainError
 from evit_mobile.engines.on_ray import RayEngine, check_address, placed
-from evit_mobile.errors import DeviceError
+from evit_mobile.errors import DeviceError, UsageError
 from evit_mobile.progress import silent
 
 
@@ -56,3 +58,10 @@ def test_a_file_is_fetched_once_where_it_is_not(tmp_path: Path, monkeypatch: pyt
     assert copy != str(own)
     assert Path(copy).name == "own.pth"
     assert Path(copy).read_bytes() == content
+
+
+@pytest.mark.parametrize("kind", [UsageError, ToolchainError, DataError])
+def test_errors_reach_another_process(kind: type[UsageError]) -> None:
+    error = pickle.loads(pickle.dumps(kind(got="a", allowed="b", do="c")))
+    assert type(error) is kind
+    assert (error.got, error.allowed, error.do, str(error)) == ("a", "b", "c", "got a; allowed: b; c")
