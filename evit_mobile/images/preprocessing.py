@@ -133,6 +133,8 @@ RANGES = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
 """Lowest and highest values that tensors of images usually have."""
 NORMALISED = (0.8, 4.0)
 """How far from 0 the ends of a normalised range lie: 1 with mean = std = 0.5, 1.8 to 2.7 with ImageNet's."""
+UNCHANGED = 0.01
+"""What leaves values as they are: a choice of colours, or their grey, whose shares people round."""
 LOPSIDED = 1.5
 """How far the middle of these ends may lie from 0, times two."""
 
@@ -150,7 +152,7 @@ def scaled_inside(module: nn.Module, image: tuple[int, int, int]) -> tuple[State
         with torch.no_grad():
             return torch.as_tensor(module.before(torch.full((1, *image), value)))
 
-    if all(torch.allclose(after(value), torch.tensor(value)) for value in (0.0, 0.5, 1.0)):
+    if all(torch.allclose(after(value), torch.tensor(value), atol=UNCHANGED) for value in (0.0, 0.5, 1.0)):
         return ()
     fitting = [ends for ends in RANGES if _around_zero(*map(after, ends))]
     if len(fitting) != 1:

@@ -332,6 +332,10 @@ def test_preprocessing_survives_a_recovery() -> None:
     assert recorded_preprocessing(None, "the record") == ()
 
 
+SHARES = torch.tensor([0.2989, 0.587, 0.114]).reshape(3, 1, 1)
+"""Of the colours in grey, as people round them; together 0.9999."""
+
+
 class Scaled(nn.Module):
     """(x - shift) / scale before a network."""
 
@@ -352,7 +356,7 @@ class Scaled(nn.Module):
         lambda net: nn.Sequential(net, nn.Softmax(1)),
         lambda net: Around(lambda m, x: m.net(x)[:, [3, 1, 2]] / 2, net=net),
         lambda net: Around(lambda m, x: m.net(x[:, [2, 1, 0]]), net=net),
-        lambda net: Around(lambda m, x: m.net(x.mean(1, keepdim=True).expand(-1, 3, -1, -1)), net=net),
+        lambda net: Around(lambda m, x: m.net((x * SHARES).sum(1, keepdim=True).expand(-1, 3, -1, -1)), net=net),
     ],
     ids=["softmax behind", "classes behind", "BGR before", "grey before"],
 )
