@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from converters.qualcomm import libraries
@@ -16,7 +15,6 @@ from converters.contract import Metadata, Precision
 from converters.errors import ArtefactError, ToolchainError
 from converters.integer_io import with_integer_io
 from converters.onnx import qualcomm
-from converters.onnx.compiled import Compiled
 from converters.onnx.target import OnnxTarget
 from converters.quantized_program import quantize_program
 from converters.registry import find_target
@@ -82,12 +80,6 @@ def test_damage_and_other_socs_are_refused_before_qualcomms_code_sees_a_byte(
         TARGET.load(portable(tmp_path, Precision.INT8))
 
 
-def test_a_binary_of_another_soc_does_not_run_in_this_one(compiled: Path) -> None:
-    binary = Compiled(compiled).binary()
-    with pytest.raises(ToolchainError, match="emulator of SM8350"):
-        qualcomm.Emulator(binary, qualcomm.find_soc("SM8350"))
-
-
 def test_what_is_not_taken_whole_is_refused_with_the_compilers_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,9 +88,3 @@ def test_what_is_not_taken_whole_is_refused_with_the_compilers_words(
     monkeypatch.setattr(qualcomm, "WORKER", worker)
     with pytest.raises(ToolchainError, match="which Qualcomm's compiler does not take for SM8650"):
         TARGET.compile(portable(tmp_path, Precision.INT8), Precision.INT8, tmp_path / "m.sm8650.onnx")
-
-
-def test_the_judge_is_not_the_cpu(compiled: Path) -> None:
-    x = images(4, 16).numpy()
-    portable_file = compiled.with_name("int8.onnx")
-    assert not np.array_equal(TARGET.load(compiled)(x), OnnxTarget().load(portable_file)(x))

@@ -28,14 +28,15 @@ from evit_mobile.images.data import Images
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.prepare.lowerable import Preparation
 from evit_mobile.prepare.preparation import prepare
-from evit_mobile.quantization import plan
-from evit_mobile.quantization.corrections import choose
+from evit_mobile.quantization import scales
 from evit_mobile.reference import load_reference
 from tests.evit_mobile.test_cli import run
 from tests.qualcomm.planted import images_of, swapped_scales
 
 pytestmark = [pytest.mark.skipif(libraries.missing() is not None, reason=str(libraries.missing())), pytest.mark.slow]
 
+WRONG_ANYHOW = {"SLICE"}
+"""One of m0's, on every SoC (docs/qualcomm.md)."""
 SMALL, NATIVE = (96, 96), (224, 224)
 REQUIRED_DB = {Precision.INT8: 27.0, Precision.INT8_FULL: 23.0}
 
@@ -164,29 +165,36 @@ def test_a_session_that_is_not_the_socs_is_seen(
 
 
 @pytest.fixture(scope="module")
+def roomy(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    return written(tmp_path_factory.mktemp("roomy"), "efficientvit_m0", NATIVE, count=4)
+
+
+@pytest.fixture(scope="module")
 def cramped(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """m0 by a plan that leaves no room for the biases of nearly dead channels."""
     with pytest.MonkeyPatch.context() as patch:
-        for place in (plan, choose):
-            patch.setattr(place, "with_room_for_biases", lambda _module, plan: plan)
-        return written(tmp_path_factory.mktemp("cramped"), "efficientvit_m0", SMALL)
+        patch.setattr(scales, "MOST_STEPS", 2**60)
+        return written(tmp_path_factory.mktemp("cramped"), "efficientvit_m0", NATIVE, count=4)
 
 
-def test_channels_without_room_for_their_bias_are_seen_on_v68_and_nowhere_else(m0: Written, cramped: Written) -> None:
-    assert sqnr_db(find_target("tflite").load(cramped.path)(cramped.images), cramped.expected) > 20
-    assert cramped.measured_db("SM8650", cramped.compiled("SM8650")) > 20
-    assert m0.measured_db("SM8350", m0.compiled("SM8350")) > 20
-    assert cramped.measured_db("SM8350", cramped.compiled("SM8350")) < 18
+def test_channels_without_room_for_their_bias_are_seen_on_v68_and_nowhere_else(
+    roomy: Written, cramped: Written
+) -> None:
+    required = REQUIRED_DB[Precision.INT8]
+    assert sqnr_db(find_target("tflite").load(cramped.path)(cramped.images), cramped.expected) > required
+    assert cramped.measured_db("SM8650", cramped.compiled("SM8650")) > required
+    assert roomy.measured_db("SM8350", roomy.compiled("SM8350")) > required
+    assert cramped.measured_db("SM8350", cramped.compiled("SM8350")) < 20
 
 
-def test_operations_one_by_one_name_the_layer_of_such_channels(m0: Written, cramped: Written) -> None:
+def test_operations_one_by_one_name_the_layers_of_such_channels(roomy: Written, cramped: Written) -> None:
     target = find_target("tflite-sm8350")
     assert isinstance(target, StepJudge)
-    for file, expected in ((m0, set()), (cramped, {"CONV_2D"})):
+    for file, expected in ((roomy, set()), (cramped, {"CONV_2D"})):
         found = target.steps(file.path, file.images[:1])
         assert len(found) > 300
         off = [step for step in found if step.quanta > MOST_QUANTA]
-        assert {step.operation for step in off} - {"SLICE"} == expected
+        assert {step.operation for step in off} - WRONG_ANYHOW == expected
         assert all(step.module for step in off)
 
 
