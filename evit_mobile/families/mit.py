@@ -101,8 +101,17 @@ class MitArchitecture(Architecture):
         return {
             **Architecture.in_words(self),
             "head_dim": f"heads of {self.head_dim} channels",
-            "head": f"a head of {self.head}",
+            "head": f"a head of {self._head_widths}",
         }
+
+    @property
+    def _head_widths(self) -> str:
+        match self.head:
+            case None:
+                return "no layers"
+            case SegmentationHead():
+                return f"{self.head.width} channels"
+        return f"{self.head[0]} and {self.head[1]} channels"
 
     @property
     def possible(self) -> bool:

@@ -269,7 +269,12 @@ def test_pruned_widths_are_read_off_the_tensors(name: str, architecture: Any, tm
     assert not is_published(found.spec)
     assert count_parameters(found.spec) == sum(parameter.numel() for parameter in model.parameters())
     widths = ", ".join(map(str, architecture.widths))
-    assert any(f"pruned widths, read off the tensors: {widths} in place of" in note for note in found.notes)
+    (note,) = (
+        note for note in found.notes if note.startswith(f"pruned widths, read off the tensors: {widths} in place of")
+    )
+    assert ("a head of 512 and 640 channels in place of a head of 1024 and 1280 channels" in note) == (
+        architecture is B
+    )
     image = torch.randn(1, 3, 224, 224)
     with torch.no_grad():
         assert torch.equal(found.module(image), model(image))
