@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Generator, Iterable
@@ -26,7 +25,9 @@ from evit_mobile.engines.jobs import Job, Outcome, Surroundings, Work, relocated
 from evit_mobile.errors import DeviceError
 from evit_mobile.progress import Report
 
-CONNECT_S, HEALTHY_S = 5.0, 9.0
+CONNECT_S, ANSWER_S = 5.0, 9.0
+PREFACE, SETTINGS, FRAME_BYTES = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\0\0\0\4\0\0\0\0\0", 9
+"""What opens a connection of HTTP/2, over which gRPC and so Ray speak, and the frame that each side sends first (RFC 9113, 3.4)."""
 RETRIES = 5
 """How often Ray tries a job again whose worker or node was lost."""
 AHEAD = 4
@@ -132,21 +133,19 @@ def connected(address: str, report: Report) -> Any:
 
 
 def check_address(address: str) -> None:
-    """Raises DeviceError within 15 s where nothing answers at an address, or nothing of Ray's: Ray itself waits longer."""
+    """Raises DeviceError within 15 s where nothing answers at an address, or nothing that speaks as Ray does. Ray waits for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host:
         return
     try:
-        socket.create_connection((host, int(port)), CONNECT_S).close()
+        with socket.create_connection((host, int(port)), CONNECT_S) as connection:
+            connection.settimeout(ANSWER_S)
+            connection.sendall(PREFACE + SETTINGS)
+            answer = connection.recv(FRAME_BYTES, socket.MSG_WAITALL)
     except (OSError, ValueError, OverflowError) as error:
         raise unreachable(address, str(error)) from None
-    if address.startswith("ray://"):
-        return
-    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", f"{host}:{port}"]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=HEALTHY_S)
-    except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
-        raise unreachable(address, "something answers there that is no Ray cluster of this version") from None
+    if answer[3:4] != SETTINGS[3:4]:
+        raise unreachable(address, "what answers there is no Ray cluster")
 
 
 def unreachable(address: str, why: str) -> DeviceError:

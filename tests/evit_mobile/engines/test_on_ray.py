@@ -7,6 +7,7 @@ import pickle
 import socket
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from calib.errors import DataError
 from converters.errors import ToolchainError
+from evit_mobile.engines import on_ray
 from evit_mobile.engines.on_ray import RayEngine, check_address, placed
 from evit_mobile.errors import DeviceError, UsageError
 from evit_mobile.progress import silent
@@ -36,6 +38,24 @@ def test_an_address_where_nothing_answers() -> None:
             check_address(address)
         assert address in raised.value.got
     assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_what_answers_and_is_no_cluster_is_said_in_time(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_ray, "ANSWER_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            connection.sendall(said)
+            time.sleep(1)
+            connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(DeviceError, match="no cluster is reached"):
+            check_address(f"127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
 
 
 def test_a_file_is_fetched_once_where_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
