@@ -47,16 +47,16 @@ def quiet_toolchain() -> Iterator[None]:
 
 
 @contextmanager
-def quiet_partitioner() -> Iterator[None]:
-    """Keeps executorch's partitioners from listing what they found, which a delegation report says better."""
+def quiet_partitioner(level: int = logging.INFO) -> Iterator[None]:
+    """Keeps executorch's partitioners from listing what they found, which a delegation report says better: everything up to `level`."""
     root = logging.getLogger()
-    level, disabled = root.level, logging.root.manager.disable
-    logging.disable(logging.INFO)
+    before, disabled = root.level, logging.root.manager.disable
+    logging.disable(level)
     try:
         yield
     finally:
         logging.disable(disabled)
-        root.setLevel(level)
+        root.setLevel(before)
 
 
 class _Without(logging.Filter):

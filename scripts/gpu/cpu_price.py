@@ -2,8 +2,9 @@
 
     python scripts/gpu/cpu_price.py BEFORE AFTER [--rounds 60] [--note WORDS]     folders with .tflite files of the same names
 
-Prints a line per file and writes benchmarks/results/gpu/cpu_price.json. Processor time of one thread; each round times a block of runs of
-both files, in an order that changes with the round, so that a machine's other work meets both.
+Prints a line per file and adds it to benchmarks/results/gpu/cpu_price.json, unless both files' bytes are there already. Processor time
+of one thread; each round times a block of runs of both files, in an order that changes with the round, so that a machine's other work
+meets both.
 """
 
 from __future__ import annotations
@@ -78,6 +79,21 @@ def compare(before: Path, after: Path, rounds: int) -> dict[str, Any]:
     }
 
 
+def about(note: str) -> dict[str, Any]:
+    """What the figures depend on."""
+    return {
+        "note": note,
+        "measured": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": asdict(this_machine()),
+        "ai-edge-litert": version("ai-edge-litert"),
+    }
+
+
+def write(content: dict[str, Any]) -> None:
+    with atomic_path(RESULTS) as path:
+        path.write_text(json.dumps(content, indent=1) + "\n")
+
+
 def main() -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -86,21 +102,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--note", default="", help="what the two folders are of")
     given = parser.parse_args()
-    found = []
+    content = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"files": []}
+    done = {tuple(one["sha256"]) for one in content["files"]}
     for after in sorted(given.after.glob("*.tflite")):
         before = given.before / after.name
-        if before.exists():
-            found.append(compare(before, after, given.rounds))
-            print(found[-1], flush=True)
-    content = {
-        "note": given.note,
-        "measured": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": asdict(this_machine()),
-        "ai-edge-litert": version("ai-edge-litert"),
-        "files": found,
-    }
-    with atomic_path(RESULTS) as path:
-        path.write_text(json.dumps(content, indent=1) + "\n")
+        if before.exists() and (sha256(before), sha256(after)) not in done:
+            content["files"].append(compare(before, after, given.rounds))
+            print(content["files"][-1], flush=True)
+            write({**content, **about(given.note)})
     return 0
 
 

@@ -6,6 +6,7 @@ int8 cannot be lowered (docs/gpu.md says by what it is stopped). executorch 1.5 
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -156,7 +157,7 @@ def run_in_child(path: Path, images: np.ndarray) -> np.ndarray:
 
 def to_bytes(program: ExportedProgram) -> bytes:
     """The file's content, by executorch's own route. Raises ToolchainError."""
-    with quiet_toolchain(), quiet_partitioner(), converter_named():
+    with quiet_toolchain(), quiet_partitioner(logging.WARNING), converter_named():
         from executorch.backends.arm.vgf import VgfCompileSpec, VgfPartitioner
         from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 

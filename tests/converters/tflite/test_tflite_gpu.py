@@ -19,6 +19,7 @@ from converters.tflite import gpu
 from converters.tflite.judges import GpuInSoftware
 from converters.tflite.target import TFLiteTarget
 from converters.traits import floats_to_fit
+from scripts.gpu import variants
 
 MESA = """
 Device Properties and Extensions:
@@ -133,3 +134,8 @@ def test_float_files_that_gpus_run_have_to_fit_fp16() -> None:
     for target in (cpu, find_target("executorch"), find_target("coreml")):
         for precision, floats in target.precisions.items():
             assert floats_to_fit(target, precision) is floats
+
+
+def test_the_page_has_the_table_of_what_was_measured() -> None:
+    page = Path(__file__).parents[3].joinpath("docs", "gpu.md").read_text("utf-8")
+    assert "\n".join(variants.table(variants.read(), variants.VARIANTS)) in page
