@@ -47,6 +47,8 @@ VARIANTS = (
 )
 """Smallest first."""
 
+NOT_RUN = "not run"
+
 CALIBRATED = {"random": 32, "bundled": 256}
 """Images that calibrate: as many as `convert` takes where the weights mean something."""
 
@@ -122,12 +124,19 @@ def write(figures: dict[Asked, Figure]) -> None:
 
 
 def table(figures: dict[Asked, Figure], models: Sequence[str]) -> Iterator[str]:
-    """The lines of docs/gpu.md's table of random weights: dB on the CPU / on the accelerator."""
+    """The lines of docs/gpu.md about random weights: dB on the CPU / on the accelerator, and the variants without any figure."""
+    rows = {name: [cell(figures, name, precision) for precision in PRECISIONS] for name in models}
     yield "| variant | " + " | ".join(PRECISIONS) + " |"
     yield "|---" * (len(PRECISIONS) + 1) + "|"
-    for model in models:
-        cells = [cell(figures, model, precision) for precision in PRECISIONS]
-        yield f"| {model.removeprefix('efficientvit_')} | " + " | ".join(cells) + " |"
+    for name, cells in rows.items():
+        if set(cells) != {NOT_RUN}:
+            yield f"| {short(name)} | " + " | ".join(cells) + " |"
+    yield ""
+    yield f"Not run: {', '.join(short(name) for name, cells in rows.items() if set(cells) == {NOT_RUN}) or 'none'}."
+
+
+def short(model: str) -> str:
+    return model.removeprefix("efficientvit_")
 
 
 def cell(figures: dict[Asked, Figure], model: str, precision: str) -> str:
@@ -137,7 +146,7 @@ def cell(figures: dict[Asked, Figure], model: str, precision: str) -> str:
         if (asked.model, asked.precision, asked.weights) == (model, precision, "random")
     ]
     if not found:
-        return "not run"
+        return NOT_RUN
     on_gpu = found[0].fault if found[0].gpu_db is None else f"{found[0].gpu_db:.1f}"
     return f"{found[0].cpu_db:.1f} / {on_gpu}"
 
