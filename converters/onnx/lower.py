@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OPSET, IR_VERSION = 20, 9
 """Gelu is an operation since opset 20, of 2023; IR version 9 came with it."""
 WIDE_OPSET, WIDE_IR_VERSION = 21, 10
-"""int16 can be quantized to since opset 21, of 2024."""
+"""16 bits can be quantized to since opset 21, of 2024."""
 
 
 def to_bytes(program: ExportedProgram, precision: Precision, metadata: Metadata) -> bytes:

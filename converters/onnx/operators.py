@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from torch.fx import Node
@@ -22,7 +23,7 @@ from converters.lowering.program import (
     tensor_quantization,
     unsupported,
 )
-from converters.onnx.writer import BITS, Writer
+from converters.onnx.writer import BITS, WIDE_BITS, Writer
 
 Emit = Callable[[Writer, Node], None]
 
@@ -221,9 +222,12 @@ def dequantize(writer: Writer, node: Node) -> None:
 
 
 def _codes(writer: Writer, node: Node) -> list[str]:
-    """Scale and zero point of a tensor."""
+    """Scale and zero point of a tensor. 16 bits are written without a sign: Hexagon has no depthwise convolutions of int16."""
     quantization = tensor_quantization(node, BITS)
-    return writer.parameters(quantization, np.dtype(f"int{quantization.bits}"), tensor_name(node))
+    if quantization.bits == WIDE_BITS:
+        quantization = replace(quantization, zero_point=quantization.zero_point + (1 << (WIDE_BITS - 1)))
+        return writer.parameters(quantization, np.dtype(np.uint16), tensor_name(node))
+    return writer.parameters(quantization, np.dtype(np.int8), tensor_name(node))
 
 
 def matmul(writer: Writer, node: Node) -> None:

@@ -17,7 +17,8 @@ from converters.lowering.products import int32_bias
 from converters.lowering.program import DEQUANTIZE, operator_name, tensor_name, tensor_quantization
 from converters.lowering.values import Array, Constant, Quantization
 
-BITS = (8, 16)
+WIDE_BITS = 16
+BITS = (8, WIDE_BITS)
 """Of the codes of activations that there is a form for."""
 
 if TYPE_CHECKING:

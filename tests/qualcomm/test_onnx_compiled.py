@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from converters.qualcomm import libraries
 
@@ -31,9 +32,9 @@ PRECISIONS = (Precision.INT8, Precision.INT8_FULL, Precision.A16W8)
 METADATA = Metadata(description="a test")
 
 
-def portable(folder: Path, precision: Precision) -> Path:
+def portable(folder: Path, precision: Precision, model: nn.Module | None = None) -> Path:
     """A small network in `precision`; int8-full takes and gives int8."""
-    x, model = images(8, 16), Small().eval()
+    x, model = images(8, 16), model or Small().eval()
     form = rewrite_for_integers(model, x)[0] if precision is Precision.INT8_FULL else model
     program = export(form, (16, 16))
     quantized = quantize_program(program, make_plan(program, x.split(1), profile=precision))
@@ -61,6 +62,15 @@ def test_the_binary_gives_what_the_portable_file_gives(precision: Precision, tmp
     delegation = TARGET.inspect(path).delegation
     assert delegation is not None
     assert (delegation.partitions, delegation.delegated_ops) == (1, delegation.total_ops)
+    assert sqnr_db(TARGET.load(path)(x), OnnxTarget().load(source)(x)) > 20
+
+
+@pytest.mark.parametrize("precision", [Precision.INT8, Precision.A16W8])
+def test_depthwise_convolutions_are_taken(precision: Precision, tmp_path: Path) -> None:
+    layers = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.ReLU(), nn.Conv2d(8, 8, 1)
+    source = portable(tmp_path, precision, nn.Sequential(*layers, nn.Flatten()).eval())
+    path, x = tmp_path / "m.sm8650.onnx", images(4, 16).numpy()
+    TARGET.compile(source, precision, path)
     assert sqnr_db(TARGET.load(path)(x), OnnxTarget().load(source)(x)) > 20
 
 

@@ -102,7 +102,7 @@ def test_16_bits_are_finer_than_8(tmp_path: Path) -> None:
         found[precision] = sqnr_db(TARGET.load(path)(x.numpy()), expected)
     assert found[Precision.A16W8] > found[Precision.INT8] + 3
     stored = {tensor.data_type for tensor in read_model(path).graph.initializer}
-    assert {TensorProto.INT16, TensorProto.INT8, TensorProto.INT32} <= stored
+    assert {TensorProto.UINT16, TensorProto.INT8, TensorProto.INT32} <= stored
 
 
 def test_16_bits_of_weights_are_refused(tmp_path: Path) -> None:
