@@ -6,6 +6,7 @@ Core AI's range is always -128..127; weights of -127..127 are within it. Halves 
 from __future__ import annotations
 
 from importlib import import_module
+from operator import attrgetter
 
 import torch
 from torch.fx import GraphModule, Node
@@ -27,7 +28,11 @@ def name_as_core_ai(module: GraphModule) -> None:
 
 def is_quantization(node: Node) -> bool:
     """Whether it quantizes or dequantizes, in Core AI's form."""
-    return operator_name(node) in ("coreai.quantize.default", "coreai.dequantize.default")
+    return operator_name(node) in (
+        "coreai.quantize.default",
+        "coreai.dequantize.default",
+        "coreai.constexpr_blockwise_shift_scale.default",
+    )
 
 
 def _quantize(module: GraphModule, node: Node) -> Node:
@@ -45,9 +50,17 @@ def _dequantize(module: GraphModule, node: Node) -> Node:
 
 
 def _dequantize_channels(module: GraphModule, node: Node) -> Node:
+    """Core AI's form of compressed weights, whose scales have as many axes as the codes. `dequantize` has one of an axis as well, but a
+    file repeats 39 operations with each of these.
+    """
     named = arguments(node)
+    scales = named["scales"]
+    value: torch.Tensor = attrgetter(scales.target)(module)
+    shape = [1] * named["input"].meta["val"].ndim
+    shape[named["axis"]] = -1
+    spread = constant(module, f"{scales.target}_spread", value.reshape(shape))
     return module.graph.call_function(
-        torch.ops.coreai.dequantize.default, (named["input"], named["scales"]), {"axis": named["axis"]}
+        torch.ops.coreai.constexpr_blockwise_shift_scale.default, (named["input"], spread)
     )
 
 

@@ -40,7 +40,7 @@ class Net(nn.Module):
         return self.head(self.layers(x))
 
 
-NET = Net().eval()
+NET = Net().eval().requires_grad_(False)
 IMAGES = torch.randn(4, 3, 12, 16, generator=torch.Generator().manual_seed(0))
 METADATA = Metadata(description="a net", license="Apache-2.0", version="1", labels=tuple("abcdefg"))
 
@@ -106,6 +106,13 @@ def test_it_computes_what_the_program_does(precision: Precision, faithful_db: fl
     assert sqnr_db(computed(program), run(path)) > faithful_db
     dtypes = find_target("coreai").inspect(path).dtypes
     assert ("float16" in dtypes, "int8" in dtypes) == (precision is not Precision.FP32, precision.quantized)
+
+
+def test_weights_are_stored_as_core_ai_stores_compressed_ones(tmp_path: Path) -> None:
+    """`dequantize` with scales of an axis computes the same, in 490 bytes more each."""
+    operations = find_target("coreai").inspect(written(tmp_path / "net.aimodel", int8(), Precision.INT8)).operations
+    assert operations["blockwise_shift_scale"] == 3
+    assert operations["dequantize"] == operations["quantize"]
 
 
 class Scaled(nn.Module):
