@@ -64,6 +64,6 @@ def test_three_proven_files(place: Path) -> None:
     manifest = json.loads((place / "release" / "manifest.json").read_text())
     verdicts = {entry["path"]: [one["verdict"] for one in entry["validations"]] for entry in manifest["artefacts"]}
     assert verdicts == {f"{MODEL}.int8{suffix}": ["passed"] for suffix in (".mlpackage", ".tflite", ".pte")}
-    assert manifest["model"]["num_classes"] == 5
+    assert manifest["model"]["num_classes"] == 4
     assert manifest["artefacts"][0]["validations"][0]["top1_reference"] > 90
     assert (place / "release" / "report.html").is_file()
