@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from evit_mobile.record.files import read_manifest
     from evit_mobile.record.manifest import ArtefactEntry, Manifest
     from evit_mobile.request import ConvertRequest
-    from evit_mobile.sweep.best import Best, best
-    from evit_mobile.sweep.driver import Sweep, sweep
+    from evit_mobile.sweeps.best import Best, best
+    from evit_mobile.sweeps.driver import Sweep, sweep
 
 _EXPORTS: dict[str, tuple[str, ...]] = {
     "converters.contract": ("Inspection", "Precision"),
@@ -49,8 +49,8 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "evit_mobile.record.files": ("read_manifest",),
     "evit_mobile.record.manifest": ("ArtefactEntry", "Manifest"),
     "evit_mobile.request": ("ConvertRequest",),
-    "evit_mobile.sweep.best": ("Best", "best"),
-    "evit_mobile.sweep.driver": ("Sweep", "sweep"),
+    "evit_mobile.sweeps.best": ("Best", "best"),
+    "evit_mobile.sweeps.driver": ("Sweep", "sweep"),
 }
 _HOMES = {name: module for module, names in _EXPORTS.items() for name in names}
 

@@ -25,7 +25,7 @@ FLOORS = (
     {"prepare"},  # preparing knows nothing that writes a record
     {"recovery"},
     {"commands", "report"},
-    {"publishing", "sweep"},
+    {"publishing", "sweeps"},
     {"cli"},
 )
 """From the ground up."""

@@ -42,7 +42,7 @@ def best(options: BestOptions) -> None:
     """Tell which files of a sweep to ship: those that keep the limits, and the Pareto front."""
     from converters.files import write_bytes
     from evit_mobile.report import fronts
-    from evit_mobile.sweep.best import best as found
+    from evit_mobile.sweeps.best import best as found
 
     with progress() as report:
         result = found(

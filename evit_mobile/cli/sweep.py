@@ -46,7 +46,7 @@ class SweepOptions:
 def sweep(options: SweepOptions) -> None:
     """Convert every combination of a plan; what is finished is never done twice."""
     from evit_mobile.report import tables_of_sweeps
-    from evit_mobile.sweep.driver import sweep as swept
+    from evit_mobile.sweeps.driver import sweep as swept
 
     with progress() as report:
         found = swept(

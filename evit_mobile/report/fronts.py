@@ -15,8 +15,8 @@ from evit_mobile.findings import Verdict
 from evit_mobile.report.plots import Point, scatter
 
 if TYPE_CHECKING:
-    from evit_mobile.sweep.best import Best
-    from evit_mobile.sweep.front import Candidate
+    from evit_mobile.sweeps.best import Best
+    from evit_mobile.sweeps.front import Candidate
 
 PAIRS = (("latency", None), ("size", None), ("size", "sqnr"))
 """What is paid and what is had, None for the accuracy that there is."""

@@ -11,7 +11,7 @@ from rich.table import Table
 from evit_mobile.report.names import Name
 
 if TYPE_CHECKING:
-    from evit_mobile.sweep.driver import Sweep
+    from evit_mobile.sweeps.driver import Sweep
 
 
 def sweep_table(sweep: Sweep) -> RenderableType:

@@ -15,11 +15,11 @@ from evit_mobile.engines.jobs import Job
 from evit_mobile.engines.local import LocalEngine
 from evit_mobile.engines.on_ray import RayEngine, check_address
 from evit_mobile.progress import silent
-from evit_mobile.sweep import driver
-from evit_mobile.sweep.store import Store, open_store
+from evit_mobile.sweeps import driver
+from evit_mobile.sweeps.store import Store, open_store
 from tests.cluster.conftest import NODE_BYTES, ROOT, STORE_BYTES
-from tests.evit_mobile.sweep import cells
-from tests.evit_mobile.sweep.test_driver import wait_for, whole
+from tests.evit_mobile.sweeps import cells
+from tests.evit_mobile.sweeps.test_driver import wait_for, whole
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own
 
@@ -63,7 +63,7 @@ def test_a_node_that_is_killed_costs_nothing(store: Store, engine: RayEngine, cl
 
 
 def claimed(store: Store) -> Any:
-    from evit_mobile.sweep.claims import Claims
+    from evit_mobile.sweeps.claims import Claims
 
     claims = Claims(store)
     claims.beat()
@@ -97,7 +97,7 @@ def test_the_cluster_answers_as_one_does(cluster: Any) -> None:
 
 def test_the_folder_of_another_machine_is_refused(store: Store, engine: RayEngine) -> None:
     from evit_mobile.errors import UsageError
-    from evit_mobile.sweep.cell import job_of
+    from evit_mobile.sweeps.cell import job_of
 
     (Path(store.root)).mkdir()
     job = job_of(cells.cells_of(1)[0], store, "nobody", 0)

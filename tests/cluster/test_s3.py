@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from evit_mobile.engines.local import LocalEngine
-from evit_mobile.sweep import driver
-from evit_mobile.sweep.store import Store, open_store
-from tests.evit_mobile.sweep import cells
+from evit_mobile.sweeps import driver
+from evit_mobile.sweeps.store import Store, open_store
+from tests.evit_mobile.sweeps import cells
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # moto's and botocore's own
 

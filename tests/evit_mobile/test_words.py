@@ -30,7 +30,7 @@ from evit_mobile.record.manifest import Manifest
 from evit_mobile.report import profiles, sensitivity_table, tables, tables_of_sweeps
 from evit_mobile.report.names import wrapped
 from evit_mobile.spec import find_spec
-from evit_mobile.sweep.driver import CellState, Sweep
+from evit_mobile.sweeps.driver import CellState, Sweep
 from tests.evit_mobile.test_cli import run
 from tests.manifests import artefact, of_model
 

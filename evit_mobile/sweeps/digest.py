@@ -18,7 +18,7 @@ from evit_mobile.errors import UsageError
 from evit_mobile.models.bundled import BUNDLED, DEFAULT_MODEL, bundled_checkpoint
 from evit_mobile.request import ConvertRequest
 from evit_mobile.strict_json import plain
-from evit_mobile.sweep.plan import EvaluationPlan
+from evit_mobile.sweeps.plan import EvaluationPlan
 from evit_mobile.version import __version__
 
 NOT_CONTENT = ("out", "cache")

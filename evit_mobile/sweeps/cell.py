@@ -13,12 +13,12 @@ from evit_mobile.progress import Report
 from evit_mobile.record.manifest import Manifest
 from evit_mobile.request import ConvertRequest
 from evit_mobile.strict_json import plain, to_json
-from evit_mobile.sweep.digest import Cell
-from evit_mobile.sweep.records import CellRecord, FailedCell, Row
-from evit_mobile.sweep.store import Store, open_store
+from evit_mobile.sweeps.digest import Cell
+from evit_mobile.sweeps.records import CellRecord, FailedCell, Row
+from evit_mobile.sweeps.store import Store, open_store
 from evit_mobile.version import __version__
 
-FUNCTION = "evit_mobile.sweep.cell:convert_cell"
+FUNCTION = "evit_mobile.sweeps.cell:convert_cell"
 LOG_NAME = "log.txt"
 
 

@@ -16,10 +16,10 @@ from evit_mobile.errors import UsageError
 from evit_mobile.findings import Verdict
 from evit_mobile.report import fronts
 from evit_mobile.strict_json import read, to_json
-from evit_mobile.sweep.best import best
-from evit_mobile.sweep.front import Candidate, front
-from evit_mobile.sweep.records import CellRecord
-from tests.evit_mobile.sweep.fakes import summary
+from evit_mobile.sweeps.best import best
+from evit_mobile.sweeps.front import Candidate, front
+from evit_mobile.sweeps.records import CellRecord
+from tests.evit_mobile.sweeps.fakes import summary
 
 PLAIN = Candidate(
     cell="a",

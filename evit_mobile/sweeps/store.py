@@ -20,7 +20,7 @@ from typing import Any
 from converters.errors import ToolchainError
 from converters.files import write_bytes
 from evit_mobile.errors import UsageError
-from evit_mobile.sweep.patience import patiently
+from evit_mobile.sweeps.patience import patiently
 
 PACKAGES = {"s3": "'evit-mobile[s3]'", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 PARTIAL = ".partial"

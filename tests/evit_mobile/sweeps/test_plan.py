@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from evit_mobile.errors import UsageError
-from evit_mobile.sweep.digest import Digests
-from evit_mobile.sweep.plan import SweepPlan
+from evit_mobile.sweeps.digest import Digests
+from evit_mobile.sweeps.plan import SweepPlan
 
 PLAN: dict[str, Any] = {
     "models": ["efficientvit_m0", "efficientvit_b0"],

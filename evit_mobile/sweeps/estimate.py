@@ -12,7 +12,7 @@ from evit_mobile.models.bundled import DEFAULT_MODEL
 from evit_mobile.models.complexity import count_macs, count_parameters
 from evit_mobile.request import ConvertRequest
 from evit_mobile.spec import MODELS, find_spec
-from evit_mobile.sweep.records import CellRecord
+from evit_mobile.sweeps.records import CellRecord
 
 BASE_BYTES, BYTES_PER_PARAMETER = 0.9e9, 40.0
 """m0 (2.3 M parameters) was seen to take 1 GB, l3 (246 M) 10.5 GB."""

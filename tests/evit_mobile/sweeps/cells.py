@@ -9,14 +9,14 @@ from pathlib import Path
 
 from evit_mobile.engines.jobs import Job, Outcome, Surroundings
 from evit_mobile.strict_json import to_json
-from evit_mobile.sweep.cell import finished
-from evit_mobile.sweep.cell import perform as perform_in_child
-from evit_mobile.sweep.digest import Cell
-from evit_mobile.sweep.plan import SweepPlan
-from evit_mobile.sweep.store import open_store
-from tests.evit_mobile.sweep.fakes import written
+from evit_mobile.sweeps.cell import finished
+from evit_mobile.sweeps.cell import perform as perform_in_child
+from evit_mobile.sweeps.digest import Cell
+from evit_mobile.sweeps.plan import SweepPlan
+from evit_mobile.sweeps.store import open_store
+from tests.evit_mobile.sweeps.fakes import written
 
-FAKES = "tests.evit_mobile.sweep.fakes"
+FAKES = "tests.evit_mobile.sweeps.fakes"
 
 
 def plan_of(count: int) -> SweepPlan:
@@ -42,7 +42,7 @@ def cells_of(count: int) -> list[Cell]:
 
 
 def perform(job: Job, around: Surroundings) -> Outcome:
-    """As `evit_mobile.sweep.cell.perform`, with the function that CELLS_FUNCTION names."""
+    """As `evit_mobile.sweeps.cell.perform`, with the function that CELLS_FUNCTION names."""
     function = os.environ.get("CELLS_FUNCTION", "written")
     return perform_in_child(replace(job, function=f"{FAKES}:{function}"), around)
 
@@ -72,6 +72,6 @@ def alive(pid: int) -> bool:
 def drive(out: str, count: int) -> None:
     """What a driver in a process of its own does."""
     from evit_mobile.engines.local import LocalEngine
-    from evit_mobile.sweep.driver import run_cells
+    from evit_mobile.sweeps.driver import run_cells
 
     run_cells(cells_of(count), open_store(out), LocalEngine(workers=2), work=perform)

@@ -10,11 +10,11 @@ import pytest
 from converters.errors import ToolchainError
 from evit_mobile.engines.local import LocalEngine
 from evit_mobile.errors import UsageError
-from evit_mobile.sweep import driver
-from evit_mobile.sweep import store as store_module
-from evit_mobile.sweep.patience import patiently
-from evit_mobile.sweep.store import Store, open_store
-from tests.evit_mobile.sweep import cells
+from evit_mobile.sweeps import driver
+from evit_mobile.sweeps import store as store_module
+from evit_mobile.sweeps.patience import patiently
+from evit_mobile.sweeps.store import Store, open_store
+from tests.evit_mobile.sweeps import cells
 
 
 @pytest.fixture(params=["folder", "memory"])

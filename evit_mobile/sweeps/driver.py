@@ -16,14 +16,14 @@ from evit_mobile.findings import Verdict
 from evit_mobile.progress import Report, silent
 from evit_mobile.request.checks import usable_targets
 from evit_mobile.spec import find_spec
-from evit_mobile.sweep.cell import job_of, perform
-from evit_mobile.sweep.claims import Claims
-from evit_mobile.sweep.digest import Cell, Digests
-from evit_mobile.sweep.estimate import Estimator
-from evit_mobile.sweep.plan import SweepPlan
-from evit_mobile.sweep.records import CellRecord, FailedCell, read_record
-from evit_mobile.sweep.results import records, require_pyarrow, write_results
-from evit_mobile.sweep.store import Store, open_store
+from evit_mobile.sweeps.cell import job_of, perform
+from evit_mobile.sweeps.claims import Claims
+from evit_mobile.sweeps.digest import Cell, Digests
+from evit_mobile.sweeps.estimate import Estimator
+from evit_mobile.sweeps.plan import SweepPlan
+from evit_mobile.sweeps.records import CellRecord, FailedCell, read_record
+from evit_mobile.sweeps.results import records, require_pyarrow, write_results
+from evit_mobile.sweeps.store import Store, open_store
 
 POLL_S = 2.0
 """Between looks at what another driver works on."""

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from evit_mobile.sweep.store import Store
+from evit_mobile.sweeps.store import Store
 
 BEAT_S = 5.0
 LEASE_S = 60.0

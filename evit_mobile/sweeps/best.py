@@ -15,10 +15,10 @@ from evit_mobile.errors import UsageError
 from evit_mobile.profiling.stored import PROFILE_NAME
 from evit_mobile.progress import Report, silent
 from evit_mobile.strict_json import FieldError
-from evit_mobile.sweep.front import Candidate, Limits, front, merit
-from evit_mobile.sweep.records import CellRecord
-from evit_mobile.sweep.results import records
-from evit_mobile.sweep.store import Store, open_store
+from evit_mobile.sweeps.front import Candidate, Limits, front, merit
+from evit_mobile.sweeps.records import CellRecord
+from evit_mobile.sweeps.results import records
+from evit_mobile.sweeps.store import Store, open_store
 
 COSTS = ("latency", "size")
 OWN_REFERENCE = (

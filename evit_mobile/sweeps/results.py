@@ -11,8 +11,8 @@ from typing import Any
 
 from converters.errors import ToolchainError
 from evit_mobile.strict_json import plain
-from evit_mobile.sweep.records import CellRecord, Row, read_record
-from evit_mobile.sweep.store import Store
+from evit_mobile.sweeps.records import CellRecord, Row, read_record
+from evit_mobile.sweeps.store import Store
 
 NAME = "results.parquet"
 ROWS_AT_ONCE = 200

@@ -15,9 +15,9 @@ import pytest
 from evit_mobile import cli
 from evit_mobile.cli.flags import parse_bytes
 from evit_mobile.errors import UsageError
-from evit_mobile.sweep.estimate import BYTES_PER_WEIGHT, Estimator
-from evit_mobile.sweep.plan import SweepPlan
-from tests.evit_mobile.sweep.test_best import record, sweep_of
+from evit_mobile.sweeps.estimate import BYTES_PER_WEIGHT, Estimator
+from evit_mobile.sweeps.plan import SweepPlan
+from tests.evit_mobile.sweeps.test_best import record, sweep_of
 
 Run = Callable[..., tuple[int, str, str]]
 PLAN = "models: [efficientvit_m0]\nsizes: [64]\nprecisions: [fp32, int8-full]\nformats: [tflite, coreml]\n"
@@ -137,3 +137,14 @@ def test_estimates_follow_the_model_and_what_was_seen(tmp_path: Path) -> None:
     file = tmp_path / "own.pth"
     file.write_bytes(b"0" * BYTES_PER_WEIGHT * 1000)
     assert rule.estimate(request(weights=str(file))).memory_bytes == pytest.approx(0.9e9, rel=0.01)
+
+
+def test_the_functions_are_called_as_the_page_says(tmp_path: Path) -> None:
+    """No part of the package has the name of a function of it, which importing that part would hide."""
+    import evit_mobile
+
+    plan = {"models": ["efficientvit_m0"], "formats": ["tflite"]}
+    for _ in range(2):
+        assert not evit_mobile.sweep(plan, out=tmp_path, dry_run=True).proven
+    parts = {path.name.removesuffix(".py") for path in Path(evit_mobile.__file__).parent.iterdir()}
+    assert not parts & set(evit_mobile.__all__)

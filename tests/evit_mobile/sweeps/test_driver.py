@@ -14,12 +14,12 @@ import pytest
 
 from evit_mobile.engines.local import LocalEngine
 from evit_mobile.errors import UsageError
-from evit_mobile.sweep import claims as claims_module
-from evit_mobile.sweep import driver, results
-from evit_mobile.sweep import store as store_module
-from evit_mobile.sweep.claims import Claims
-from evit_mobile.sweep.store import Store, open_store
-from tests.evit_mobile.sweep import cells
+from evit_mobile.sweeps import claims as claims_module
+from evit_mobile.sweeps import driver, results
+from evit_mobile.sweeps import store as store_module
+from evit_mobile.sweeps.claims import Claims
+from evit_mobile.sweeps.store import Store, open_store
+from tests.evit_mobile.sweeps import cells
 
 ROOT = Path(__file__).parents[3]
 
@@ -117,7 +117,7 @@ def test_files_without_a_record_are_written_again(store: Store) -> None:
 
 def start(store: Store, count: int, function: str) -> subprocess.Popen[bytes]:
     """A driver in a process of its own."""
-    code = f"from tests.evit_mobile.sweep import cells; cells.drive({store.root!r}, {count})"
+    code = f"from tests.evit_mobile.sweeps import cells; cells.drive({store.root!r}, {count})"
     environment = {**os.environ, "CELLS_FUNCTION": function, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, "-c", code], env=environment, cwd=ROOT, stderr=subprocess.PIPE)
 
