@@ -26,6 +26,7 @@ from converters.lowering.program import (
 from converters.onnx.writer import BITS, WIDE_BITS, Writer
 
 Emit = Callable[[Writer, Node], None]
+RELU = (0.0, math.inf)
 
 
 def unary(kind: str, **attributes: float) -> Emit:
@@ -109,14 +110,16 @@ def _parameters(writer: Writer, node: Node) -> list[str]:
 
 
 def clamp(writer: Writer, node: Node) -> None:
-    """A Relu or a Clip; nothing where a quantization follows whose lowest code is the same limit."""
+    """A Relu or a Clip; nothing where a quantization follows a ReLU: its lowest code stands for 0, also of a tensor that is always 0, whose
+    plan has another. Hexagon takes no layer with an operation before its quantization.
+    """
     source = writer.name_of(node.all_input_nodes[0])
     limits = clamp_limits(node)
     assert limits is not None
     low, high = limits
-    if limits == (0.0, math.inf):
+    if limits == RELU:
         follower = only_user(node)
-        if follower is not None and operator_name(follower) == QUANTIZE and _starts_at_zero(follower):
+        if follower is not None and _rectified(follower):
             writer.names[node] = source
         else:
             writer.emit(node, "Relu", [source])
@@ -129,9 +132,10 @@ def clamp(writer: Writer, node: Node) -> None:
     writer.emit(node, "Clip", [source, *ends])
 
 
-def _starts_at_zero(quantize: Node) -> bool:
-    quantization = tensor_quantization(quantize, BITS)
-    return quantization.zero_point == -(1 << (quantization.bits - 1))
+def _rectified(quantize: Node) -> bool:
+    """Whether a node quantizes a ReLU that nobody else reads, so that its lowest code can stand for 0."""
+    source = quantize.all_input_nodes[0]
+    return operator_name(quantize) == QUANTIZE and clamp_limits(source) == RELU and only_user(source) is quantize
 
 
 def gelu(writer: Writer, node: Node) -> None:
@@ -224,6 +228,8 @@ def dequantize(writer: Writer, node: Node) -> None:
 def _codes(writer: Writer, node: Node) -> list[str]:
     """Scale and zero point of a tensor. 16 bits are written without a sign: Hexagon has no depthwise convolutions of int16."""
     quantization = tensor_quantization(node, BITS)
+    if _rectified(node if operator_name(node) == QUANTIZE else node.all_input_nodes[0]):
+        quantization = replace(quantization, zero_point=-(1 << (quantization.bits - 1)))
     if quantization.bits == WIDE_BITS:
         quantization = replace(quantization, zero_point=quantization.zero_point + (1 << (WIDE_BITS - 1)))
         return writer.parameters(quantization, np.dtype(np.uint16), tensor_name(node))

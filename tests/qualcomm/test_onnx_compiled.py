@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 from converters.qualcomm import libraries
@@ -71,6 +72,27 @@ def test_depthwise_convolutions_are_taken(precision: Precision, tmp_path: Path) 
     source = portable(tmp_path, precision, nn.Sequential(*layers, nn.Flatten()).eval())
     path, x = tmp_path / "m.sm8650.onnx", images(4, 16).numpy()
     TARGET.compile(source, precision, path)
+    assert sqnr_db(TARGET.load(path)(x), OnnxTarget().load(source)(x)) > 20
+
+
+class Silent(nn.Module):
+    """One of two branches is always 0 behind its ReLU, as one of m0's is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.silent = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 1)
+        self.last, self.beside = nn.Conv2d(8, 4, 1), nn.Conv2d(8, 4, 1)
+        nn.init.constant_(self.silent.bias, -100)  # type: ignore[arg-type]  # it has a bias
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.first(x).relu()
+        return (self.last(self.silent(y).relu()) + self.beside(y)).flatten(1)
+
+
+def test_a_tensor_that_is_always_zero_leaves_nothing_on_the_cpu(tmp_path: Path) -> None:
+    source = portable(tmp_path, Precision.INT8, Silent().eval())
+    path, x = tmp_path / "m.sm8650.onnx", images(4, 16).numpy()
+    TARGET.compile(source, Precision.INT8, path)
     assert sqnr_db(TARGET.load(path)(x), OnnxTarget().load(source)(x)) > 20
 
 
