@@ -39,6 +39,8 @@ FUNCTIONS = {
     "load",
     "read_manifest",
     "publish",
+    "sweep",
+    "best",
 }
 
 
@@ -56,7 +58,7 @@ def test_the_api_has_these_functions_and_their_types() -> None:
             "Inspection",
             "Sensitivity",
         ),
-        *("LoadedArtefact", "Publication", "ArtefactEntry", "Manifest"),
+        *("LoadedArtefact", "Publication", "ArtefactEntry", "Manifest", "Sweep", "Best", "Pieces"),
     }
     assert all(f"`{name}(" in PAGE for name in FUNCTIONS)
     assert all(getattr(evit_mobile, name).__name__ == name for name in evit_mobile.__all__ if name != "__version__")
