@@ -31,6 +31,8 @@ from evit_mobile.quantization.scales import half_scale, weight_scales, with_room
 
 WIDE_BITS = 16
 """Of activations in the profile a16w8."""
+SILENT: Parameters = (2.0**-15, -(2**15))
+"""Of a tensor that is always 0, in 16 bits: Hexagon's emulator computes its layer wrongly with a scale of 1 (8 dB instead of 53)."""
 
 Choice = Callable[[Group, Callable[[], Range], Mapping[Node, Parameters]], Parameters]
 """Parameters of tensors that share one scale, from what was observed of them and the parameters of the tensors before them."""
@@ -122,7 +124,8 @@ def placement_for(profile: Precision, module: GraphModule, protected: frozenset[
 
 def wide_parameters(_group: Group, observed: Callable[[], Range], _known: Mapping[Node, Parameters]) -> Parameters:
     """Parameters of tensors that share one scale, in 16 bits."""
-    return affine_parameters(*observed(), bits=WIDE_BITS)
+    low, high = observed()
+    return SILENT if low == high == 0 else affine_parameters(low, high, bits=WIDE_BITS)
 
 
 def group_parameters(group: Group, observed: Callable[[], Range], _known: Mapping[Node, Parameters]) -> Parameters:

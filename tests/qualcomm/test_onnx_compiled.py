@@ -89,10 +89,11 @@ class Silent(nn.Module):
         return (self.last(self.silent(y).relu()) + self.beside(y)).flatten(1)
 
 
-def test_a_tensor_that_is_always_zero_leaves_nothing_on_the_cpu(tmp_path: Path) -> None:
-    source = portable(tmp_path, Precision.INT8, Silent().eval())
+@pytest.mark.parametrize("precision", [Precision.INT8, Precision.A16W8])
+def test_a_tensor_that_is_always_zero_leaves_nothing_on_the_cpu(precision: Precision, tmp_path: Path) -> None:
+    source = portable(tmp_path, precision, Silent().eval())
     path, x = tmp_path / "m.sm8650.onnx", images(4, 16).numpy()
-    TARGET.compile(source, Precision.INT8, path)
+    TARGET.compile(source, precision, path)
     assert sqnr_db(TARGET.load(path)(x), OnnxTarget().load(source)(x)) > 20
 
 
