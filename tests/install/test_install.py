@@ -37,7 +37,7 @@ FIRST = {
 OTHER = {
     "coreml": "tflite",
     "tflite": "executorch",
-    "executorch": "coreml",
+    "executorch": "tflite",
     "onnx": "coreai",
     "coreai": "onnx",
     "": "tflite",
