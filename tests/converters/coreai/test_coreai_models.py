@@ -10,12 +10,18 @@ import pytest
 import torch
 
 import evit_mobile
-from converters.contract import Metadata, Precision
+from converters.contract import FloatType, Metadata, Precision
 from converters.coreai import toolchain
 from converters.registry import find_target
+from evit_mobile.findings import Verdict
+from evit_mobile.images.data import calibration_images, held_out_images, preprocess_for
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.prepare.audit import audit
+from evit_mobile.prepare.audit import FP16_MAX, audit
+from evit_mobile.prepare.preparation import Preparation, export, prepare
+from evit_mobile.progress import silent
 from evit_mobile.spec import MODELS
+from evit_mobile.validation.verdict import Terms, judge
+from tests.evit_mobile.prepare.test_audit import enlarged
 from tests.lowering_helpers import program_of, random_model
 
 pytestmark = [
@@ -71,3 +77,28 @@ def test_variants_of_random_weights(name: str, precision: Precision, tmp_path: P
     print(name, precision, artefact.bytes, measured)
     assert np.isfinite(found).all()
     assert measured >= (30 if precision is Precision.FP16 else 15)
+
+
+@torch.no_grad()
+def test_attention_that_overflows_passes_rewritten(tmp_path: Path) -> None:
+    reference, target = enlarged(100.0), find_target("coreai")
+    preprocess = preprocess_for(reference.spec, bundled=True)
+    calibration = calibration_images(None, preprocess, 0, 8)
+    held_out = held_out_images(None, calibration, preprocess, 0, 32)
+    asked = Preparation(
+        reference=reference, calibration=calibration, held_out=held_out, precision=Precision.FP16, targets=[target]
+    )
+    prepared = prepare(asked, silent)[FloatType.FP16]
+    assert prepared.audit is not None
+    assert prepared.audit.largest.peak > FP16_MAX
+    assert prepared.audit.islands == ()
+
+    images, expected = held_out.first(32), prepared.stages[0][1]
+    verdicts = []
+    for program in (prepared.program, export(reference.module, reference.spec.size)):
+        path = tmp_path / f"{len(verdicts)}.aimodel"
+        target.lower(program, Precision.FP16, path, Metadata(description="a test"))
+        stages = [("reference", expected), ("coreai", target.load(path)(images))]
+        terms = Terms(precision=Precision.FP16, half_sums=True)
+        verdicts.append(judge(stages, None, target.runtime, terms).verdict)
+    assert verdicts == [Verdict.PASSED, Verdict.FAILED]
