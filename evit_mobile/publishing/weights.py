@@ -42,7 +42,7 @@ def config(manifest: Manifest) -> dict[str, Any]:
     """timm's config.json, of https://huggingface.co/docs/timm, as far as a manifest knows it."""
     given, model = manifest.input, manifest.model
     settings = {
-        "input_size": [3, *given.size],
+        "input_size": list(given.shape[1:]),
         "mean": given.mean,
         "std": given.std,
         "crop_pct": given.crop.pct,

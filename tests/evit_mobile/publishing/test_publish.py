@@ -23,6 +23,7 @@ from evit_mobile.models.bundled import bundled_checkpoint
 from evit_mobile.publishing import publish as publishing
 from evit_mobile.publishing.card import model_card, plain
 from evit_mobile.publishing.publish import publish, without_places
+from evit_mobile.publishing.weights import config
 from evit_mobile.record.files import read_manifest, write_manifest
 from evit_mobile.record.manifest import CalibrationEntry, GoldenEntry, ToolEntry
 from evit_mobile.validation import golden
@@ -93,6 +94,12 @@ def test_a_dry_run_writes_everything(folder: Path, tmp_path: Path, monkeypatch: 
     assert all(sha256(out / entry.path) == entry.sha256 for entry in published.artefacts)
     assert not [path for path in out.rglob("*") if path.is_file() and b"/home/ann" in path.read_bytes()]
     assert run(monkeypatch, "publish", str(folder), *options) == 0  # replaces an earlier one
+
+
+def test_weights_say_how_many_channels_images_have(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    four = replace(manifest, input=replace(manifest.input, shape=(1, 4, 64, 96), mean=(0.5,) * 4, std=(0.5,) * 4))
+    assert config(four)["pretrained_cfg"]["input_size"] == [4, 64, 96]
 
 
 def test_the_card_says_what_the_manifest_says(folder: Path) -> None:
