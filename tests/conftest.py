@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,10 @@ from hypothesis import HealthCheck, settings
 if "PYTEST_XDIST_WORKER" in os.environ:
     # OpenMP's threads wait for each other in a loop: with more of them than cores each wait lasts until one is scheduled again.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Whoever is started in the background of a script does not hear Ctrl-C, nor do its children: some tests send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("evit-mobile", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("evit-mobile")

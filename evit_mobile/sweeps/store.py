@@ -108,19 +108,20 @@ class Store:
 
     @contextlib.contextmanager
     def workspace(self, name: str) -> Iterator[Path]:
-        """A folder of this machine to write into, from where `publish` is quick; it is removed afterwards. What a driver that was killed
-        has left of `name` is removed before.
+        """A folder of this machine to write into, from where `publish` is quick; it is removed afterwards. So is what a driver that was
+        killed has left of `name`, before and, as the process of its cell ends a moment later, afterwards too.
         """
         home = Path(self.path(PARTIAL)) if self.is_folder else None
         if home is not None:
             home.mkdir(parents=True, exist_ok=True)
-            for left in home.glob(f"{name}.*"):
-                shutil.rmtree(left, ignore_errors=True)
+            clear(home, name)
         folder = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=home))
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            if home is not None:
+                clear(home, name)
 
     def publish(self, folder: Path, name: str) -> None:
         """The files of `folder` under `name`, in place of those there."""
@@ -139,6 +140,12 @@ class Store:
             final.rename(old)
             shutil.rmtree(old, ignore_errors=True)
         folder.rename(final)
+
+
+def clear(home: Path, name: str) -> None:
+    """Removes all workspaces of `name` in `home`."""
+    for left in home.glob(f"{name}.*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def fetch(fs: Any, paths: list[str], found: dict[str, bytes | None]) -> None:
