@@ -88,7 +88,7 @@ BEHIND: dict[str, Step] = {
     "temperature": lambda _, y: y / 2.5,
     "learned scale": lambda m, y: y * m.scale[: y.shape[1]] + 0.1,
     "tanh": lambda _, y: torch.tanh(y),
-    "leaky": lambda _, y: F.leaky_relu(y, 0.2),
+    "leaky": lambda _, y: F.leaky_relu(y, 0.2) if y.is_floating_point() else y,  # torch has none of whole numbers
     "other order": lambda _, y: y[:, [2, 0, 3, 1]],
     "some classes": lambda _, y: y[:, 1:4],
     "reversed": lambda _, y: y.flip(1) if y.shape[1] <= CLASSES else y,
