@@ -65,7 +65,7 @@ def _read_dataclass(kind: Any, value: Mapping[str, Any], path: str) -> Any:
     for name in value:
         if name not in known:
             do = did_you_mean(str(name), known, correct(f"{prefix}{name}"))
-            raise FieldError(f"{prefix}{name}", "a field that there is not", ", ".join(known), do)
+            raise FieldError(f"{prefix}{name}", "an unknown field", ", ".join(known), do)
     for name, field in known.items():
         if name not in value and field.default is MISSING and field.default_factory is MISSING:
             raise FieldError(f"{prefix}{name}", "nothing", "a value: it has no default")
