@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +26,7 @@ class OnnxTarget:
 
     name = "onnx"
     suffix = ".onnx"
-    precisions = MappingProxyType(
+    precisions: Mapping[Precision, FloatType] = MappingProxyType(
         {
             Precision.FP32: FloatType.FP32,
             Precision.FP16: FloatType.FP16,

@@ -3,68 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Runner
-from converters.errors import ArtefactError, ToolchainError
+from converters.contract import Artefact, FloatType, Inspection, Precision, Runner, Target
+from converters.errors import ArtefactError
 from converters.qualcomm import libraries
 from converters.qualcomm.emulator import Emulator
 from converters.qualcomm.runner import EmulatedRunner
-from converters.qualcomm.socs import Soc, find_soc
+from converters.qualcomm.socs import Soc
+from converters.qualcomm.target import LAST_WORDS, CompiledTarget, not_taken
 from converters.tflite.compiled import Compiled
 from converters.tflite.runtime import LiteRTRunner
 from converters.traits import StepDifference
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch.export import ExportedProgram
 
 MAKER = "Qualcomm"
-LAST_WORDS = 500
-"""Characters of what the compiler printed that an error repeats."""
 
 
-class QualcommTarget:
+class QualcommTarget(CompiledTarget):
     """.tflite files that Hexagon runs as they are, and in no other SoC. They are made of the files that LiteRT's own target writes."""
 
     precisions = MappingProxyType(dict.fromkeys((Precision.INT8, Precision.INT8_FULL), FloatType.FP32))
-    evaluated = True
-    several_sizes = False
-    takes_pixels = False
-    floats = FloatType.FP16
-    images = 32
     made_from = "tflite"
 
-    def __init__(self, soc: str) -> None:
-        self.soc = find_soc(soc)
-        self.name = self.soc.format_of("tflite")
-        self.suffix = f".{self.soc.name.lower()}.tflite"
-        self.runtime = self.soc.emulator
-
-    def missing(self) -> str | None:
+    def portable(self) -> Target:
         from converters.tflite.target import TFLiteTarget
 
-        return TFLiteTarget().missing() or libraries.missing()
-
-    def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
-        from converters.tflite.target import TFLiteTarget
-
-        with TemporaryDirectory() as folder:
-            portable = Path(folder, "portable.tflite")
-            TFLiteTarget().lower(program, precision, portable, metadata)
-            return self.compile(portable, precision, path)
+        return TFLiteTarget()
 
     def compile(self, portable: Path, precision: Precision, path: Path) -> Artefact:
-        """The file at `portable`, compiled, as `path`. Raises ArtefactError for one that was not written here, ToolchainError where the
-        compiler does not take it.
-        """
         from converters.files import write_bytes
         from converters.tflite.structure import is_signed, read_model, signed
-        from converters.written import written
 
         content, _ = read_model(portable)
         if not is_signed(content):
@@ -74,16 +48,7 @@ class QualcommTarget:
                 do="convert the model",
             )
         write_bytes(path, signed(compiled_bytes(portable, self.soc)))
-        inspection = self.inspect(path)
-        artefact = written(
-            path,
-            format=self.name,
-            precision=precision,
-            inputs=inspection.inputs,
-            outputs=inspection.outputs,
-            packages=("ai-edge-litert", "onnxruntime-qnn", "torch"),
-        )
-        return replace(artefact, soc=self.soc.name, reproducible=False)
+        return self.described(path, precision, self.inspect(path), ("ai-edge-litert", "onnxruntime-qnn", "torch"))
 
     def load(self, path: Path) -> Runner:
         compiled = self._opened(path)
@@ -101,12 +66,7 @@ class QualcommTarget:
     def _opened(self, path: Path) -> Compiled:
         """Raises ArtefactError for a file that is compiled for another SoC, and as `Compiled`."""
         compiled = Compiled(path)
-        if compiled.soc != self.soc.name:
-            raise ArtefactError(
-                got=f"{path}, which is compiled for {compiled.soc or 'no SoC that it names'}",
-                allowed=f"a file for {self.soc.name}",
-                do="rename it back, or compile the model for this SoC",
-            )
+        self.check_soc(path, compiled.soc)
         return compiled
 
 
@@ -130,11 +90,7 @@ def compiled_bytes(portable: Path, soc: Soc) -> bytes:
                 libs=str(plugins),
             )
         except ValueError as error:
-            raise ToolchainError(
-                got=f"{portable.name}, which Qualcomm's compiler does not take for {soc.name}: {_told(str(error))}",
-                allowed="operations that the NPU of this SoC has",
-                do="try --int8-full or another SoC, or use the file without --soc",
-            ) from None
+            raise not_taken(portable, soc, _told(str(error))) from None
         return written.read_bytes()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +22,7 @@ class TFLiteTarget:
 
     name = "tflite"
     suffix = ".tflite"
-    precisions = MappingProxyType(
+    precisions: Mapping[Precision, FloatType] = MappingProxyType(
         {
             precision: FloatType.FP16 if precision is Precision.FP16 else FloatType.FP32
             for precision in Precision
