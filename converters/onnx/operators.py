@@ -132,10 +132,12 @@ def clamp(writer: Writer, node: Node) -> None:
     writer.emit(node, "Clip", [source, *ends])
 
 
-def _rectified(quantize: Node) -> bool:
+def _rectified(node: Node) -> bool:
     """Whether a node quantizes a ReLU that nobody else reads, so that its lowest code can stand for 0."""
-    source = quantize.all_input_nodes[0]
-    return operator_name(quantize) == QUANTIZE and clamp_limits(source) == RELU and only_user(source) is quantize
+    if operator_name(node) != QUANTIZE:
+        return False
+    source = node.all_input_nodes[0]
+    return clamp_limits(source) == RELU and only_user(source) is node
 
 
 def gelu(writer: Writer, node: Node) -> None:
