@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
-from lowering_helpers import Apply, export, quantize
 from torch import nn
 from torch.export import ExportedProgram
 
 from calib.preprocess import Preprocess
 from converters.contract import Metadata
 from converters.interface import Interface, Normalization
+from tests.lowering_helpers import Apply, export, quantize
 
 SIZE = (16, 24)
 PREPROCESS = Preprocess(size=SIZE, mean=(0.485, 0.3, 0.406), std=(0.229, 0.5, 0.1013))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from lowering_helpers import Apply
 from torch import Tensor, nn
+
+from tests.lowering_helpers import Apply
 
 IMAGE = (1, 12, 8, 8)
 

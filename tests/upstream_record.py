@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import oracles
 import torch
 from torch import Tensor, nn
+
+import tests.oracles as oracles
 
 FOLDER = Path(__file__).parent / "data" / "upstream"
 CLASSIFIERS = {

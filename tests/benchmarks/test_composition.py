@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmark_results import BROKEN, CANDIDATES, LEAD, LOGITS, MACS, ONNX, STOCK, TRUTH, measured
 
 from benchmarks.composition import find_lead, judge, peaks, result, timing
 from benchmarks.measurement import Clock, Measured
 from benchmarks.statistics import Spread
+from tests.benchmarks.benchmark_results import BROKEN, CANDIDATES, LEAD, LOGITS, MACS, ONNX, STOCK, TRUTH, measured
 
 
 def test_drift_of_the_machine_cancels_in_the_ratios() -> None:

@@ -4,11 +4,10 @@ import json
 import re
 from pathlib import Path
 
-from benchmark_results import comparison
-
 from benchmarks.reading import findings, outermost
 from benchmarks.report import read_comparison, table, to_markdown, write_document
 from benchmarks.results import to_json
+from tests.benchmarks.benchmark_results import comparison
 
 ROOT = Path(__file__).parents[2]
 MOST_WORDS = 40

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmark_results import comparison
 
 from benchmarks.candidates import Runtime
 from benchmarks.results import Comparison, from_json, to_json
 from benchmarks.run import without_folder
+from tests.benchmarks.benchmark_results import comparison
 
 
 def test_a_comparison_survives_json() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lowering_helpers import Apply, quantize
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
@@ -13,6 +12,7 @@ from converters.integer_io import with_integer_io
 from converters.lifting import exported_again
 from converters.lowering.program import live_nodes, stored_tensors
 from converters.quantized_program import graph_module, set_parameter
+from tests.lowering_helpers import Apply, quantize
 
 X = torch.randn(1, 4, 6, 6, generator=torch.Generator().manual_seed(0))
 

@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from lowering_helpers import METADATA, program_of, sqnr_db
 from torch import Tensor
 from torch.export import ExportedProgram
 
@@ -16,6 +15,7 @@ from converters.tflite.lower import to_bytes as to_tflite
 from tests.converters.executorch import executorch_helpers as executorch
 from tests.converters.tflite import tflite_helpers as tflite
 from tests.lazily import Lazily
+from tests.lowering_helpers import METADATA, program_of, sqnr_db
 
 lowering = Lazily("converters.executorch.lower")
 

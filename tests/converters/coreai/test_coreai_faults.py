@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_coreai_asset import IMAGES, METADATA, NET, Net, exported, int8, int8_weights, written
 from torch import nn
 from torch.export import ExportedProgram
 
@@ -21,6 +20,7 @@ from converters.errors import ArtefactError, ToolchainError
 from converters.registry import find_target
 from evit_mobile.findings import Verdict
 from evit_mobile.validation.verdict import Terms, judge
+from tests.converters.coreai.test_coreai_asset import IMAGES, METADATA, NET, Net, exported, int8, int8_weights, written
 
 pytestmark = [
     pytest.mark.slow,

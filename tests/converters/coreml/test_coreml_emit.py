@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from coreml_programs import (
+from torch import nn
+
+from converters.contract import Precision
+from converters.coreml import package
+from converters.coreml.names import module_path
+from converters.errors import ToolchainError
+from tests.converters.coreml.coreml_programs import (
     Attention,
     FeedForward,
     Head,
@@ -23,12 +29,6 @@ from coreml_programs import (
     sqnr_db,
     write,
 )
-from torch import nn
-
-from converters.contract import Precision
-from converters.coreml import package
-from converters.coreml.names import module_path
-from converters.errors import ToolchainError
 
 MINIMUM_DB = {Precision.FP32: 110.0, Precision.FP16: 50.0}
 SHAPE = (1, 6, 5, 5)

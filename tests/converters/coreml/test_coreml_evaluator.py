@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from coreml_programs import Lambda, evaluate, export
 
 from converters.contract import Precision
 from converters.coreml import toolchain
 from converters.coreml.evaluator import Evaluator
 from converters.errors import ArtefactError, ToolchainError
+from tests.converters.coreml.coreml_programs import Lambda, evaluate, export
 
 X = torch.linspace(-2, 2, 24).reshape(1, 6, 2, 2)
 

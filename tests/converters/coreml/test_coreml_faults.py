@@ -16,8 +16,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from coreml_programs import Attention, FeedForward, Head, export, plan, seeded, write
-from test_coreml_package import DAMAGES
 from torch import Tensor, nn
 
 from converters.contract import Precision
@@ -28,6 +26,8 @@ from converters.quantized_program import quantize_program
 from evit_mobile import cli
 from evit_mobile.findings import Verdict
 from evit_mobile.validation.verdict import Terms, judge
+from tests.converters.coreml.coreml_programs import Attention, FeedForward, Head, export, plan, seeded, write
+from tests.converters.coreml.test_coreml_package import DAMAGES
 
 IMAGES = torch.randn(64, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 PRECISIONS = (Precision.FP16, Precision.INT8_PALETTE6)

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from coreml_programs import METADATA, export, plan, seeded
-from test_coreml_options import NORMALIZATION, normalized
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
@@ -25,6 +23,8 @@ from converters.errors import ArtefactError
 from converters.files import sha256, size_bytes
 from converters.interface import Function, function_name
 from converters.quantized_program import quantize_program
+from tests.converters.coreml.coreml_programs import METADATA, export, plan, seeded
+from tests.converters.coreml.test_coreml_options import NORMALIZATION, normalized
 
 SIZES = ((16, 16), (24, 16))
 LAST = function_name(*SIZES[-1])

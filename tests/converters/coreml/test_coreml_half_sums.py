@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from coreml_programs import FeedForward, Lambda, export, plan, seeded, sqnr_db, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -17,6 +16,7 @@ from converters.coreml.evaluator import Evaluator, HalfSums
 from converters.coreml.evaluator.half_sums import KERNELS
 from converters.coreml.evaluator.operators import OPERATORS
 from converters.quantized_program import quantize_program
+from tests.converters.coreml.coreml_programs import FeedForward, Lambda, export, plan, seeded, sqnr_db, write
 
 HALF_SUMS = KERNELS[HalfSums.ALL]
 BOTH = (HalfSums.NONE, HalfSums.ALL)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from coreml_programs import Attention, FeedForward, Lambda, export, plan, write
 from torch import nn
 
 from converters.contract import Inspection, Layout, Precision, TensorSpec
@@ -14,6 +13,7 @@ from converters.coreml import toolchain
 from converters.coreml.inspect import inspect
 from converters.coreml.names import module_path, operation_name
 from converters.quantized_program import quantize_program
+from tests.converters.coreml.coreml_programs import Attention, FeedForward, Lambda, export, plan, write
 
 X = torch.randn(1, 6, 5, 5, generator=torch.Generator().manual_seed(0))
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from coreml_programs import FeedForward, Head, Lambda, LinearAttention, Windows, export, plan, seeded, write
 from torch import nn
 from torch.export import ExportedProgram
 
@@ -21,6 +20,17 @@ from converters.coreml.lower import COMPUTE
 from converters.coreml.options import OptionError
 from converters.errors import ToolchainError
 from converters.quantized_program import quantize_program
+from tests.converters.coreml.coreml_programs import (
+    FeedForward,
+    Head,
+    Lambda,
+    LinearAttention,
+    Windows,
+    export,
+    plan,
+    seeded,
+    write,
+)
 
 SHAPE = (1, 6, 5, 5)
 X = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))

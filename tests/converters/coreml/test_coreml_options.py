@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from coreml_programs import METADATA, export, seeded
 from torch import Tensor, nn
 
 from converters.contract import Precision, TensorSpec
@@ -21,6 +20,7 @@ from converters.coreml.lower import lower
 from converters.coreml.options import OptionError, Options
 from converters.errors import ArtefactError
 from converters.interface import Function, Normalization
+from tests.converters.coreml.coreml_programs import METADATA, export, seeded
 
 NORMALIZATION = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 LABELS = ("boot", "bag", "shirt", "coat")

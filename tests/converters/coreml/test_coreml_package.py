@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from coreml_programs import FeedForward, export, write
 from torch import nn
 
 from converters.contract import Layout, Metadata, Precision
@@ -22,6 +21,7 @@ from converters.coreml.lower import lower
 from converters.errors import ArtefactError, ConverterError, ToolchainError
 from converters.files import sha256, size_bytes
 from converters.interface import Function
+from tests.converters.coreml.coreml_programs import FeedForward, export, write
 
 X = torch.randn(1, 6, 5, 5, generator=torch.Generator().manual_seed(0))
 MODEL = f"Data/{package.MODEL}"

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from coreml_programs import Attention, FeedForward, Lambda, Windows, export, plan, seeded, sqnr_db, write
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -24,6 +23,17 @@ from converters.coreml.names import module_path
 from converters.coreml.package import INLINE
 from converters.coreml.palettes import repeated_values
 from converters.quantized_program import quantize_program
+from tests.converters.coreml.coreml_programs import (
+    Attention,
+    FeedForward,
+    Lambda,
+    Windows,
+    export,
+    plan,
+    seeded,
+    sqnr_db,
+    write,
+)
 
 X = torch.randn(1, 6, 5, 5, generator=torch.Generator().manual_seed(0))
 OPERATORS: set[object] = {

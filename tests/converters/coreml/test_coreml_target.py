@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from coreml_programs import METADATA, FeedForward, export, sqnr_db
 
 from converters.contract import Precision, Target
 from converters.coreml import runtime, toolchain
@@ -19,6 +18,7 @@ from converters.coreml.evaluator import Evaluator
 from converters.coreml.target import CoreMLTarget
 from converters.errors import ArtefactError, ToolchainError
 from converters.registry import find_target
+from tests.converters.coreml.coreml_programs import METADATA, FeedForward, export, sqnr_db
 
 X = torch.randn(1, 6, 5, 5, generator=torch.Generator().manual_seed(0))
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lowering_helpers import METADATA
 from torch import Tensor
 from torch.export import ExportedProgram
 
 from converters.contract import Precision
 from tests.lazily import Lazily
+from tests.lowering_helpers import METADATA
 
 containers = Lazily("converters.executorch.container")
 lowering = Lazily("converters.executorch.lower")

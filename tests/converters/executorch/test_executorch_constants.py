@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from executorch_helpers import content, graph, kinds, run, write
-from lowering_helpers import METADATA, Apply, export, quantize, relative_error
 from torch import Tensor, nn
 
 from converters.contract import Precision
@@ -19,7 +17,9 @@ from converters.errors import ArtefactError, ToolchainError
 from converters.executorch import weight_cache
 from converters.executorch.graph import Graph
 from converters.executorch.target import ExecuTorchTarget
+from tests.converters.executorch.executorch_helpers import content, graph, kinds, run, write
 from tests.lazily import Lazily
+from tests.lowering_helpers import METADATA, Apply, export, quantize, relative_error
 
 constants = Lazily("converters.executorch.constants")
 containers = Lazily("converters.executorch.container")

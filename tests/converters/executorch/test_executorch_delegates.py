@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lowering_helpers import METADATA, export, quantize
 from torch import nn
 
 from calib.preprocess import Preprocess
@@ -28,6 +27,7 @@ from evit_mobile.reference import load_reference
 from evit_mobile.request.checks import with_delegate
 from evit_mobile.validation.speed import against_fp32
 from evit_mobile.validation.verdict import Terms
+from tests.lowering_helpers import METADATA, export, quantize
 
 IMAGES = torch.randn(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from executorch_helpers import content, run, write
-from lowering_helpers import Apply, export, quantize, relative_error
 from torch import Tensor, nn
 
 from converters.contract import Layout, Metadata, Precision, TensorSpec
 from converters.errors import ArtefactError
 from converters.executorch.quiet import quiet_toolchain
 from converters.executorch.target import ExecuTorchTarget
+from tests.converters.executorch.executorch_helpers import content, run, write
 from tests.lazily import Lazily
+from tests.lowering_helpers import Apply, export, quantize, relative_error
 
 containers = Lazily("converters.executorch.container")
 lowering = Lazily("converters.executorch.lower")

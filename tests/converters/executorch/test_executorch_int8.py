@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from executorch_helpers import content, graph, int8_kinds, kinds, run
-from lowering_helpers import Apply, export, quantize, relative_error
-from lowering_models import tokens
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from converters.contract import ActivationQuantization, Precision, QuantPlan
 from converters.quantized_program import graph_module, quantize_program
+from tests.converters.executorch.executorch_helpers import content, graph, int8_kinds, kinds, run
+from tests.lowering_helpers import Apply, export, quantize, relative_error
+from tests.lowering_models import tokens
 
 IMAGE = (1, 16, 8, 8)
 

@@ -9,13 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from interface_models import BOTH, IMAGES, LABELS, METADATA, classifier, mapper, photos, program_of, softmax, tensors
 from torch import nn
 
 from converters.contract import Layout, Precision, TensorSpec
 from converters.errors import ArtefactError
 from converters.executorch.target import ExecuTorchTarget
 from converters.interface import TENSORS, Interface
+from tests.interface_models import (
+    BOTH,
+    IMAGES,
+    LABELS,
+    METADATA,
+    classifier,
+    mapper,
+    photos,
+    program_of,
+    softmax,
+    tensors,
+)
 from tests.lazily import Lazily
 
 containers = Lazily("converters.executorch.container")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from executorch_helpers import content, kinds, run
-from lowering_helpers import Apply, export, relative_error
-from lowering_models import IMAGE, MODELS, tokens
 from torch import Tensor, nn
 
 from converters.contract import Precision
 from converters.errors import ToolchainError
+from tests.converters.executorch.executorch_helpers import content, kinds, run
 from tests.lazily import Lazily
+from tests.lowering_helpers import Apply, export, relative_error
+from tests.lowering_models import IMAGE, MODELS, tokens
 
 lowering = Lazily("converters.executorch.lower")
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from lowering_helpers import METADATA, Apply, export
 from torch import nn
 
 from converters.contract import Precision
 from converters.errors import ToolchainError
 from converters.executorch.target import ExecuTorchTarget
 from converters.registry import find_target
+from tests.lowering_helpers import METADATA, Apply, export
 
 SCRIPT = """
 import logging, sys

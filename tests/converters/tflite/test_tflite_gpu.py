@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lowering_helpers import export, quantize
-from tflite_helpers import content
 from torch import nn
 
 from converters import software_driver
@@ -20,6 +18,8 @@ from converters.tflite.judges import GpuInSoftware
 from converters.tflite.target import TFLiteTarget
 from converters.traits import floats_to_fit
 from scripts.gpu import variants
+from tests.converters.tflite.tflite_helpers import content
+from tests.lowering_helpers import export, quantize
 
 MESA = """
 Device Properties and Extensions:

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from lowering_helpers import METADATA, Apply, export
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
@@ -23,6 +22,7 @@ from converters.tflite.graph import DataType
 from converters.tflite.lower import to_bytes, to_graph
 from converters.tflite.runtime import LiteRTRunner
 from evit_mobile.quantization import make_plan
+from tests.lowering_helpers import METADATA, Apply, export
 
 IMAGE = (1, 12, 8, 8)
 KERNELS = (

@@ -11,19 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from interface_models import (
-    BOTH,
-    CLASSES,
-    IMAGES,
-    LABELS,
-    METADATA,
-    classifier,
-    mapper,
-    photos,
-    program_of,
-    softmax,
-    tensors,
-)
 from torch import nn
 
 from converters.contract import Layout, Precision, TensorSpec
@@ -36,6 +23,19 @@ from converters.tflite.inspect import inspect_file
 from converters.tflite.lower import to_bytes, to_graph
 from converters.tflite.runtime import load_runner, open_interpreter
 from converters.tflite.structure import read_model, signed
+from tests.interface_models import (
+    BOTH,
+    CLASSES,
+    IMAGES,
+    LABELS,
+    METADATA,
+    classifier,
+    mapper,
+    photos,
+    program_of,
+    softmax,
+    tensors,
+)
 
 MODELS = {"classifier": classifier, "map": mapper}
 FLOATS = [Precision.FP32, Precision.FP16]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from lowering_helpers import METADATA, Apply, export
 from torch import Tensor, nn
 
 from calib.methods import Method
@@ -18,6 +17,7 @@ from converters.quantized_program import quantize_program
 from converters.tflite.lower import to_bytes
 from converters.tflite.npu import ACCELERATORS, compile_for_npu
 from evit_mobile.quantization import make_plan
+from tests.lowering_helpers import METADATA, Apply, export
 
 pytest.importorskip("ethosu")
 

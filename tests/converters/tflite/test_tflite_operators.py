@@ -7,13 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lowering_helpers import SIGMOID, Apply, export, quantize, relative_error
-from lowering_models import IMAGE, MODELS, tokens
-from tflite_helpers import content, partitions, run
 from torch import Tensor, nn
 
 from converters.contract import Precision
 from converters.quantized_program import graph_module
+from tests.converters.tflite.tflite_helpers import content, partitions, run
+from tests.lowering_helpers import SIGMOID, Apply, export, quantize, relative_error
+from tests.lowering_models import IMAGE, MODELS, tokens
 
 FP32_TOLERANCE = 1e-5  # relative to the largest output
 FP16_TOLERANCE = 2e-3

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from lowering_helpers import METADATA, export, program_of, quantize
-from tflite_helpers import partitions, run
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
@@ -18,6 +16,8 @@ from converters.tflite.passes.dense_convolutions import block_diagonal, grouped_
 from converters.tflite.passes.float_groups import reads_a_group
 from evit_mobile.quantization import make_plan
 from evit_mobile.rewrites.integer_layer_norm import CentredNorm
+from tests.converters.tflite.tflite_helpers import partitions, run
+from tests.lowering_helpers import METADATA, export, program_of, quantize
 
 IMAGE = (1, 12, 9, 9)
 

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from lowering_helpers import export, quantize
-from tflite_helpers import content
 from torch import nn
 
 from converters.contract import Precision
@@ -18,6 +16,8 @@ from converters.tflite import per_operation
 from converters.tflite.per_operation import cpu_codes, differences
 from converters.tflite.steps import side_by_side, steps_of
 from converters.tflite.structure import read_model
+from tests.converters.tflite.tflite_helpers import content
+from tests.lowering_helpers import export, quantize
 
 
 class Attention(nn.Module):

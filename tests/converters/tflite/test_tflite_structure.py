@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from lowering_helpers import Apply, export, quantize
-from tflite_helpers import codes, content, counts, interpreter, partitions
 from torch import Tensor, nn
 
 from converters.contract import Precision
 from converters.errors import ToolchainError
 from converters.tflite.graph import Activation, DataType, Padding
 from converters.tflite.lower import to_graph
+from tests.converters.tflite.tflite_helpers import codes, content, counts, interpreter, partitions
+from tests.lowering_helpers import Apply, export, quantize
 
 
 class SoftmaxAttention(nn.Module):

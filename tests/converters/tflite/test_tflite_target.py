@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lowering_helpers import Apply, export, quantize
-from tflite_helpers import content, interpreter
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
@@ -23,6 +21,8 @@ from converters.tflite.inspect import inspect_file
 from converters.tflite.runtime import load_runner
 from converters.tflite.structure import read_model
 from converters.tflite.target import TFLiteTarget
+from tests.converters.tflite.tflite_helpers import content, interpreter
+from tests.lowering_helpers import Apply, export, quantize
 
 METADATA = Metadata(description="a small model", author="tests", labels=("cat", "dog"))
 IMAGE = (1, 3, 16, 16)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from lowering_helpers import METADATA
 from torch import Tensor
 from torch.export import ExportedProgram
 
 from converters.contract import Precision
 from converters.tflite.graph import Graph
 from converters.tflite.lower import to_bytes, to_graph
+from tests.lowering_helpers import METADATA
 
 
 def content(program: ExportedProgram, precision: Precision = Precision.FP32, *, cpu_only: bool = False) -> bytes:

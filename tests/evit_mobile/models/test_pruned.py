@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from oracles import randomise, relative_error, timm_model
 from torch import nn
 
 from evit_mobile.commands.document import own_architecture
@@ -20,6 +19,7 @@ from evit_mobile.models.pruned import places
 from evit_mobile.models.surroundings.describe import measured_cost
 from evit_mobile.models.weights import load_checkpoint, load_module
 from evit_mobile.spec import MODELS, Architecture, ModelSpec
+from tests.oracles import randomise, relative_error, timm_model
 
 SIZE = (64, 64)
 FEWER = 5

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import oracles
 import pytest
 import torch
 from torch import nn
 
+import tests.oracles as oracles
 from converters.registry import find_target
 from evit_mobile.commands.convert import convert
 from evit_mobile.reference import randomise

@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from oracles import randomise, timm_model
-from test_weights_upstream import read, upstream_state
 from torch import Tensor
 
 from evit_mobile.errors import CheckpointError
 from evit_mobile.models.weights import load_checkpoint
 from evit_mobile.models.weights.files import HARMLESS_NAMES, scan_pickle
+from tests.evit_mobile.models.test_weights_upstream import read, upstream_state
+from tests.oracles import randomise, timm_model
 
 StateDict = dict[str, Tensor]
 

@@ -12,12 +12,12 @@ import pytest
 import safetensors.torch
 import torch
 from huggingface_hub.errors import GatedRepoError, RemoteEntryNotFoundError
-from oracles import randomise, timm_model
 
 from evit_mobile.errors import CheckpointError, UsageError
 from evit_mobile.models.weights import is_hub_reference, load_hub
 from evit_mobile.models.weights.hub import DEFAULTS, HubReference, parse_reference
 from evit_mobile.spec import MODELS
+from tests.oracles import randomise, timm_model
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NEWER = "fedcba9876543210fedcba9876543210fedcba98"
@@ -65,7 +65,7 @@ def test_hub_alone_means_timms_repository_of_the_model(cache: Path) -> None:
 
 
 def test_hub_alone_means_mits_own_file_of_a_segmentation_model(cache: Path, tmp_path: Path) -> None:
-    from test_weights_upstream import read, upstream_state
+    from tests.evit_mobile.models.test_weights_upstream import read, upstream_state
 
     torch.save({"state_dict": upstream_state(read("mit.efficientvit_seg_b0_cityscapes"))}, tmp_path / "weights")
     name = "efficientvit_seg_b0_cityscapes.pt"

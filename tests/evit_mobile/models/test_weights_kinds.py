@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from oracles import randomise, relative_error, timm_model
 from torch import Tensor, nn
 
 from converters.files import sha256
@@ -27,6 +26,7 @@ from evit_mobile.reference import at_size, load_reference, with_task
 from evit_mobile.spec import MODELS, Task, Variation, is_published
 from tests.evit_mobile.models.states import CLASSES, State, fresh
 from tests.evit_mobile.models.wrappers import SIZE, Around, network
+from tests.oracles import randomise, relative_error, timm_model
 
 
 def loaded(content: Any, folder: Path) -> LoadedModel:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from oracles import randomise, relative_error, timm_model
 from torch import Tensor, nn
 
 import evit_mobile
@@ -21,6 +20,7 @@ from evit_mobile.models.weights.live import run, steady
 from evit_mobile.reference import load_reference
 from evit_mobile.spec import find_spec
 from tests.evit_mobile.models.wrappers import Normalise
+from tests.oracles import randomise, relative_error, timm_model
 
 
 def fresh(name: str = "efficientvit_b0", **options: Any) -> nn.Module:

@@ -14,12 +14,12 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import randomise, timm_model
-from test_weights_upstream import read, upstream_state
 from torch import Tensor
 
 from evit_mobile.errors import CheckpointError
 from evit_mobile.models.weights import load_checkpoint
+from tests.evit_mobile.models.test_weights_upstream import read, upstream_state
+from tests.oracles import randomise, timm_model
 
 State = dict[str, Tensor]
 

@@ -8,12 +8,12 @@ import sys
 import warnings
 from pathlib import Path
 
-import oracles
 import pytest
 import torch
-import upstream_record
 from torch import nn
 
+import tests.oracles as oracles
+import tests.upstream_record as upstream_record
 from evit_mobile.errors import CheckpointError
 from evit_mobile.models.weights import load_checkpoint, load_module
 

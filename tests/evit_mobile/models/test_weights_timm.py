@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from oracles import randomise, relative_error, timm_model
 from torch import Tensor, nn
 
 from evit_mobile.errors import CheckpointError, UsageError
@@ -19,6 +18,7 @@ from evit_mobile.models import build_model
 from evit_mobile.models.weights import LoadedModel, load_checkpoint
 from evit_mobile.models.weights.bias_tables import resized_bias_table
 from evit_mobile.spec import CLASSIFIERS
+from tests.oracles import randomise, relative_error, timm_model
 
 TOLERANCE = 1e-5  # relative; both sides are fp32 and add up in different orders
 CLASSES = 5

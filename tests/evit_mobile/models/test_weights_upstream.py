@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from upstream_record import FOLDER, drawn_state, parse_shapes, probe, spread
 
 from evit_mobile.errors import CheckpointError
 from evit_mobile.families.mit import MitArchitecture
@@ -19,6 +18,7 @@ from evit_mobile.models.weights import load_checkpoint
 from evit_mobile.models.weights.layouts import find_layout
 from evit_mobile.models.weights.load import recognise
 from evit_mobile.spec import MODELS
+from tests.upstream_record import FOLDER, drawn_state, parse_shapes, probe, spread
 
 RECORDS = sorted(path.stem for path in FOLDER.glob("m*.json"))
 FAST = {
