@@ -62,7 +62,7 @@ def environment(place: Path, *packages: str) -> Path:
     """An environment with what is asked for. Its folder."""
     if not place.exists():
         subprocess.run([sys.executable, "-m", "venv", place], check=True)
-    subprocess.run([place / "bin" / "python", "-m", "pip", "install", "--quiet", *packages], check=True)
+    subprocess.run([place / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-compile", *packages], check=True)
     return place
 
 
