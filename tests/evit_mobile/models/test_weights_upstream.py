@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from evit_mobile.errors import CheckpointError
 from evit_mobile.families.mit import MitArchitecture
 from evit_mobile.models.weights import load_checkpoint
-from evit_mobile.models.weights.layouts import find_layout
 from evit_mobile.models.weights.load import recognise
 from evit_mobile.spec import MODELS
 from tests.upstream_record import FOLDER, drawn_state, parse_shapes, probe, spread
@@ -156,10 +155,3 @@ def test_a_folded_norm_becomes_one_that_changes_nothing(tmp_path: Path) -> None:
 def test_identity_norm_is_exact_for_every_eps_in_use() -> None:
     for eps in (1e-3, 1e-5, 1e-6, 1e-7):
         assert torch.tensor(1.0 - eps) + eps == 1.0
-
-
-def test_no_network_and_two_networks_are_refused() -> None:
-    with pytest.raises(CheckpointError, match="first convolution"):
-        find_layout(["conv1.weight", "fc.weight"])
-    with pytest.raises(CheckpointError, match="2 networks"):
-        find_layout(["student.stem.in_conv.conv.weight", "teacher.stem.in_conv.conv.weight"])
