@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from torch import Tensor
+from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from converters.contract import Precision
-from converters.tflite.graph import Graph
+from converters.integer_io import with_integer_io
+from converters.interface import Interface
+from converters.lowering.values import Quantization
+from converters.tflite.flatbuffer import serialize
+from converters.tflite.graph import DataType, Graph
+from converters.tflite.graph import Tensor as Stored
 from converters.tflite.lower import to_bytes, to_graph
+from converters.tflite.structure import signed
+from tests import interface_models
 from tests.lowering_helpers import METADATA
 
 
@@ -46,3 +55,31 @@ def codes(program: ExportedProgram, precision: Precision = Precision.FP32) -> li
 
 def counts(graph: Graph) -> Counter[str]:
     return Counter(operation.code for operation in graph.operations)
+
+
+def written(
+    folder: Path, interface: Interface, precision: Precision = Precision.FP32, model: nn.Module | None = None
+) -> Path:
+    """The file at `folder`; int8-full takes and gives integers."""
+    program = interface_models.program_of(model or interface_models.classifier(), int8=precision.quantized)
+    if precision is Precision.INT8_FULL:
+        program = with_integer_io(program)
+    path = folder / f"{interface.pixels is not None}{interface.classes}.tflite"
+    path.write_bytes(to_bytes(program, precision, interface_models.METADATA, interface))
+    return path
+
+
+def stored(shape: tuple[int, ...], quantization: Quantization | None = None, name: str = "x") -> Stored:
+    """A tensor that no operation gives: int8 with `quantization`, else float32."""
+    dtype = DataType.FLOAT32 if quantization is None else DataType.INT8
+    return Stored(name=name, shape=shape, dtype=dtype, quantization=quantization)
+
+
+def computed(graph: Graph, x: np.ndarray) -> np.ndarray:
+    """What LiteRT gives for the only input of a graph whose last operation gives its output."""
+    whole = graph if graph.outputs else replace(graph, outputs=[graph.operations[-1].output])
+    loaded = interpreter(signed(serialize(whole, METADATA)))
+    loaded.set_tensor(loaded.get_input_details()[0]["index"], x)
+    loaded.invoke()
+    output: np.ndarray = loaded.get_tensor(loaded.get_output_details()[0]["index"])
+    return output

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from converters.contract import Runner
-from converters.errors import ArtefactError, ToolchainError
 from converters.registry import FORMATS, ROWS, UnknownTargetError, find_judge, find_target
-from converters.tflite import arm, judges
-from converters.tflite.child import Child, ChildInterpreter
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Validation, Verdict, verdict_of_all
 from evit_mobile.record.manifest import Manifest
@@ -66,54 +60,6 @@ def test_the_verdict_is_that_of_all() -> None:
     assert failed.reason == "second: SQNR; third: no device"
     assert verdict_of_all([PASSED, NOT_RUN]).verdict is Verdict.NOT_RUN
     assert verdict_of_all([FAILED, PASSED]).reason == "SQNR"
-
-
-def test_what_only_compiles_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from converters.contract import Delegation
-    from converters.errors import NoRuntimeError
-    from converters.tflite import npu
-
-    taken = Delegation(delegate="ethos-u55-256", partitions=1, delegated_ops=7, total_ops=9)
-    monkeypatch.setattr(npu, "compile_for_npu", lambda _path: (taken,))
-    with pytest.raises(NoRuntimeError, match="ethos-u55-256 takes 7 of 9 operations"):
-        judges.Vela().load(tmp_path / "a.tflite")
-
-
-def test_arm_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv(arm.VARIABLE, raising=False)
-    assert "prepare.sh" in str(arm.missing())
-    monkeypatch.setenv(arm.VARIABLE, str(tmp_path))
-    assert f"{tmp_path} is no prepared folder" in str(arm.missing())
-
-
-class Host:
-    """Describes one int8 input and output of three values."""
-
-    def get_input_details(self) -> list[dict[str, Any]]:
-        return [{"shape": [1, 3], "dtype": np.int8}]
-
-    get_output_details = get_input_details
-
-
-def child(script: str) -> Child:
-    return Child(command=["sh", "-c", script], environment={}, words="elsewhere", do="look there")
-
-
-def test_a_child_answers_for_the_interpreter(tmp_path: Path) -> None:
-    """`cat` in its place: every input is its answer, until it ends."""
-    interpreter = ChildInterpreter(tmp_path / "m.tflite", Host(), child("cat"))
-    for values in ([[1, 2, 3]], [[-4, 5, 6]]):
-        interpreter.set_tensor(0, np.array(values, np.int8))
-        interpreter.invoke()
-        assert interpreter.get_tensor(0).tolist() == values
-    for script, error, said in (
-        ("echo why >&2; exit 7", ToolchainError, "exit code 7 .why."),
-        (f"echo why >&2; exit {os.EX_DATAERR}", ArtefactError, "refused elsewhere: why"),
-    ):
-        ended = ChildInterpreter(tmp_path / "m.tflite", Host(), child(script))
-        ended.set_tensor(0, np.zeros((1, 3), np.int8))
-        with pytest.raises(error, match=said):
-            ended.invoke()
 
 
 class Wrong:

@@ -11,45 +11,18 @@ from torch import nn
 
 from converters import software_driver
 from converters.contract import FloatType, Precision
-from converters.errors import ToolchainError
 from converters.registry import find_target
 from converters.tflite import gpu
-from converters.tflite.judges import GpuInSoftware
 from converters.tflite.target import TFLiteTarget
 from converters.traits import floats_to_fit
 from scripts.gpu import variants
+from tests.converters.mesa import MESA
 from tests.converters.tflite.tflite_helpers import content
 from tests.lowering_helpers import export, quantize
-
-MESA = """
-Device Properties and Extensions:
-VkPhysicalDeviceProperties:
-    apiVersion        = 1.4.305 (4210993)
-    deviceName        = llvmpipe (LLVM 15.0.6, 256 bits)
-VkPhysicalDeviceDriverProperties:
-    driverName      = llvmpipe
-    driverInfo      = Mesa {version} (LLVM 15.0.6)
-    shaderFloat16                       = {half}
-VkPhysicalDeviceProperties:
-    deviceName        = another
-    driverInfo        = 1.0
-    shaderFloat16     = false
-"""
 
 
 def described(version: str = "25.0.7-2", half: str = "true") -> software_driver.Driver:
     return software_driver.read_driver(MESA.format(version=version, half=half))
-
-
-@pytest.fixture
-def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder whose vulkaninfo prints what is in the file `answer`."""
-    monkeypatch.setenv(software_driver.VARIABLE, str(tmp_path))
-    tool = tmp_path / software_driver.TOOL
-    tool.parent.mkdir(parents=True)
-    tool.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
-    tool.chmod(0o755)
-    return tmp_path
 
 
 def test_the_first_device_is_the_driver() -> None:
@@ -66,31 +39,6 @@ def test_old_mesa_and_drivers_without_fp16_are_refused_by_name() -> None:
         described("22.3.6").fault()
     )
     assert "computes in fp32" in str(described(half="false").fault())
-
-
-def test_what_the_judge_says_of_its_driver(prepared: Path) -> None:
-    (prepared / "answer").write_text(MESA.format(version="25.0.7-2", half="true"))
-    assert GpuInSoftware().missing() is None
-    assert GpuInSoftware().runtime == (
-        "LiteRT's GPU accelerator over a software driver; llvmpipe (LLVM 15.0.6, 256 bits), Mesa 25.0.7-2 (LLVM 15.0.6), "
-        "with fp16 shaders; floats are fp16"
-    )
-    (prepared / "answer").write_text(MESA.format(version="22.3.6", half="true"))
-    assert "needs Mesa 25: run scripts/gpu/prepare.sh" in str(GpuInSoftware().missing())
-    (prepared / "answer").write_text("ERROR: no drivers")
-    assert "no device from vulkaninfo" in str(GpuInSoftware().missing())
-
-
-def test_without_a_driver_it_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(software_driver.VARIABLE, raising=False)
-    monkeypatch.chdir(tmp_path)
-    judge = GpuInSoftware()
-    assert f"no software GPU driver in {tmp_path}/.tools/gpu: run scripts/gpu/prepare.sh .tools/gpu" in str(
-        judge.missing()
-    )
-    assert judge.runtime == "LiteRT's GPU accelerator over a software driver"
-    with pytest.raises(ToolchainError, match=r"prepare\.sh"):
-        gpu.open_on_gpu(tmp_path / "m.tflite", None, judge.floats)
 
 
 def test_what_is_left_to_the_cpu_is_read_from_the_log() -> None:

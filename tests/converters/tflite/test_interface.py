@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import io
-import json
-import subprocess
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from torch import nn
 
 from converters.contract import Layout, Precision, TensorSpec
 from converters.errors import ArtefactError
-from converters.integer_io import with_integer_io
 from converters.interface import TENSORS, Interface
-from converters.tflite.app_metadata import stored_labels, with_labels
 from converters.tflite.flatbuffer import serialize
 from converters.tflite.inspect import inspect_file
-from converters.tflite.lower import to_bytes, to_graph
+from converters.tflite.lower import to_graph
 from converters.tflite.runtime import load_runner, open_interpreter
-from converters.tflite.structure import read_model, signed
+from converters.tflite.structure import signed
+from tests.converters.tflite.tflite_helpers import written
 from tests.interface_models import (
     BOTH,
-    CLASSES,
     IMAGES,
-    LABELS,
     METADATA,
     classifier,
     mapper,
@@ -39,18 +33,6 @@ from tests.interface_models import (
 
 MODELS = {"classifier": classifier, "map": mapper}
 FLOATS = [Precision.FP32, Precision.FP16]
-
-
-def written(
-    folder: Path, interface: Interface, precision: Precision = Precision.FP32, model: nn.Module | None = None
-) -> Path:
-    """The file at `folder`; int8-full takes and gives integers."""
-    program = program_of(model or classifier(), int8=precision.quantized)
-    if precision is Precision.INT8_FULL:
-        program = with_integer_io(program)
-    path = folder / f"{interface.pixels is not None}{interface.classes}.tflite"
-    path.write_bytes(to_bytes(program, precision, METADATA, interface))
-    return path
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -113,14 +95,6 @@ def test_a_library_that_feeds_pixels_as_they_are_gets_the_same(tmp_path: Path) -
     np.testing.assert_array_equal(actual, load_runner(path)(tensors(1)))
 
 
-@pytest.mark.parametrize("interface", [IMAGES, CLASSES, BOTH])
-def test_unzip_finds_the_labels(interface: Interface, tmp_path: Path) -> None:
-    path = written(tmp_path, interface)
-    assert stored_labels(path.read_bytes()) == LABELS
-    found = subprocess.run(["unzip", "-p", str(path), "labels.txt"], capture_output=True, check=True)
-    assert found.stdout.decode().splitlines() == list(LABELS)
-
-
 def test_without_an_interface_a_file_is_as_it_was(tmp_path: Path) -> None:
     content = written(tmp_path, TENSORS).read_bytes()
     assert not zipfile.is_zipfile(io.BytesIO(content))
@@ -159,43 +133,3 @@ def test_pixels_of_unknown_mean_and_std_are_refused(tmp_path: Path) -> None:
 def test_images_that_no_pixels_give_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="8-bit"):
         load_runner(written(tmp_path, IMAGES))(tensors() + np.float32(0.01))
-
-
-def test_the_metadata_has_what_the_schema_names(tmp_path: Path) -> None:
-    """Read by walking the tables, without the schema's own classes."""
-    from flatbuffers import encode, packer
-    from flatbuffers.number_types import UOffsetTFlags
-    from flatbuffers.table import Table
-
-    path = written(tmp_path, BOTH)
-    _, model = read_model(path)
-    (entry,) = (one for one in model.metadata if one.name == b"TFLITE_METADATA")
-    content = bytes(model.buffers[entry.buffer].data)
-    assert content[4:8] == b"M001"
-
-    def field(table: Table, slot: int) -> int:
-        offset = table.Offset(4 + 2 * slot)
-        assert offset
-        return int(table.Pos + offset)
-
-    def member(table: Table, slot: int, index: int = 0) -> Table:
-        start = table.Vector(table.Offset(4 + 2 * slot))
-        return Table(table.Bytes, table.Indirect(start + 4 * index))
-
-    def text(table: Table, slot: int) -> str:
-        return bytes(table.String(field(table, slot))).decode()
-
-    root = Table(content, encode.Get(packer.uoffset, content, 0))
-    subgraph = member(root, 3)
-    image, output = member(subgraph, 2), member(subgraph, 3)
-    labels = member(output, 6)
-    assert text(root, 1) == METADATA.description
-    assert (text(image, 0), text(output, 0)) == ("image", "probabilities")
-    assert (text(labels, 0), content[field(labels, 2)]) == ("labels.txt", 2)
-    assert UOffsetTFlags.bytewidth == 4
-
-
-def test_without_labels_there_is_no_archive() -> None:
-    assert with_labels(b"model", ()) == b"model"
-    assert stored_labels(b"model") == ()
-    assert json.loads("[]") == list(stored_labels(with_labels(b"model", ())))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from converters.contract import Precision
 from converters.errors import ToolchainError
-from converters.tflite.graph import Activation, DataType, Padding
+from converters.tflite.graph import Activation, DataType
 from converters.tflite.lower import to_graph
 from tests.converters.tflite.tflite_helpers import codes, content, counts, interpreter, partitions
 from tests.lowering_helpers import Apply, export, quantize
@@ -95,25 +95,6 @@ def test_a_clamp_is_not_fused_when_the_plain_value_is_read_too() -> None:
     x = torch.randn(1, 3, 4, 4)
     assert codes(export(model, x)).count("RELU") == 0
     assert codes(export(shared, x)).count("RELU") == 1
-
-
-@pytest.mark.parametrize(
-    ("conv", "size", "padding", "pads"),
-    [
-        (nn.Conv2d(3, 4, 3, 1, 1), 8, Padding.SAME, 0),
-        (nn.Conv2d(3, 4, 3, 2, 1), 7, Padding.SAME, 0),
-        (nn.Conv2d(3, 4, 3, 2, 1), 8, Padding.VALID, 1),
-        (nn.Conv2d(3, 4, 3), 8, Padding.VALID, 0),
-        (nn.Conv2d(3, 4, 1), 8, Padding.VALID, 0),
-        (nn.Conv2d(3, 4, 5, padding=1), 8, Padding.VALID, 1),
-    ],
-)
-def test_padding_is_explicit_only_where_same_would_differ(
-    conv: nn.Conv2d, size: int, padding: Padding, pads: int
-) -> None:
-    graph = to_graph(export(conv, torch.randn(1, 3, size, size)), Precision.FP32)
-    assert counts(graph)["PAD"] == pads
-    assert graph.operations[-1].options["padding"] is padding
 
 
 def test_permutes_and_free_views_cost_nothing() -> None:
@@ -250,17 +231,6 @@ def test_versions_let_older_runtimes_refuse() -> None:
     assert versions[schema.BuiltinOperator.CONV_2D] == 6
     assert versions[schema.BuiltinOperator.DEQUANTIZE] == 2
     assert interpreter(file) is not None
-
-
-def test_constant_data_is_aligned_to_sixteen_bytes() -> None:
-    from ai_edge_litert import schema_py_generated as schema
-
-    file = content(export(SoftmaxAttention(), torch.randn(1, 16, 7, 7)))
-    model = schema.Model.GetRootAsModel(file, 0)
-    buffers = [model.Buffers(index) for index in range(model.BuffersLength())]
-    starts = [buffer._tab.Vector(buffer._tab.Offset(4)) for buffer in buffers if not buffer.DataIsNone()]
-    assert len(starts) > 10
-    assert all(start % 16 == 0 for start in starts)
 
 
 # What has no form

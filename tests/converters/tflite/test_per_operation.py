@@ -8,27 +8,13 @@ import numpy as np
 import pytest
 import torch
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from torch import nn
 
-from converters.contract import Precision
 from converters.qualcomm.socs import find_soc
 from converters.tflite import per_operation
 from converters.tflite.per_operation import cpu_codes, differences
-from converters.tflite.steps import side_by_side, steps_of
+from converters.tflite.steps import steps_of
 from converters.tflite.structure import read_model
-from tests.converters.tflite.tflite_helpers import content
-from tests.lowering_helpers import export, quantize
-
-
-class Attention(nn.Module):
-    """Convolutions around a softmax, which stays float."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.last = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 4, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.last(self.first(x).relu().flatten(2).softmax(-1).reshape(1, 8, 8, 8))
+from tests.converters.tflite.small import attention_file
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +26,7 @@ def x() -> torch.Tensor:
 @pytest.fixture(scope="module")
 def path(x: torch.Tensor, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("steps") / "m.tflite"
-    file.write_bytes(content(quantize(export(Attention().eval(), x), x, floats=("aten.softmax.int",)), Precision.INT8))
+    file.write_bytes(attention_file(x))
     return file
 
 
@@ -62,22 +48,6 @@ class OnTheCpu:
             code = int(outputs[self.wrong].flat[0])
             outputs[self.wrong].flat[0] = code - self.off if code > 0 else code + self.off
         return outputs
-
-
-def test_every_code_is_made_by_one_step_of_codes(path: Path) -> None:
-    _, model = read_model(path)
-    steps = steps_of(model.subgraphs[0])
-    assert [len(step.reads) for step in steps] == [1] * len(steps)
-    assert max(len(step.operators) for step in steps) > 1  # the softmax, between two layers
-    _, cut = read_model(written(path.with_name("cut.tflite"), side_by_side(model, steps)))
-    subgraph = cut.subgraphs[0]
-    assert len(subgraph.outputs) == len(steps)
-    assert not set(map(int, subgraph.inputs)) & set(map(int, subgraph.outputs))
-
-
-def written(path: Path, file: bytes) -> Path:
-    path.write_bytes(file)
-    return path
 
 
 def test_on_the_cpu_the_steps_give_the_cpus_codes(path: Path, x: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
