@@ -6,7 +6,6 @@ import ast
 import re
 import runpy
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -185,9 +184,3 @@ def test_a_rewrite_is_a_file_and_a_test_file(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "new.py").touch()
     assert untested(tmp_path, "a") == ["new"]
-
-
-def test_no_two_test_files_share_a_name() -> None:
-    """pytest imports them by it."""
-    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
-    assert [name for name, count in names.items() if count > 1] == []
