@@ -17,6 +17,7 @@ from torch.export import ExportedProgram
 from converters.contract import Precision
 from converters.coreai import package, toolchain
 from converters.errors import ArtefactError, ToolchainError
+from converters.interface import Function
 from converters.registry import find_target
 from evit_mobile.findings import Verdict
 from evit_mobile.validation.verdict import Terms, judge
@@ -39,7 +40,7 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     written(folder / "int8.aimodel", int8(), Precision.INT8)
     written(folder / "int8-weights.aimodel", int8_weights(), Precision.INT8_WEIGHTS)
     programs = [torch.export.export(NET, (torch.zeros(1, 3, *size),)) for size in SIZES]
-    target = type(find_target("coreai"))(programs[1:])
+    target = type(find_target("coreai"))([Function(program=program) for program in programs[1:]])
     target.lower(programs[0], Precision.FP32, folder / "sizes.aimodel", METADATA)
     return folder
 
