@@ -69,3 +69,11 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield home
     if not (home / "away").exists():
         assert list((home / "device").iterdir()) == [], "something was left on the device"
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    path = tmp_path / "m0.int8.mlpackage"
+    path.mkdir()
+    (path / "Manifest.json").write_text("{}")
+    return path

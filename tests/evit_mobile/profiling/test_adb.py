@@ -16,7 +16,6 @@ from evit_mobile import cli
 from evit_mobile.errors import DeviceError, UsageError
 from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.run import profile
-from evit_mobile.profiling.runners import find_runner
 from evit_mobile.profiling.stored import read
 
 QUICK = Settings(bound=0.5, budget_s=1.0)
@@ -122,27 +121,6 @@ def test_no_runner_and_no_adb(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolchainError, match="no `adb`"):
         profile([artefacts["tflite"]], place="adb", settings=QUICK, runner=runner)
-
-
-BENCHMARK_MODEL = """INFO: Running benchmark for at least 1 iterations and at least 0 seconds but terminate if exceeding 150 seconds.
-INFO: count=1 curr=5123 p5=5123 median=5123 p95=5123
-INFO: count=50 first=4402 curr=4280 min=4205 max=4911 avg=4311.2 std=98 p5=4210 median=4288 p95=4500
-INFO: Inference timings in us: Init: 20345, First inference: 5123, Warmup (avg): 5123, Inference (avg): 4311.2
-"""
-EXECUTOR_RUNNER = (
-    "I 00:00:00.040 executorch:executor_runner.cpp:301] Model executed successfully 50 time(s) in 212.500000 ms.\n"
-)
-
-
-def test_what_known_runners_print_is_read() -> None:
-    """Lines in the form of their sources: tensorflow/lite/tools/benchmark, executorch/examples/portable/executor_runner."""
-    benchmark, executor = find_runner(Path("/x/benchmark_model_arm64")), find_runner(Path("executor_runner"))
-    assert benchmark.parse(BENCHMARK_MODEL) == {"load_ms": 20.345, "first_run_ms": 5.123, "latencies_ms": [4.288]}
-    assert executor.parse(EXECUTOR_RUNNER)["latencies_ms"] == [4.25]
-    assert "--num_threads=4" in benchmark.command("b", "m.tflite", 50, 4)
-    for known in (benchmark, executor):
-        with pytest.raises(ValueError, match="no line"):
-            known.parse("Segmentation fault")
 
 
 TRIXIE = os.environ.get("EVIT_MOBILE_ADBD_ROOT")

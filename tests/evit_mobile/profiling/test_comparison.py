@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from converters.errors import ArtefactError
 from evit_mobile.profiling.comparison import compare
 from evit_mobile.profiling.records import latency_entry
-from evit_mobile.profiling.stored import append, read
+from evit_mobile.profiling.stored import append
 
 
 def written(name: str, run: str, factor: float, seed: int, drift: Any = 1.0) -> dict[str, Any]:
@@ -79,16 +78,3 @@ def test_what_was_not_profiled_is_refused(tmp_path: Path) -> None:
         compare(tmp_path / "a.tflite", tmp_path / "b.tflite")
     with pytest.raises(ArtefactError, match="no artefact in common"):
         compare(tmp_path / "profile.jsonl", tmp_path / "other.jsonl")
-
-
-@pytest.mark.parametrize("content", [None, "{", json.dumps({"schema": 2}), "[]"])
-def test_damaged_files_are_refused(content: str | None, tmp_path: Path) -> None:
-    if content is not None:
-        (tmp_path / "profile.jsonl").write_text(content)
-    with pytest.raises(ArtefactError):
-        read(tmp_path / "profile.jsonl")
-
-
-def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
-    append(tmp_path / "profile.jsonl", [{"schema": 1, "value": float("nan")}])
-    assert read(tmp_path / "profile.jsonl") == [{"schema": 1, "value": None}]

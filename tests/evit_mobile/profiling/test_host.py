@@ -12,8 +12,8 @@ import pytest
 from converters.errors import ArtefactError
 from evit_mobile.cli.app import application
 from evit_mobile.errors import DeviceError, UsageError
-from evit_mobile.profiling import fine_clock, host, worker
-from evit_mobile.profiling.channel import WORKER, Worker
+from evit_mobile.profiling import fine_clock, host
+from evit_mobile.profiling.channel import WORKER
 from evit_mobile.profiling.host import CONVERTERS
 from evit_mobile.profiling.protocol import Settings
 from evit_mobile.profiling.records import subject
@@ -145,22 +145,6 @@ def test_a_place_that_does_not_exist(artefacts: dict[str, Path]) -> None:
         profile([artefacts["tflite"]], place="moon", settings=QUICK)
 
 
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        ("import os; os.kill(os.getpid(), 9)", "killed by signal 9"),
-        ("import sys; print('the reason', file=sys.stderr); sys.exit(4)", r"exit code 4.*the reason"),
-        ("print('no json')", "not JSON"),
-        ("import time; time.sleep(60)", "no answer in time"),
-    ],
-)
-def test_workers_that_fail(body: str, message: str) -> None:
-    failing = Worker([sys.executable, "-c", body], "here")
-    with pytest.raises(DeviceError, match=message):
-        failing.ask("load", timeout_s=2.0)
-    failing.close()
-
-
 def test_the_worker_and_what_it_loads_stand_alone(tmp_path: Path) -> None:
     """They are copied to machines that have nothing of ours."""
     for file in (
@@ -186,29 +170,6 @@ def test_the_worker_and_what_it_loads_stand_alone(tmp_path: Path) -> None:
     facts, error = map(json.loads, done.stdout.splitlines())
     assert facts["cores"] >= 1
     assert "none.tflite" in error["error"]
-
-
-def test_facts_of_a_recorded_machine(tmp_path: Path) -> None:
-    files = {
-        "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "1500000",
-        "sys/devices/system/cpu/cpu1/cpufreq/scaling_cur_freq": "2400000",
-        "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "ondemand",
-        "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor": "ondemand",
-        "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "7",
-        "sys/class/thermal/thermal_zone0/temp": "51234",
-        "proc/cpuinfo": "processor : 0\nModel\t\t: Raspberry Pi 5\n",
-        "proc/self/status": "VmHWM:\t  2048 kB\nVmRSS:\t 1024 kB\nThreads:\t3\n",
-    }
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text + "\n")
-    facts = worker.facts(str(tmp_path))
-    assert facts["frequency_mhz"] == [1500.0, 2400.0]
-    assert facts["governors"] == ["ondemand"]
-    assert facts["temperature_c"] == [51.234]
-    assert facts["throttle_events"] == 7
-    assert facts["cpu"] == "Raspberry Pi 5"
-    assert (facts["peak_memory_bytes"], facts["memory_bytes"], facts["process_threads"]) == (2097152, 1048576, 3)
 
 
 STAND_IN = """
