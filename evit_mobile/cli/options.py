@@ -87,6 +87,12 @@ def parameter(name: str, default: object, annotation: object) -> Parameter:
 
 
 def given(options: object) -> dict[str, Any]:
-    """The options that were on the command line, by name: the others are None, or flags that are False."""
-    values = {field.name: getattr(options, field.name) for field in fields(options)}  # type: ignore[arg-type]  # a dataclass
-    return {name: value for name, value in values.items() if value is not None and value is not False}
+    """The options that were on the command line, by name: the others are None, or flags that are False and never None. False as
+    `--no-cache` says it was on the command line.
+    """
+    found = {}
+    for field in fields(options):  # type: ignore[arg-type]  # a dataclass
+        value = getattr(options, field.name)
+        if value is not None and (value is not False or field.default is None):
+            found[field.name] = value
+    return found
