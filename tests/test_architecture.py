@@ -17,7 +17,6 @@ import calib
 import converters
 import evit_mobile
 from converters.registry import TARGETS
-from evit_mobile.cli.app import COMMANDS, asked
 from evit_mobile.strict_json import to_json
 from tests.manifests import of_model
 
@@ -185,11 +184,6 @@ def test_commands_that_read_json_start_without_torch(arguments: list[str], tmp_p
     assert "evit_mobile" in loaded
     assert "torch" not in loaded
     assert "numpy" not in loaded or arguments[0] == "compare"
-
-
-def test_only_the_command_that_is_named_is_loaded() -> None:
-    assert asked(["--debug", "export-app", "report"]) == ("export_app",)
-    assert asked([]) == asked(["--help"]) == asked(["reprot", "report"]) == COMMANDS
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import sys
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,6 @@ import torch
 from PIL import Image
 
 from calib import Bundled, open_bundled
-from converters.registry import FORMATS
 from evit_mobile import cli
 from evit_mobile.models.bundled import bundled_checkpoint
 
@@ -125,31 +122,6 @@ def test_few_images_are_no_proof_unless_they_are_allowed_to_be(
     assert run(monkeypatch, "validate", str(out)) == 1
     assert run(monkeypatch, "validate", str(out), "--allow-few") == 0
     assert run(monkeypatch, *CONVERT, *options, "--allow-few") == 0
-
-
-def test_models_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch, "models", "--json") == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert len(rows) == 25
-    assert Counter(row["task"] for row in rows) == {"classification": 13, "segmentation": 11, "features": 1}
-    assert {row["name"] for row in rows if row["bundled"]} == {"efficientvit_m0", "efficientvit_b0"}
-
-
-def test_models_as_a_table_fits_80_columns(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    assert run(monkeypatch, "models") == 0
-    out = capsys.readouterr().out
-    assert "efficientvit_l3" in out
-    assert "…" not in out
-
-
-def test_doctor_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch, "doctor", "--json") == 0
-    document = json.loads(capsys.readouterr().out)
-    precisions = {row["format"]: row["precisions"] for row in document["targets"]}
-    assert list(precisions) == [row.name for row in FORMATS]
-    with_palettes = [name for name, known in precisions.items() if any("palette" in precision for precision in known)]
-    assert with_palettes == ["coreml", "executorch-coreml"]
 
 
 def test_palettes_are_refused_where_there_are_none(

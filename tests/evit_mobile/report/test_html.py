@@ -20,7 +20,6 @@ import pytest
 from calib.preprocess import Preprocess
 from converters.contract import Delegation, Fallback
 from converters.errors import ArtefactError
-from evit_mobile.cli.app import application
 from evit_mobile.findings import Verdict
 from evit_mobile.profiling.records import latency_entry
 from evit_mobile.profiling.stored import append
@@ -221,11 +220,6 @@ def test_names_cannot_inject_html() -> None:
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError):
         write_page(tmp_path)
-
-
-def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    application()(["report", str(folder), "--html", "--json"], standalone_mode=False)
-    assert json.loads(capsys.readouterr().out) == {"page": str(folder / "report.html")}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,8 @@ from torch import nn
 
 import evit_mobile
 from converters.contract import Precision
-from evit_mobile.cli.convert import ConvertOptions, fields_of, requested
 from evit_mobile.commands import convert as pipeline
 from evit_mobile.errors import UsageError
-from evit_mobile.recovery import procedure
 from evit_mobile.request import ConvertRequest
 from evit_mobile.request.checks import usable_targets
 from evit_mobile.request.request import saved_request
@@ -100,43 +97,6 @@ def test_a_file_without_a_request_is_refused(content: str, tmp_path: Path) -> No
     path.write_text(content)
     with pytest.raises(UsageError, match="--request"):
         saved_request(path)
-
-
-def test_options_replace_what_a_saved_request_says(tmp_path: Path) -> None:
-    path = tmp_path / "manifest.json"
-    path.write_text(json.dumps({"schema": 1, "request": FULL.to_json()}))
-    assert requested(ConvertOptions(request=path)) == FULL
-    other = requested(ConvertOptions(request=path, int8_weights=False, fp16=False, seed=4, out=tmp_path))
-    assert other == ConvertRequest.from_json({**FULL.to_json(), "seed": 4, "out": str(tmp_path)})
-
-
-def test_every_field_is_an_option() -> None:
-    """By its name, or by the flags and texts that become it."""
-    names = {field.name for field in fields(ConvertRequest)} - {"module"}
-    said = ConvertOptions(
-        palette=4,
-        format=["all"],
-        size="224",
-        sizes="224,256",
-        squash=True,
-        relu_attention=True,
-        json=True,
-        request=Path("x"),
-    )
-    options = {field.name for field in fields(ConvertOptions)}
-    assert names == (names & options) | fields_of(said).keys()
-
-
-def test_help_shows_the_defaults_of_a_request(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    assert run(monkeypatch, "convert", "--help") == 0
-    lines = capsys.readouterr().out.splitlines()
-    for option, default in (("--seed", 0), ("--golden", 8), ("--recovery-steps", procedure.STEPS)):
-        assert any(option in line and f"[default: ({default})]" in line for line in lines), option
-    for panel in ("Model", "Precision", "Images", "Core ML", "ExecuTorch", "Recovery", "Output"):
-        assert any(line.startswith(f"╭─ {panel} ─") for line in lines), panel
 
 
 def test_what_is_refused_is_refused_before_weights_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
