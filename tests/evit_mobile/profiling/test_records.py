@@ -50,7 +50,7 @@ def written(file: Path, **changes: Any) -> dict[str, Any]:
     measurement = Measurement(
         loaded={"runtime": {"name": "r"}, "load_ms": 4.0, "first_run_ms": 3.0, "memory_before_bytes": 100},
         warm_up_ms=[9.0, 8.0],
-        latencies_ms=[1.0, 2.0, 3.0],
+        latencies_ms=[3.0, 2.0, 1.0],
         blocks_ms=[1.23456789],
         precise=True,
         before={"thermal_state": "nominal"},
