@@ -9,22 +9,14 @@ from typing import Any
 import pytest
 
 from converters.contract import Precision
-from converters.errors import ArtefactError
 from converters.files import sha256
 from converters.qualcomm import libraries
-from evit_mobile.commands.compile import with_entry
-from evit_mobile.commands.per_operation import origin
+from evit_mobile.commands.compile import Compilation, is_compiled, with_entry
+from evit_mobile.findings import Verdict
 from evit_mobile.record.files import write_manifest
+from tests.evit_mobile.commands.written import folder
 from tests.evit_mobile.test_cli import run
-from tests.manifests import ARTEFACT, artefact, of_model
-
-
-def folder(place: Path, **changes: Any) -> Path:
-    """A folder whose manifest lists one file."""
-    path = place / "m.int8.tflite"
-    path.write_bytes(b"file")
-    write_manifest(of_model(artefact(path.name, **{"sha256": sha256(path), **changes})), place)
-    return path
+from tests.manifests import ARTEFACT, PASSED, artefact, of_model
 
 
 @pytest.mark.parametrize(
@@ -60,19 +52,40 @@ def test_an_entry_replaces_that_of_the_same_file() -> None:
     assert with_entry(of_model(old, other), new).artefacts == (other, new)
 
 
-@pytest.mark.parametrize("options", [[], ["--on", "xnnpack"]])
-def test_operations_one_by_one_need_a_judge_that_runs_them(
-    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("format", "precision", "dtype", "taken"),
+    [
+        ("tflite", Precision.INT8, "float32", True),
+        ("tflite", Precision.INT8_FULL, "int8", True),
+        ("onnx", Precision.A16W8, "float32", True),
+        ("tflite", Precision.INT8_WEIGHTS, "float32", False),
+        ("tflite", Precision.INT8, "uint8", False),
+        ("executorch", Precision.INT8, "float32", False),
+        ("tflite-sm8650", Precision.INT8, "float32", False),
+    ],
+)
+def test_what_there_is_a_compiler_for(format: str, precision: Precision, dtype: str, taken: bool) -> None:
+    inputs = (replace(ARTEFACT.inputs[0], dtype=dtype),)
+    assert is_compiled(artefact("a", format=format, precision=precision, inputs=inputs)) == taken
+
+
+@pytest.mark.parametrize(
+    ("verdict", "proven"), [(Verdict.PASSED, True), (Verdict.FAILED, False), (Verdict.NOT_RUN, False)]
+)
+def test_only_what_was_compiled_has_to_pass(verdict: Verdict, proven: bool, tmp_path: Path) -> None:
+    earlier = artefact("earlier", validations=(replace(PASSED, verdict=Verdict.FAILED),))
+    now = artefact("now", validations=(replace(PASSED, verdict=verdict),))
+    assert Compilation(folder=tmp_path, manifest=of_model(earlier, now), paths=("now",)).proven == proven
+
+
+def test_of_a_folder_what_is_not_compiled_is_passed_over_or_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "validate", str(folder(tmp_path)), "--per-operation", *options) == 2
-    assert "--on qualcomm:SM8350" in " ".join(capfd.readouterr().err.split())
-
-
-def test_operations_are_those_of_the_file_that_an_artefact_was_compiled_from(tmp_path: Path) -> None:
-    path = folder(tmp_path)
-    compiled = artefact("m.int8.sm8650.tflite", format="tflite-sm8650")
-    manifest = of_model(artefact(path.name, sha256=sha256(path)), compiled)
-    assert origin(tmp_path, manifest, compiled, "tflite") == path
-    path.write_bytes(b"another")
-    with pytest.raises(ArtefactError, match="not the file that was written"):
-        origin(tmp_path, manifest, compiled, "tflite")
+    monkeypatch.setattr(libraries, "missing", lambda: f"not installed: {libraries.HOW}")
+    folder(tmp_path, precision=Precision.FP16)
+    assert run(monkeypatch, "compile", str(tmp_path)) == 2
+    assert "m.int8.tflite (tflite, fp16, takes float32)" in " ".join(capfd.readouterr().err.split())
+    path = tmp_path / "m.int8.tflite"
+    able = artefact(path.name, sha256=sha256(path))
+    write_manifest(of_model(able, artefact("gone.pte", format="executorch")), tmp_path)
+    assert run(monkeypatch, "compile", str(tmp_path)) == 3

@@ -4,68 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import evit_mobile
-from calib.preprocess import Preprocess
-from calib.shards import open_shards
 from converters.errors import ConverterError
 from evit_mobile.commands import counting
 from evit_mobile.commands import evaluate as evaluating
-from evit_mobile.commands.counting import Count, Source, counted
-from evit_mobile.commands.evaluate import Pieces, evaluate, tallies
+from evit_mobile.commands.counting import Count, Source
+from evit_mobile.commands.evaluate import PieceError, Pieces, check_limit, evaluate, evaluation, key_of, tallies
 from evit_mobile.engines.jobs import Outcome
-from evit_mobile.images.data import everything
-from evit_mobile.labels import Classes
+from evit_mobile.errors import UsageError
 from evit_mobile.progress import silent
+from evit_mobile.validation.tally import Tally, share_interval
 from tests.calib.test_shards import write_tar
-
-
-class Guesser:
-    """A judge that tells a class from the mean of an image."""
-
-    runtime = "a guess"
-
-    def load(self, _path: Path) -> Any:
-        return lambda images: np.stack([np.roll([3.0, 1.0, 0.5], int(100 * image.mean()) % 3) for image in images])
-
-
-@pytest.fixture(params=["tars", "arrays"])
-def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
-    preprocess = Preprocess(size=(32, 32))
-    if request.param == "tars":
-        for number in range(2):
-            write_tar(tmp_path / f"{number}.tar", range(50 * number, 50 * number + 50))
-        opened: Any = open_shards(str(tmp_path))
-    else:
-        opened = everything(None, preprocess, 100)
-    classes = Classes(logits=3 if request.param == "tars" else 10)
-    if request.param == "arrays":
-        monkeypatch.setattr(Guesser, "load", lambda *_: lambda images: np.eye(10)[np.arange(len(images)) % 10])
-    found = Source(name="here", classes=classes, notes=(), opened=opened, preprocess=preprocess)
-    entry = SimpleNamespace(outputs=(), sha256="0")
-    monkeypatch.setattr(counting, "listed_artefacts", lambda path: (path, None, [entry]))
-    monkeypatch.setattr(counting, "labelled_source", lambda *_: found)
-    monkeypatch.setattr(counting, "judge_of", lambda _count: Guesser())
-    return found
-
-
-def test_pieces_count_what_the_whole_does(source: Source) -> None:
-    count = Count(path="a.tflite")
-    whole = counted(count, 0, 1, silent)
-    assert whole is not None
-    assert whole.images == 100
-    assert 0 < whole.hits < 100
-    for of in (2, 3, 8):
-        parts = [part for piece in range(of) if (part := counted(count, piece, of, silent)) is not None]
-        total = sum(parts[1:], parts[0])
-        assert total.images == 100
-        if source.size is None:  # the stand-in for arrays looks at positions in a batch
-            assert total.to_json() == whole.to_json()
 
 
 class Engine:
@@ -119,3 +73,55 @@ def test_a_written_file_in_pieces(tmp_path: Path) -> None:
     assert evaluate(artefact, limit=200, on="xnnpack").top1 == whole.top1
     write_tar(tmp_path / "some.tar", range(30))
     assert evaluate(artefact, images=tmp_path / "some.tar").images == 30
+
+
+def test_figures_are_those_of_the_counts() -> None:
+    """Of four images, one of each class but the last: right, wrong, right, right, where the reference is right on the first two."""
+    labels = np.array([0, 1, 2, 2])
+    actual = np.eye(4, dtype=np.float32)[[0, 2, 2, 2]]
+    expected = np.eye(4, dtype=np.float32)[[0, 1, 3, 3]]
+    found = evaluation(
+        Path("a.tflite"), "r", "here", Tally.of(actual, labels, expected), ("a note",), ("a", "b", "c", "d")
+    )
+    assert (found.images, found.top1, found.top5, found.reference_top1) == (4, 75.0, 100.0, 50.0)
+    assert (found.agreement, found.drop) == (25.0, -25.0)
+    assert found.recall == (100.0, 0.0, 100.0, None)
+    assert found.top1_interval == share_interval(3, 4)
+    assert found.agreement_interval == share_interval(1, 4)
+    assert (found.notes, found.classes) == (("a note",), ("a", "b", "c", "d"))
+
+
+def test_without_a_reference_nothing_is_said_of_one() -> None:
+    found = evaluation(Path("a"), "r", "here", Tally.of(np.eye(3, dtype=np.float32), np.arange(3)), (), ())
+    assert (found.top1, found.calibration_error) == (100.0, pytest.approx(100 * (1 - np.e / (np.e + 2)), abs=1e-3))
+    assert (found.reference_top1, found.agreement, found.agreement_interval) == (None, None, None)
+    assert (found.drop, found.drop_interval) == (None, None)
+
+
+def test_a_limit_of_images_that_come_in_pieces_is_refused(source: Source) -> None:
+    check_limit(source, None, Pieces(shards=2))
+    check_limit(source, 5, Pieces(shards=1))
+    if source.size is not None:
+        check_limit(source, 5, Pieces(shards=2))
+    else:
+        with pytest.raises(UsageError, match="--limit 5 with --shards"):
+            check_limit(source, 5, Pieces(shards=2))
+
+
+def test_pieces_are_kept_by_what_was_counted_and_not_by_where_the_file_lies() -> None:
+    count = Count(path="a.tflite")
+    key = key_of(count, "digest 100", 4)
+    assert key == key_of(Count(path="moved/a.tflite"), "digest 100", 4)
+    others = [
+        key_of(count, "another 100", 4),
+        key_of(count, "digest 100", 5),
+        key_of(Count(path="a.tflite", limit=9), "digest 100", 4),
+        key_of(Count(path="a.tflite", with_reference=True), "digest 100", 4),
+    ]
+    assert len({key, *others}) == 5
+
+
+def test_a_piece_fails_with_the_exit_code_of_its_process() -> None:
+    error = PieceError.of("3", "killed", 137)
+    assert (error.exit_code, ConverterError.exit_code) == (137, 3)
+    assert error.got == "piece 3, which was not counted (killed)"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -26,7 +23,6 @@ from evit_mobile.profiling.stored import append
 from evit_mobile.record.files import write_manifest
 from evit_mobile.record.plans import write_plan
 from evit_mobile.report.html import page, write_page
-from evit_mobile.report.plots import Point, bars, histogram, scatter
 from tests.manifests import MANIFEST, PASSED, PLAN, artefact, input_of, of_model
 
 MEASURED = replace(PASSED, runtime="LiteRT", sqnr_db=25.0, top1_agreement=0.99, top1_reference=93.0, top1_artefact=92.5)
@@ -102,9 +98,6 @@ SENSITIVITY: dict[str, Any] = {
         {"module": "", "output_sqnr_db": 33.0, "module_sqnr_db": 40.0, "share": 0.375},
     ],
 }
-
-
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 class Checker(HTMLParser):
@@ -222,46 +215,11 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
         write_page(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "drawn",
-    [
-        lambda: bars([("a<b", 1.0), ("c", 0.0)], "ms", "x & y"),
-        lambda: bars([], "ms", "none"),
-        lambda: histogram([1.0] * 10, "ms", "constant"),
-        lambda: histogram([1.0, 2.0, 50.0], "ms", "tail"),
-        lambda: scatter([Point(label="only", x=1, y=1, size=1)], "x", "y", "one"),
-    ],
-)
-def test_plots_are_well_formed(drawn: Callable[[], str]) -> None:
-    plot = drawn()
-    assert ElementTree.fromstring(plot).tag == f"{SVG}svg"
-
-
-def test_bars_are_as_long_as_their_values() -> None:
-    drawing = ElementTree.fromstring(bars([("a", 4.0), ("b", 1.0)], "ms", "t"))
-    paths = [path.get("d", "") for path in drawing.iter(f"{SVG}path") if "--bar" in path.get("style", "")]
-    edges = [[float(x) for x in re.findall(r"[ML] ([\d.]+) ", path)] for path in paths]
-    first, second = (max(each) - min(each) for each in edges)
-    assert first == pytest.approx(4 * second, rel=0.01)
-
-
 def test_colours_are_the_pages() -> None:
     content = page(MANIFEST, [profile_record()])
     for drawing in re.findall(r"<svg.*?</svg>", content, re.DOTALL):
         assert re.findall(r"(?:fill|stroke): (?!var\(--|none)\S+", drawing) == []
     assert set(re.findall(r"var\(--(\w+)\)", content)) <= set(re.findall(r"--(\w+):", content))
-
-
-def test_labels_of_a_scatter_do_not_cover_each_other() -> None:
-    points = [Point(label=f"tflite int8-{number}", x=1 + 0.01 * number, y=93, size=1) for number in range(5)]
-    points.append(Point(label="far", x=9, y=80, size=1))
-    texts = [node for node in ElementTree.fromstring(scatter(points, "x", "y", "t")).iter(f"{SVG}text") if node.text]
-    heights = [float(node.get("y", "")) for node in texts if str(node.text).startswith("tflite")]
-    assert all(abs(first - second) >= 17 for first, second in itertools.combinations(heights, 2))
-
-
-def test_a_value_that_is_nothing_has_no_sign() -> None:
-    assert "-0.000" not in bars([("outside operators", -0.0004)], "ms", "t")
 
 
 @pytest.mark.slow

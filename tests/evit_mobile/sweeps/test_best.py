@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from evit_mobile.errors import UsageError
 from evit_mobile.findings import Verdict
-from evit_mobile.report import fronts
 from evit_mobile.strict_json import read, to_json
 from evit_mobile.sweeps.best import best
 from evit_mobile.sweeps.front import Candidate, front
@@ -145,20 +143,3 @@ def test_what_cannot_be_answered_is_refused(tmp_path: Path) -> None:
         best(sweep, judge="gpu")
     with pytest.raises(UsageError, match="--max-mb"):
         best(sweep, max_mb=-1)
-
-
-def test_the_page_links_every_point_to_its_manifest(tmp_path: Path) -> None:
-    sweep = sweep_of(
-        tmp_path / "sweep", record("a", top1=91.0, bytes=100), record("b", bytes=300), record("<c>", bytes=500)
-    )
-    profiled(sweep, "1", a=1.0, b=6.0)
-    page = fronts.page(best(sweep), base=fronts.base(str(sweep), tmp_path / "pages" / "front.html"))
-    assert page.count("<svg") == 3
-    for name in ("a", "b"):
-        link = f"../sweep/cells/{name}/manifest.json"
-        assert len(re.findall(f'xlink:href="{link}"', page)) == 3
-        assert f'<a href="{link}"' in page
-    assert "in turns on host, a processor" in page
-    assert "<c>" not in page
-    assert not re.search(r"<script|src=|@import", page)
-    assert "not measured in turns" in fronts.page(best(sweep_of(tmp_path / "other", record("a"))))

@@ -1,4 +1,4 @@
-"""What the tables say in words."""
+"""What stands under the tables in words."""
 
 from __future__ import annotations
 
@@ -8,9 +8,26 @@ import pytest
 
 from calib.preprocess import Interpolation, Preprocess, Resize
 from calib.stated.statement import Decision, Statement, decide
-from evit_mobile.findings import Likeness, Verdict
+from converters.contract import Delegation, Fallback
+from converters.traits import StepDifference
+from evit_mobile.commands.per_operation import OperationCheck
+from evit_mobile.figures import Estimate
+from evit_mobile.findings import Likeness, Protection, SizeValidation, Speed, Verdict
 from evit_mobile.record.manifest import InputEntry, Manifest, OriginalEntry, RecoveryEntry
-from evit_mobile.report.lines import image_lines, input_lines, label_lines, recovery_lines, validation_lines
+from evit_mobile.report.lines import (
+    accuracy_cells,
+    image_lines,
+    input_lines,
+    is_slower,
+    label_lines,
+    note_lines,
+    npu_lines,
+    operations_line,
+    protection_lines,
+    recovery_lines,
+    speed_lines,
+    validation_lines,
+)
 from evit_mobile.spec import Variation
 from tests.manifests import MANIFEST, PASSED, artefact, input_of, of_model
 
@@ -104,3 +121,79 @@ def test_a_warning_about_the_images_is_none_of_their_notes() -> None:
         "images: 3 files were not read",
         "warning: top-1 is no better than guessing",
     ]
+
+
+def test_notes_on_weights_are_told_quietly() -> None:
+    (line,) = note_lines(["12 keys were renamed"])
+    assert (line.plain, line.style) == ("weights: 12 keys were renamed", "dim")
+
+
+def timed(low: float, high: float) -> Speed:
+    return Speed(ms=3.0, fp32_ms=2.5, ratio=Estimate(value=1.2, low=low, high=high))
+
+
+@pytest.mark.parametrize(("low", "high", "slower"), [(1.01, 1.4, True), (0.99, 1.4, False), (1.0, 1.4, False)])
+def test_a_file_is_slower_where_there_is_no_doubt(low: float, high: float, slower: bool) -> None:
+    entry = artefact("a.tflite", speed=timed(low, high))
+    assert is_slower(entry) == slower
+    (line,) = speed_lines([artefact("b.tflite"), entry])
+    assert line.plain == "a.tflite: 1.20 of the time that fp32 takes on this machine (3.00 and 2.50 ms)"
+    assert line.style == ("bold yellow" if slower else "dim")
+
+
+def test_modules_that_stay_float_are_told_once() -> None:
+    kept = Protection(modules=("stem", "head"), latency_ratio=1.254)
+    entries = [artefact("a", protection=kept), artefact("b", protection=kept), artefact("c", protection=Protection())]
+    (line,) = protection_lines([*entries, artefact("d")])
+    assert line.plain == "left float: stem, head; modelled latency x 1.25"
+
+
+def test_what_npus_leave_is_told_with_the_first_five_modules() -> None:
+    left = Fallback(op="DIV", count=7, reason="float only", modules=tuple("abcdefg"))
+    unknown = Fallback(op="EXP", count=1, reason="no kernel")
+    npu = Delegation(delegate="Vela", partitions=1, delegated_ops=92, total_ops=100, fallback=(left, unknown))
+    (line,) = npu_lines([artefact("a.tflite", npu=(npu,)), artefact("b.tflite")])
+    assert line.plain == (
+        "a.tflite: 92 of 100 operations on Vela; not 7 x DIV (float only) in a, b, c, d, e; not 1 x EXP (no kernel)"
+    )
+
+
+def test_figures_that_are_not_known_are_dashes() -> None:
+    assert accuracy_cells(PASSED) == ("-", "-", "-")
+    known = replace(PASSED, sqnr_db=25.06, top1_agreement=0.99609, top1_artefact=92.5)
+    assert accuracy_cells(known) == ("25.1", "0.9961", "92.50 (-)")
+    assert accuracy_cells(replace(known, top1_reference=93.0))[2] == "92.50 (93.00)"
+
+
+def test_every_size_of_a_package_has_a_line() -> None:
+    failed = replace(PASSED, verdict=Verdict.FAILED, reason="SQNR", sqnr_db=1.0)
+    sizes = tuple(
+        SizeValidation(size=(side, side), function=f"main_{side}", validation=one)
+        for side, one in ((224, PASSED), (256, failed))
+    )
+    told = validation_lines("a.mlpackage", artefact("a.mlpackage", validations=(failed,), sizes=sizes))
+    assert [line.plain for line in told] == [
+        "a.mlpackage: 256 held-out images, a runtime; SQNR",
+        "  main_224: - dB, agreement -, top-1 -, passed",
+        "  main_256: 1.0 dB, agreement -, top-1 -, failed",
+    ]
+    assert [line.style for line in told] == ["", "dim", ""]
+
+
+def test_a_verdict_by_probabilities_says_so() -> None:
+    entry = artefact("a.tflite", validations=(replace(PASSED, probabilities=True),))
+    (line,) = validation_lines("a.tflite", entry)
+    assert line.plain.endswith("a runtime, by probabilities")
+
+
+def test_the_first_operation_that_is_off_is_told() -> None:
+    off = StepDifference(operation="SOFTMAX", module="", tensor="t7", quanta=9, differing=0.125)
+    quiet = OperationCheck(path="a", on="qualcomm:SM8650", operations=5, off=())
+    assert operations_line(quiet).plain == (
+        "  on qualcomm:SM8650, 5 operations one by one: none is more than one quantum off the CPU"
+    )
+    loud = replace(quiet, off=(off, replace(off, operation="MUL", module="head")))
+    assert operations_line(loud).plain == (
+        "  on qualcomm:SM8650, 5 operations one by one: 2 are more than one quantum off the CPU,"
+        " the first SOFTMAX of the model itself (t7): 9 quanta, 12.5 % of its codes differ"
+    )
