@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from evit_mobile.engines.jobs import Job, Outcome, Surroundings, relocated
+from evit_mobile.engines.jobs import Job, Outcome, Surroundings
 from evit_mobile.engines.local import LocalEngine, free_bytes
 from evit_mobile.progress import silent
 
@@ -75,8 +75,3 @@ def test_what_work_raises_is_raised() -> None:
 
 def test_memory_is_known() -> None:
     assert free_bytes() > 1e8
-
-
-def test_paths_of_a_payload_are_those_of_the_copies() -> None:
-    payload = {"a": ["x.pth", 1], "b": {"c": "x.pth", "d": "y"}}
-    assert relocated(payload, {"x.pth": "z"}) == {"a": ["z", 1], "b": {"c": "z", "d": "y"}}

@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from evit_mobile.errors import UsageError
-from evit_mobile.findings import Verdict
 from evit_mobile.strict_json import read, to_json
 from evit_mobile.sweeps.best import best
-from evit_mobile.sweeps.front import Candidate, front
 from evit_mobile.sweeps.records import CellRecord
 from tests.evit_mobile.sweeps.fakes import summary
-
-PLAIN = Candidate(
-    cell="a",
-    title="a",
-    path="a",
-    manifest="a",
-    on="xnnpack",
-    runtime="r",
-    verdict=Verdict.PASSED,
-    bytes=10**6,
-    sqnr_db=30.0,
-    accuracy=90.0,
-    agreement=1.0,
-    lost_points=0.5,
-)
 
 
 def record(name: str, **row: Any) -> CellRecord:
@@ -75,22 +55,6 @@ def profiled(folder: Path, run: str, **latencies: float) -> None:
                 "throttling": {"signs": []},
             }
             file.write(json.dumps(line) + "\n")
-
-
-@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), max_size=12))
-def test_a_front_is_what_nothing_beats(pairs: list[tuple[int, int]]) -> None:
-    all_of_them = [replace(PLAIN, bytes=size * 10**6, accuracy=float(good)) for size, good in pairs]
-    found = front(all_of_them, "size", "accuracy")
-    for one, (size, good) in zip(all_of_them, pairs, strict=True):
-        beaten = any(s <= size and g >= good and (s, g) != (size, good) for s, g in pairs)
-        assert (one in found) is not beaten
-
-
-def test_what_failed_or_is_unknown_is_on_no_front() -> None:
-    failed = replace(PLAIN, verdict=Verdict.FAILED, accuracy=99.0)
-    unknown = replace(PLAIN, accuracy=None)
-    assert front([PLAIN, failed, unknown], "size", "accuracy") == [PLAIN]
-    assert front([PLAIN], "latency", "accuracy") == []
 
 
 def test_limits_choose_and_the_best_comes_first(tmp_path: Path) -> None:

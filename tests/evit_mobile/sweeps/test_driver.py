@@ -15,10 +15,8 @@ import pytest
 
 from evit_mobile.engines.local import LocalEngine
 from evit_mobile.errors import UsageError
-from evit_mobile.sweeps import claims as claims_module
 from evit_mobile.sweeps import driver, results
 from evit_mobile.sweeps import store as store_module
-from evit_mobile.sweeps.claims import Claims
 from evit_mobile.sweeps.store import Store, open_store
 from tests.evit_mobile.sweeps import cells
 
@@ -167,37 +165,6 @@ def test_two_drivers_share_a_sweep(store: Store, tmp_path: Path) -> None:
     assert [one.wait(120) for one in both] == [0, 0]
     whole(store, 6)
     assert set(ran(tmp_path).values()) == {1}
-
-
-def test_a_claim_of_the_dead_is_taken_over_by_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [0.0]
-    first, second, third = (Claims(store, now=lambda: clock[0]) for _ in range(3))
-    for one in (first, second, third):
-        one.beat()
-    assert first.take("a")
-    assert not second.take("a")
-    clock[0] += claims_module.LEASE_S / 2
-    first.beat()
-    assert not second.take("a")
-    clock[0] += claims_module.LEASE_S / 2
-    assert not second.take("a"), "it had counted on in between"
-    clock[0] += claims_module.LEASE_S
-    assert second.take("a")
-    assert not third.take("a"), "it belongs to the second, who lives"
-    second.release("a")
-    assert store.names("claims") == []
-    store.write(f"drivers/{first.owner}.json", b'{"host": "elsewhere", "pid": 1, "beats": 1}')
-    assert first.take("b")
-    assert not second.take("b")
-    monkeypatch.setattr(claims_module, "has_process", lambda _pid: False)
-    assert not second.take("b"), "the process of another machine is not looked for here"
-
-
-def test_a_claim_that_was_made_although_the_store_said_no(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = Claims(store)
-    real = Store.create
-    monkeypatch.setattr(Store, "create", lambda self, name, content: real(self, name, content) and False)
-    assert mine.take("a")
 
 
 def test_a_simulated_sweep_of_many_cells_takes_no_memory(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from evit_mobile.errors import UsageError
-from evit_mobile.sweeps.digest import Digests
 from evit_mobile.sweeps.plan import SweepPlan
 
 PLAN: dict[str, Any] = {
@@ -80,36 +79,3 @@ def test_a_file_that_is_no_plan(text: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(UsageError, match=r"plan\.yaml"):
         SweepPlan.of(path)
-
-
-def test_a_name_changes_with_all_that_matters_and_nothing_else(tmp_path: Path) -> None:
-    photos = tmp_path / "photos"
-    for index in range(2):
-        (photos / str(index)).mkdir(parents=True)
-    weights = tmp_path / "own.pth"
-    weights.write_bytes(b"a")
-
-    def name(**options: Any) -> str:
-        asked = {"weights": str(weights), "calib": str(tmp_path / "images.npy"), **options}
-        (request,), _ = SweepPlan.of({"models": [asked], "sizes": [64], "formats": ["tflite"]}).requests()
-        return Digests().cell(request, None).name
-
-    import numpy as np
-
-    images = np.zeros((4, 8, 8, 3), np.uint8)
-    np.save(tmp_path / "images.npy", images)
-    first = name()
-    assert name() == first == name(cache=False)
-    assert name(seed=1) != first
-    weights.write_bytes(b"b")
-    second = name()
-    assert second != first
-    images[0] = 1
-    np.save(tmp_path / "images.npy", images)
-    assert name() != second
-
-
-def test_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:
-    (request,), _ = SweepPlan.of({"models": [{"weights": str(tmp_path / "no.pth")}], "formats": ["tflite"]}).requests()
-    with pytest.raises(UsageError, match="does not exist"):
-        Digests().cell(request, None)

@@ -61,21 +61,6 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(monkeypatch: pytest.Monk
     assert waits
 
 
-def test_patience_ends_and_is_not_wasted() -> None:
-    waits: list[float] = []
-
-    def fails(error: Exception) -> None:
-        raise error
-
-    for lasting in (PermissionError("no"), OSError(28, "No space left"), ValueError("ours")):
-        with pytest.raises(type(lasting)):
-            patiently(lambda lasting=lasting: fails(lasting), sleep=waits.append)  # type: ignore[misc]
-    assert waits == []
-    with pytest.raises(OSError, match="503"):
-        patiently(lambda: fails(OSError(16, "503")), patience_s=10, sleep=waits.append)
-    assert 10 <= sum(waits) < 40
-
-
 def test_another_folder_of_that_name_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="another place"):
         open_store(str(tmp_path)).check_driver("nobody")
