@@ -20,7 +20,6 @@ from calib.sources.bundled import Bundled, bundled_class_names, open_bundled
 from evit_mobile.commands import convert as pipeline
 from evit_mobile.commands.evaluate import evaluate
 from evit_mobile.errors import UsageError
-from evit_mobile.images.contradiction import tail
 from evit_mobile.images.data import everything
 from evit_mobile.labels import (
     Classes,
@@ -362,14 +361,6 @@ def test_one_logit_of_the_other_sign_is_warned_of() -> None:
     signs = (2.0 * labels - 1).astype(np.float32)[:, None]
     assert order_warning(one, labels, signs) is None
     assert order_warning(one, labels, -signs) is not None
-
-
-def test_the_tail_is_that_of_the_binomial_distribution() -> None:
-    assert tail(0, 10, 0.3) == 1
-    assert tail(10, 10, 0.5) == pytest.approx(0.5**10)
-    assert tail(1, 4, 0.1) == pytest.approx(1 - 0.9**4)
-    assert tail(3000, 10_000, 0.1) == 0
-    assert sum(tail(k, 20, 0.25) for k in range(1, 21)) == pytest.approx(20 * 0.25)
 
 
 def test_a_contradicted_guess_does_not_steer_a_limit(m0: Reference, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import nn
 
-from evit_mobile.errors import UsageError
 from evit_mobile.models import build_model
 from evit_mobile.reference import randomise
 from evit_mobile.spec import CLASSIFIERS, find_spec
@@ -47,14 +46,3 @@ def test_other_sizes_equal_timms(name: str, size: tuple[int, int]) -> None:
     images = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1))
     expected, actual = both(name, size, timm_model(name, num_classes=10, **options), images)
     assert (actual - expected).abs().max() <= 1e-4 * max(1.0, float(expected.abs().max()))
-
-
-@pytest.mark.parametrize("size", [(100, 100), (224, 230), (0, 224), (-32, 32)])
-def test_a_size_that_is_no_multiple_of_32_is_refused(size: tuple[int, int]) -> None:
-    with pytest.raises(UsageError, match="multiples of 32"):
-        find_spec("efficientvit_m0", size=size)
-
-
-def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="efficientvit_l3"):
-        find_spec("efficientvit_m9")

@@ -7,20 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from converters.coreml import package
 from converters.coreml.options import OptionError
 from converters.files import sha256
 from evit_mobile.commands.validate import validate
 from evit_mobile.errors import UsageError
-from evit_mobile.findings import SizeValidation, Validation, Verdict
 from evit_mobile.record.files import read_manifest, write_manifest
-from evit_mobile.reference import at_size, load_reference
 from evit_mobile.report.tables import manifest_table, revalidation_table
 from evit_mobile.request import ConvertRequest
 from evit_mobile.request.checks import usable_targets
-from evit_mobile.validation.sizes import overall
 from tests.evit_mobile.test_cli import run
 
 SIZES = ((192, 192), (160, 192))  # the bundled model still tells classes apart at both
@@ -64,30 +60,6 @@ def test_bad_sizes_are_bad_input(
 ) -> None:
     assert run(monkeypatch, "convert", "--format", "coreml", "--fp16", *arguments, "--out", str(tmp_path)) == 2
     assert "error: got" in capsys.readouterr().err
-
-
-def test_a_resized_reference_is_the_one_loaded_at_that_size() -> None:
-    size = (288, 288)  # the last stage's windows grow: its bias tables are resized
-    loaded, resized = load_reference(None, size=size), at_size(load_reference(None), size)
-    images = torch.randn(1, 3, *size)
-    with torch.no_grad():
-        assert torch.equal(resized.module(images), loaded.module(images))
-    assert resized.spec == loaded.spec
-
-
-def sized(size: tuple[int, int], verdict: Verdict, reason: str) -> SizeValidation:
-    validation = Validation(verdict=verdict, reason=reason, images=1, runtime="r")
-    return SizeValidation(size=size, function=f"size_{size[0]}x{size[1]}", validation=validation)
-
-
-def test_a_file_passes_where_every_size_does() -> None:
-    good, bad = sized(SIZES[0], Verdict.PASSED, "met"), sized(SIZES[1], Verdict.FAILED, "SQNR")
-    assert overall([good, good]) == good.validation
-    assert (overall([good, bad]).verdict, overall([good, bad]).reason) == (Verdict.FAILED, "size_160x192: SQNR")
-    assert overall([bad, good]).verdict is Verdict.FAILED
-    few = sized(SIZES[0], Verdict.NOT_RUN, "too few")
-    assert overall([few, few]).verdict is Verdict.NOT_RUN
-    assert overall([few, bad]).verdict is Verdict.FAILED
 
 
 @pytest.mark.slow

@@ -11,16 +11,11 @@ import pytest
 from converters.contract import Runner
 from converters.registry import FORMATS, ROWS, UnknownTargetError, find_judge, find_target
 from evit_mobile.errors import UsageError
-from evit_mobile.findings import Validation, Verdict, verdict_of_all
 from evit_mobile.record.manifest import Manifest
 from evit_mobile.request import ConvertRequest
 from evit_mobile.request.checks import usable_targets
 from evit_mobile.validation.judges import judges_for
 from tests.evit_mobile.test_cli import run
-
-PASSED = Validation(verdict=Verdict.PASSED, reason="met", images=4, runtime="a", sqnr_db=30.0, on="first")
-FAILED = replace(PASSED, verdict=Verdict.FAILED, reason="SQNR", on="second")
-NOT_RUN = Validation(verdict=Verdict.NOT_RUN, reason="no device", images=0, runtime="b", on="third")
 
 
 @pytest.mark.parametrize(("format", "name"), [(row.name, name) for row in FORMATS for name in row.judges])
@@ -49,17 +44,6 @@ def test_a_judge_of_no_format_is_refused() -> None:
     targets("arm", "evaluator")
     with pytest.raises(UsageError, match=r"--on hexagon .*xnnpack, arm, vela, gpu for tflite"):
         targets("arm", "hexagon")
-
-
-def test_the_verdict_is_that_of_all() -> None:
-    assert verdict_of_all([PASSED]) is PASSED
-    assert verdict_of_all([PASSED, replace(PASSED, on="second")]) is PASSED
-    assert verdict_of_all([NOT_RUN]) is NOT_RUN
-    failed = verdict_of_all([PASSED, FAILED, NOT_RUN])
-    assert (failed.verdict, failed.sqnr_db) == (Verdict.FAILED, 30.0)
-    assert failed.reason == "second: SQNR; third: no device"
-    assert verdict_of_all([PASSED, NOT_RUN]).verdict is Verdict.NOT_RUN
-    assert verdict_of_all([FAILED, PASSED]).reason == "SQNR"
 
 
 class Wrong:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from converters.contract import FloatType, Precision
 from converters.registry import find_judge
@@ -26,13 +25,6 @@ def test_an_accelerator_runs_its_first_images_only() -> None:
     np.testing.assert_array_equal(fewer.first(40), images.first(32))
     assert fewer.labels(10) is not None
     np.testing.assert_array_equal(fewer.labels(10), images.labels(10)[:32])  # type: ignore[index]  # it has labels
-
-
-@pytest.mark.parametrize("precision", [one for one in Precision if one in THRESHOLDS])
-def test_only_an_fp32_file_owes_less_where_floats_are_fp16(precision: Precision) -> None:
-    owed = THRESHOLDS[Precision.FP16] if precision is Precision.FP32 else THRESHOLDS[precision]
-    assert limits_for(precision, floats=FloatType.FP16) == owed
-    assert limits_for(precision, floats=FloatType.FP32) == limits_for(precision) == THRESHOLDS[precision]
 
 
 def test_sums_in_fp16_are_owed_less_by_floats_of_fp16() -> None:
