@@ -1,11 +1,8 @@
-"""`evit-mobile sweep` and `best`: what they print, and how they end."""
+"""`evit_mobile.sweep` as its page calls it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 def test_the_functions_are_called_as_the_page_says(tmp_path: Path) -> None:
