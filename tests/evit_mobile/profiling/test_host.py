@@ -134,12 +134,6 @@ def test_what_only_a_device_runs_is_refused_before_anything_starts(
     assert refusal.value.exit_code == 2
 
 
-def test_a_profile_names_the_target_that_wrote_the_file(tmp_path: Path) -> None:
-    for name, format in (("a.pte", "executorch"), ("a.coreml.pte", "executorch-coreml"), ("a.tflite", "tflite")):
-        (tmp_path / name).write_bytes(b"")
-        assert subject(tmp_path / name).format == format
-
-
 def test_a_place_that_does_not_exist(artefacts: dict[str, Path]) -> None:
     with pytest.raises(UsageError, match="moon"):
         profile([artefacts["tflite"]], place="moon", settings=QUICK)

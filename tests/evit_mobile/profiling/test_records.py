@@ -35,6 +35,12 @@ def test_a_subject_is_as_the_manifest_beside_it_says(file: Path) -> None:
     assert subject(file) == alone
 
 
+def test_a_profile_names_the_target_that_wrote_the_file(tmp_path: Path) -> None:
+    for name, format in (("a.pte", "executorch"), ("a.coreml.pte", "executorch-coreml"), ("a.tflite", "tflite")):
+        (tmp_path / name).write_bytes(b"")
+        assert subject(tmp_path / name).format == format
+
+
 def test_what_is_missing_is_no_subject(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match=r"none\.tflite, which does not exist"):
         subject(tmp_path / "none.tflite")

@@ -23,7 +23,7 @@ class Here:
     def __init__(self, *, truncates: bool = False, mktemp: str | None = None) -> None:
         self.truncates, self.mktemp, self.gone = truncates, mktemp, False
 
-    def shell(self, command: str, timeout_s: float = 5.0) -> str:
+    def shell(self, command: str, timeout_s: float = 60.0) -> str:
         if self.gone:
             raise DeviceError(got="the board: connection lost", allowed="a connection", do="connect it")
         if self.mktemp is not None and command.startswith("mktemp"):
