@@ -10,7 +10,8 @@ import pytest
 from evit_mobile.sweeps.best import Best
 from tests.evit_mobile.cli.command_line import Handed, command
 from tests.evit_mobile.cli.conftest import Run
-from tests.evit_mobile.sweeps.test_best import PLAIN, record, sweep_of
+from tests.evit_mobile.sweeps.test_best import record, sweep_of
+from tests.evit_mobile.sweeps.test_front import PLAIN
 
 
 def test_best_prints_what_keeps_the_limits(tmp_path: Path, run: Run) -> None:

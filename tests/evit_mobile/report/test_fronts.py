@@ -12,7 +12,8 @@ from rich.console import Console
 from evit_mobile.report import fronts
 from evit_mobile.sweeps.best import Best, best
 from evit_mobile.sweeps.front import Candidate
-from tests.evit_mobile.sweeps.test_best import PLAIN, profiled, record, sweep_of
+from tests.evit_mobile.sweeps.test_best import profiled, record, sweep_of
+from tests.evit_mobile.sweeps.test_front import PLAIN
 
 
 def test_the_page_links_every_point_to_its_manifest(tmp_path: Path) -> None:
