@@ -1,4 +1,4 @@
-"""The package's surface: lazy, complete, and the error type that a command line relies on."""
+"""The package's surface: lazy and complete."""
 
 from __future__ import annotations
 
@@ -50,9 +50,3 @@ def test_images_and_observers_need_no_torch() -> None:
     modules = imported_by("from calib import batches, make_observer, open_bundled, select")
     assert "numpy" in modules
     assert "torch" not in modules
-
-
-def test_errors_say_what_was_got_what_is_allowed_and_what_to_do() -> None:
-    error = calib.DataError(got="a", allowed="b", do="c")
-    assert str(error) == "got a; allowed: b; c"
-    assert (error.got, error.allowed, error.do, error.exit_code) == ("a", "b", "c", 2)

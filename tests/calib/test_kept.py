@@ -17,6 +17,7 @@ from calib.kept import KeptDataset, batches
 from calib.preprocess import Preprocess, Resize
 from calib.splits import select_calibration, select_held_out
 
+RNG = np.random.default_rng(7)
 PREPROCESS = Preprocess(size=(16, 16))
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 24, 20, 3), np.uint8)
 IMAGES = ArrayDataset(source="test", images=PIXELS)
@@ -83,3 +84,12 @@ def test_it_is_the_dataset_in_everything_else() -> None:
     assert (kept.source, kept.labels, kept.class_names, kept.notes) == ("test", None, None, ())
     assert (len(kept), kept.digest()) == (40, IMAGES.digest())
     assert kept.item(1) is not None
+
+
+def test_batches_keep_order_and_come_short_at_the_end() -> None:
+    images = RNG.integers(0, 256, (7, 9, 9), np.uint8)
+    dataset = ArrayDataset(source="memory", images=images)
+    order = [6, 0, 3, 3, 5]
+    got = list(batches(dataset, order, PREPROCESS, 2))
+    assert [len(batch) for batch in got] == [2, 2, 1]
+    np.testing.assert_array_equal(np.concatenate(got), np.stack([PREPROCESS(images[index]) for index in order]))

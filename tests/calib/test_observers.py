@@ -10,30 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from calib.errors import DataError
-from calib.histogram import StreamingHistogram
 from calib.methods import Method
 from calib.observers import (
     EntropyObserver,
-    HistogramObserver,
     MinMaxObserver,
     MovingAverageObserver,
     MSEObserver,
     PercentileObserver,
     make_observer,
 )
-
-ELEMENTS = st.floats(-1e6, 1e6, width=32).map(lambda value: value if abs(value) > 1e-25 else 0.0)
-STREAMS = st.lists(hnp.arrays(np.float32, st.integers(1, 40), elements=ELEMENTS), min_size=1, max_size=6)
-
-
-def watched(observer: HistogramObserver, *tensors: np.ndarray) -> HistogramObserver:
-    for tensor in tensors:
-        observer.observe(tensor)
-    return observer
-
-
-def normal(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+from tests.calib.streams import STREAMS, normal
 
 
 @given(stream=STREAMS)
@@ -57,34 +43,6 @@ def test_moving_average_is_the_recurrence(stream: list[np.ndarray]) -> None:
         if number:
             low, high = 0.75 * low + 0.25 * float(tensor.min()), 0.75 * high + 0.25 * float(tensor.max())
     assert observer.range() == pytest.approx((low, high), rel=1e-9, abs=1e-9)
-
-
-@given(stream=STREAMS)
-def test_histogram_is_numpys_whatever_the_order(stream: list[np.ndarray]) -> None:
-    """Widening merges bins exactly: the counts equal those of one histogram with the final edges over all values."""
-    histogram = watched(MSEObserver(bins=64), *stream).histogram
-    everything = np.concatenate(stream).astype(np.float64)
-    bins, counts = np.unique(np.floor(everything / histogram.width), return_counts=True)
-    centers, ours = histogram.non_empty()
-    np.testing.assert_array_equal(centers, (bins + 0.5) * histogram.width)
-    np.testing.assert_array_equal(ours, counts)
-
-
-@given(stream=STREAMS)
-def test_histogram_stays_fine(stream: list[np.ndarray]) -> None:
-    """The observed range fills nearly half of the bins or more, unless float32 itself is coarser than the bins."""
-    histogram = watched(MSEObserver(bins=64), *stream).histogram
-    everything = np.concatenate(stream)
-    span, largest = float(everything.max()) - float(everything.min()), float(np.abs(everything).max())
-    finest = max(2.0**-126, largest * 2.0**-29)
-    assert histogram.width <= max(2 * span / 62, finest)
-
-
-def test_a_stream_of_one_value_then_a_wide_one() -> None:
-    histogram = watched(MSEObserver(), np.zeros(100, np.float32), normal(1000)).histogram
-    _, counts = histogram.non_empty()
-    assert counts.sum() == 1100
-    assert histogram.width <= 2 * (histogram.high - histogram.low) / 4094
 
 
 @pytest.mark.parametrize("magnitude", [1e-30, 1e-6, 1.0, 1e6, 1e30])
@@ -134,27 +92,6 @@ def test_a_lone_outlier_is_clipped_where_that_pays() -> None:
     assert highs[Method.PERCENTILE] == pytest.approx(3.72, abs=0.05)  # of the normal distribution, 99.99 %
     assert 4 < highs[Method.ENTROPY] < 12
     assert 4 < highs[Method.MSE] < 12
-
-
-def test_sampling_reaches_every_column_and_channel() -> None:
-    """A stride that divided the width would see one column only; here each value names its column or its channel."""
-    shape = (1, 24, 112, 112)
-    channels, columns = np.indices(shape, np.float32)[[1, 3]]
-    for values, kinds in ((channels, 24), (columns, 112)):
-        histogram = watched(MSEObserver(bins=128, sample=2000), values).histogram
-        _, counts = histogram.non_empty()
-        assert len(counts) == kinds
-        assert counts.sum() == pytest.approx(values.size, rel=0.01)
-        assert counts.min() > 0.8 * counts.max()
-
-
-def test_every_call_samples_other_values() -> None:
-    values = np.arange(1000, dtype=np.float32)
-    histogram = StreamingHistogram(bins=1024, sample=100)
-    for _ in range(11):  # the stride is 11, the smallest prime to 1000 that leaves at most 100
-        histogram.add(values, 0.0, 999.0)
-    _, counts = histogram.non_empty()
-    np.testing.assert_array_equal(counts, np.full(1000, 11.0))
 
 
 @pytest.mark.parametrize("method", Method)

@@ -18,19 +18,7 @@ from calib import images, suffixes
 from calib.errors import DataError
 from calib.images import content_digest, decode_image, open_image
 from calib.opening import open_dataset
-
-HEIC = b"\0\0\0\x18ftypheic" + bytes(40)
-
-
-def picture(path: Path, side: int = 6) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((side, side, 3), 7, np.uint8)).save(path)
-
-
-@pytest.fixture
-def no_heif(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    monkeypatch.setattr(suffixes, "HEIF_PACKAGE", "no_such_package")
+from tests.calib.pictures import HEIC, iphone_folder
 
 
 @pytest.fixture
@@ -41,54 +29,6 @@ def some_heif(monkeypatch: pytest.MonkeyPatch) -> None:
     package.open_heif = lambda _stream: photo  # type: ignore[attr-defined]  # a module of our own making
     monkeypatch.setitem(sys.modules, "pillow_heif", package)
     monkeypatch.setattr(suffixes, "HEIF_PACKAGE", "calib")  # any that is installed
-
-
-def iphone_folder(folder: Path, *, heic: int, jpeg: int) -> Path:
-    for index in range(heic):
-        (folder / f"IMG_{index}.HEIC").write_bytes(HEIC)
-    for index in range(jpeg):
-        picture(folder / f"IMG_{heic + index}.jpg")
-    return folder
-
-
-@pytest.mark.usefixtures("no_heif")
-def test_photos_that_are_not_read_are_counted_and_named(tmp_path: Path) -> None:
-    dataset = open_dataset(iphone_folder(tmp_path, heic=60, jpeg=10))
-    assert len(dataset) == 10
-    assert dataset.notes == (
-        "60 files that look like images were not read: HEIC; pip install 'evit-mobile[heif]'",
-    )  # fmt: skip
-
-
-@pytest.mark.usefixtures("no_heif")
-def test_every_kind_that_is_not_read_is_named(tmp_path: Path) -> None:
-    for name in ("a/1.dng", "a/2.DNG", "b/3.heic", "b/.hidden.heic", "b/notes.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    for name in ("a", "b"):
-        picture(tmp_path / name / "read.png")
-    (note,) = open_dataset(tmp_path).notes
-    assert note == "3 files that look like images were not read: DNG, HEIC; convert them to JPEG or PNG"
-    picture(tmp_path / "one" / "1.png")
-    (tmp_path / "one" / "2.svg").write_bytes(b"x")
-    assert open_dataset(tmp_path / "one").notes[0].startswith("1 file that looks like an image was not read: SVG")
-
-
-def test_nothing_is_said_where_all_is_read(tmp_path: Path) -> None:
-    picture(tmp_path / "1.png")
-    (tmp_path / "notes.txt").write_text("no image")
-    assert open_dataset(tmp_path).notes == ()
-
-
-@pytest.mark.usefixtures("no_heif")
-def test_a_folder_with_nothing_readable_says_what_is_in_it(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"5 files .* HEIC; pip install 'evit-mobile\[heif\]'"):
-        open_dataset(iphone_folder(tmp_path, heic=5, jpeg=0))
-    (tmp_path / "class").mkdir()
-    (tmp_path / "class" / "1.heic").write_bytes(HEIC)
-    picture(tmp_path / "other" / "1.png")
-    with pytest.raises(DataError, match=r"'class' .* no images; 6 files"):
-        open_dataset(tmp_path)
 
 
 @pytest.mark.usefixtures("no_heif")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from calib.errors import DataError
 from calib.preprocess import IMAGENET_STD, Interpolation, Preprocess
 from calib.stated.statement import Statement, decide
-from calib.stated.values import crop_of
 
 DEFAULT = Preprocess(size=(64, 64), crop_pct=0.875)
 HALVES = (0.5, 0.5, 0.5)
@@ -50,18 +47,6 @@ def test_the_manifest_has_the_sources_beside_the_values() -> None:
     manifest = decide(DEFAULT, [STATED]).to_manifest()
     assert manifest["stated_by"]["mean"] == "config.json"
     assert Preprocess.from_manifest(manifest) == decide(DEFAULT, [STATED]).preprocess
-
-
-@given(crop=st.integers(1, 1024), margin=st.integers(0, 1024))
-def test_every_resize_and_crop_has_a_fraction(crop: int, margin: int) -> None:
-    pct = crop_of((crop, crop), (crop + margin, crop + margin))
-    assert isinstance(pct, float)
-    assert Preprocess(size=(crop, crop), crop_pct=pct).box == (crop + margin, crop + margin)
-
-
-@pytest.mark.parametrize(("crop", "resized"), [((224, 224), (256, 300)), ((224, 224), (200, 200))])
-def test_other_crops_have_none(crop: tuple[int, int], resized: tuple[int, int]) -> None:
-    assert isinstance(crop_of(crop, resized), DataError)
 
 
 def test_another_size_is_told() -> None:

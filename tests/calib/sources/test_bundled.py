@@ -20,7 +20,7 @@ from calib.opening import open_dataset
 from calib.sources.bundled import Bundled, bundled_class_names, open_bundled
 from calib.splits import select_calibration, select_held_out
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DIGESTS = {
     Bundled.TEST: "5e0387c732fdf868eff0ea74c48bda08c3ef37da7bd65d3f4ccf3c21855416e7",
     Bundled.CALIBRATION: "b011a3b5bfff0213d677b8dba93b7144fad280eefb072392f56573b0a049f721",

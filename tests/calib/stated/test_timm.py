@@ -12,7 +12,7 @@ from PIL import Image
 from calib.errors import DataError
 from calib.preprocess import Interpolation, Preprocess, Resize
 from calib.stated.statement import decide
-from calib.stated.timm import read_arguments, read_settings
+from calib.stated.timm import input_size, read_arguments, read_settings
 from tests.oracles import import_timm
 
 CONFIGURATIONS = [
@@ -90,3 +90,20 @@ def test_torchvisions_reference_arguments() -> None:
     preprocess = decide(Preprocess(size=(224, 224)), [statement]).preprocess
     assert (preprocess.box, preprocess.size, statement.size) == ((232, 232), (224, 224), (224, 224))
     assert (preprocess.resize, preprocess.interpolation) == (Resize.COVER, Interpolation.BICUBIC)
+
+
+@pytest.mark.parametrize(
+    ("fields", "size"),
+    [
+        ({"input_size": (3, 224, 192)}, (224, 192)),
+        ({"input_size": [224, 192, 3]}, (224, 192)),
+        ({"img_size": 256}, (256, 256)),
+        ({"input_size": None, "img_size": [224, 192]}, (224, 192)),
+        ({"img_size": True, "image_size": 96}, (96, 96)),
+        ({"image_size": "224"}, None),
+        ({"input_size": (1, 2, 3, 4)}, None),
+        ({}, None),
+    ],
+)
+def test_sizes_are_height_and_width(fields: dict[str, Any], size: tuple[int, int] | None) -> None:
+    assert input_size(fields) == size
