@@ -6,6 +6,7 @@ import torch
 from torch.export import ExportedProgram
 
 from converters.lifting import exported_again
+from converters.lowering.program import DEQUANTIZE, QUANTIZE, operator_name
 from converters.quantized_program import graph_module
 
 
@@ -18,10 +19,9 @@ def with_integer_io(program: ExportedProgram) -> ExportedProgram:
     (image,) = module.graph.find_nodes(op="placeholder")
     (output,) = module.graph.find_nodes(op="output")
     quantize, (last,) = list(image.users), output.all_input_nodes
-    operators = torch.ops.quantized_decomposed
-    if [node.target for node in quantize] != [operators.quantize_per_tensor.default]:
+    if [operator_name(node) for node in quantize] != [QUANTIZE]:
         raise ValueError("the input is not quantized first of all")
-    if last.target is not operators.dequantize_per_tensor.default:
+    if operator_name(last) != DEQUANTIZE:
         raise ValueError("the output is not quantized")
     image.meta["val"] = quantize[0].meta["val"]
     quantize[0].replace_all_uses_with(image)

@@ -137,12 +137,6 @@ def test_the_accuracy_first_profile_writes_none_of_it() -> None:
     assert types["SOFTMAX"] == types["HARD_SWISH"] == DataType.FLOAT32
 
 
-def test_integer_io_needs_a_program_that_is_int8_at_its_borders() -> None:
-    x = torch.randn(IMAGE)
-    with pytest.raises(ValueError, match="input"):
-        with_integer_io(export(nn.Conv2d(12, 8, 1), x))
-
-
 def test_int8_weights_stay_one_partition_of_floats() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(
