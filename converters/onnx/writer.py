@@ -65,7 +65,7 @@ class Writer:
         """Adds a stored tensor."""
         from onnx import numpy_helper
 
-        self.initializers[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        self.initializers[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
         return name
 
     def integers(self, values: Sequence[int], name: str) -> str:
