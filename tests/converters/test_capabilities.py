@@ -6,9 +6,7 @@ import pytest
 import torch
 
 from converters.capabilities import LITERT, XNNPACK, Runtime
-from converters.contract import INT8, INT8_CHANNELS, Numbers
 from converters.errors import ToolchainError
-from converters.quantized_program import quantize_weight
 from tests.lowering_helpers import METADATA, Apply, export
 
 
@@ -24,26 +22,6 @@ def test_the_runtimes_differ_where_it_is_known() -> None:
     assert LITERT.computes("aten.softmax.int")
     assert not LITERT.computes("aten.softmax.int", bits=16)
     assert "aten.hardswish.default" in XNNPACK.tables[8]
-
-
-@pytest.mark.parametrize(
-    ("numbers", "least", "most"),
-    [
-        (INT8, -128, 127),
-        (INT8_CHANNELS, -127, 127),
-        (Numbers(bits=16), -32768, 32767),
-        (Numbers(bits=4, axis=0, symmetric=True), -7, 7),
-    ],
-)
-def test_codes_of_any_width_have_their_range(numbers: Numbers, least: int, most: int) -> None:
-    assert (numbers.least, numbers.most) == (least, most)
-
-
-def test_weights_of_four_bits_are_rounded_to_them() -> None:
-    weight = torch.tensor([[1.0, -0.5], [0.2, 3.0]])
-    codes = quantize_weight(weight, torch.tensor([0.25, 0.25]), Numbers(bits=4, axis=0, symmetric=True))
-    assert codes.dtype is torch.int8
-    assert codes.tolist() == [[4, -2], [1, 7]]
 
 
 @pytest.mark.parametrize("format", ["tflite", "executorch"])

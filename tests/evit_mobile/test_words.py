@@ -20,7 +20,6 @@ import pytest
 import typer
 from rich.console import Console
 
-from converters.misspelt import did_you_mean
 from converters.registry import UnknownTargetError, find_judge, find_target
 from evit_mobile import ConvertRequest, FolderValidation, Precision, UsageError, Validation, Verdict
 from evit_mobile.cli.app import application
@@ -77,10 +76,6 @@ def test_on_the_command_line_too(
     assert meant in expected or meant.startswith("efficientvit")
     assert advice.startswith("try: ")
     assert advice.endswith(f"did you mean {meant}?")
-
-
-def test_what_is_like_nothing_gets_no_suggestion() -> None:
-    assert did_you_mean("zebra", ["tflite", "coreml"]) == "name one of these"
 
 
 def rendered(table: Any) -> str:

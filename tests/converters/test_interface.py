@@ -7,7 +7,7 @@ import pytest
 
 from calib.preprocess import Preprocess
 from converters.errors import ArtefactError
-from converters.interface import Normalization, pixels
+from converters.interface import TENSORS, Choices, Normalization, function_name, pixels
 
 PLAIN = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 NORMALIZATIONS = [
@@ -45,3 +45,25 @@ def test_a_normalization_survives_the_metadata() -> None:
 def test_a_normalization_that_is_not_there_is_an_error(written: dict[str, str]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         Normalization.from_metadata(written)
+
+
+def test_8_bit_images_are_pixels_already() -> None:
+    images = np.arange(12, dtype=np.uint8).reshape(1, 3, 2, 2)
+    assert pixels(images, Normalization(mean=PLAIN[0], std=PLAIN[1])) is images
+
+
+def test_float32_rounding_is_forgiven_and_a_hundredth_of_a_pixel_is_not() -> None:
+    plain = Normalization(mean=PLAIN[0], std=PLAIN[1])
+    exact = np.full((1, 3, 2, 2), 200, np.float32)
+    assert (pixels((exact + 0.009) / 255, plain) == 200).all()
+    with pytest.raises(ArtefactError):
+        pixels((exact + 0.011) / 255, plain)
+
+
+def test_a_size_s_function_is_called_by_height_and_width() -> None:
+    assert function_name(192, 256) == "size_192x256"
+
+
+def test_a_tensor_in_and_scores_out_is_usual() -> None:
+    assert (TENSORS.pixels, TENSORS.classes) == (None, False)
+    assert Choices().interface is TENSORS
