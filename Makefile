@@ -76,7 +76,7 @@ dist: .tools/dist/stamp
 
 test-qualcomm: .venv/test.stamp
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .tools/qualcomm --requirement scripts/qualcomm/requirements.txt
-	PYTHONPATH=$(CURDIR)/.tools/qualcomm $(BIN)/python -m pytest -m "slow or not slow" -rs tests/qualcomm
+	PYTHONPATH=$(CURDIR)/.tools/qualcomm $(BIN)/python -m pytest -m "slow or not slow" -rs tests/qualcomm tests/converters/qualcomm tests/converters/onnx
 
 test-coreai: .venv/test.stamp
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .tools/coreai --requirement scripts/coreai/requirements.txt

@@ -126,3 +126,15 @@ def test_16_bits_of_weights_are_refused_by_name_and_their_observer_too() -> None
         ConvertRequest.of(precision="a16w8", observer="entropy")
     with pytest.raises(UsageError, match=r"a16w8 for format tflite"):
         usable_targets(ConvertRequest.of(precision="a16w8", formats=["tflite"]))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"precision": "fp32"}, "--soc with --int8, --int8-full or --a16w8"),
+        ({"formats": ["executorch"]}, "--soc with --format tflite or onnx"),
+    ],
+)
+def test_what_is_not_compiled_is_refused(options: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        ConvertRequest.of(socs=["SM8650"], **options)

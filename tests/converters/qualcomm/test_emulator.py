@@ -1,23 +1,19 @@
-"""What needs no library of Qualcomm's: the table of SoCs, the stand-in, what is missing, and what a process has to say of itself."""
+"""What a process has to say of itself to count as the emulator of a SoC. None of it needs a library of Qualcomm's."""
 
 from __future__ import annotations
 
-import ctypes
+import gc
 import json
-import platform
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from converters.errors import ToolchainError, UnknownSocError
-from converters.qualcomm import emulator, libraries
+from converters.errors import ToolchainError
+from converters.qualcomm import emulator
 from converters.qualcomm.emulator import Binary, Emulator, End
-from converters.qualcomm.socs import SOCS, USUAL, find_soc, find_socs
-from converters.registry import find_target
-from evit_mobile.errors import UsageError
-from evit_mobile.request import ConvertRequest
-from evit_mobile.request.checks import usable_targets
+from converters.qualcomm.socs import find_soc
 
 BINARY = Binary(
     content=b"compiled",
@@ -35,55 +31,6 @@ while {said!r} and (content := sys.stdin.buffer.read(3)):
     sys.stdout.flush()
     {then}
 """
-
-
-def test_socs_are_found_in_any_case_and_once() -> None:
-    assert [soc.name for soc in find_socs(["sm8650", "SM8750", "Sm8650"])] == ["SM8650", "SM8750"]
-    assert [SOCS[name].architecture for name in USUAL] == [73, 75, 79, 81]
-    assert len({soc.number for soc in SOCS.values()}) == len(SOCS)
-
-
-def test_an_unknown_soc_lists_the_known() -> None:
-    with pytest.raises(UnknownSocError, match=r"'SM9999'.*SM8350 .*v68.*SM8850") as caught:
-        find_soc("SM9999")
-    assert caught.value.exit_code == 2
-    with pytest.raises(UnknownSocError):
-        ConvertRequest.of(socs=["SM9999"])
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"precision": "fp32"}, "--soc with --int8, --int8-full or --a16w8"),
-        ({"formats": ["executorch"]}, "--soc with --format tflite or onnx"),
-    ],
-)
-def test_what_is_not_compiled_is_refused(options: dict[str, object], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        ConvertRequest.of(socs=["SM8650"], **options)
-
-
-def test_without_the_wheel_the_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(libraries, "find_spec", lambda _name: None)
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    with pytest.raises(ToolchainError, match=r"pip install 'evit-mobile\[qualcomm\]'.*licence") as caught:
-        usable_targets(ConvertRequest.of(formats=["tflite"], socs=["SM8650"]))
-    assert caught.value.exit_code == 3
-    monkeypatch.setattr(platform, "machine", lambda: "arm64")
-    assert "x86-64" in str(libraries.missing())
-
-
-def test_a_judge_says_whose_emulator_it_is() -> None:
-    assert find_target("tflite-sm8650").runtime == "Qualcomm's HTP emulator for SM8650 on x86-64"
-
-
-@pytest.mark.skipif(platform.machine() != "x86_64" or platform.system() != "Linux", reason="a library for x86-64 Linux")
-def test_the_stand_in_is_a_library_with_nothing_in_it(tmp_path: Path) -> None:
-    path = tmp_path / libraries.ABSENT
-    path.write_bytes(libraries.empty_library(libraries.ABSENT))
-    library = ctypes.CDLL(str(path))
-    with pytest.raises(AttributeError):
-        _ = library.QnnInterface_getProviders
 
 
 def emulated(
@@ -138,3 +85,42 @@ def test_an_emulator_that_hangs_is_ended_and_told(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(emulator, "WORKER", path)
     with pytest.raises(ToolchainError, match=r"emulator of SM8650, which gave no answer within 2 s"):
         Emulator(BINARY, find_soc("SM8650"))(np.zeros((1, 3), np.int8))
+
+
+def test_an_end_by_onnx_s_names() -> None:
+    end = End(name="image", shape=(1, 3), dtype="uint8")
+    assert end.to_json() == {"name": "image", "shape": (1, 3), "dtype": "uint8", "type": "UINT8"}
+    with pytest.raises(KeyError, match="int64"):
+        End(name="image", shape=(1, 3), dtype="int64").to_json()
+
+
+def test_the_process_is_told_its_job_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said = tmp_path / "said.txt"
+    path = tmp_path / "worker.py"
+    path.write_text(
+        "import pathlib, shutil, sys\n"
+        f"pathlib.Path({str(said)!r}).write_text(sys.argv[1])\n"
+        f"shutil.copytree(sys.argv[1], {str(tmp_path / 'copy')!r})\n{SAID}\nsys.stdin.read()"
+    )
+    monkeypatch.setattr(emulator, "WORKER", path)
+    run = Emulator(BINARY, find_soc("SM8650"))
+    job = json.loads((tmp_path / "copy" / "job.json").read_text())
+    assert (job["soc"], job["graph"], job["binary"]) == ("57", "g", emulator.BINARY)
+    assert job["inputs"] == [{"name": "image", "shape": [1, 3], "dtype": "int8", "type": "INT8"}]
+    assert (tmp_path / "copy" / emulator.BINARY).read_bytes() == b"compiled"
+    assert Path(said.read_text()).is_dir()
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join()  # it is cancelled, and knows the emulator until it has ended
+    del run, thread
+    gc.collect()
+    assert not Path(said.read_text()).exists()
+
+
+def test_only_the_end_of_what_was_printed_is_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "worker.py"
+    path.write_text("import sys; sys.exit('first words' + 600 * '.' + 'last words')")
+    monkeypatch.setattr(emulator, "WORKER", path)
+    with pytest.raises(ToolchainError, match=r"\(exit code 1\): \.+last words") as caught:
+        Emulator(BINARY, find_soc("SM8650"))
+    assert "first words" not in str(caught.value)
