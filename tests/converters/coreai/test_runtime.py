@@ -1,0 +1,56 @@
+"""A runner of an asset, with a package in the place of Apple's: batches, sizes, and what goes wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from converters.contract import Runner
+from converters.coreai import runtime
+from converters.errors import ArtefactError, ToolchainError
+from tests.converters.coreai.stand_in import asset_of
+
+FUNCTIONS = {"size_2x2": [[1, 3, 2, 2], 2], "size_4x2": [[1, 3, 4, 2], 10]}
+
+
+@pytest.fixture(scope="module")
+def run(stand_in: None, tmp_path_factory: pytest.TempPathFactory) -> Runner:  # noqa: ARG001  # it is there first
+    return runtime.load(asset_of(tmp_path_factory.mktemp("assets") / "a.aimodel", functions=FUNCTIONS))
+
+
+def test_a_batch_is_run_image_by_image(run: Runner) -> None:
+    images = np.arange(24, dtype=np.float64).reshape(2, 3, 2, 2)
+    found = run(images)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, images.mean((2, 3)) * 2)
+
+
+def test_the_function_of_the_images_size_is_run(run: Runner) -> None:
+    assert run(np.ones((1, 3, 2, 2), np.float32)).tolist() == [[2, 2, 2]]
+    assert run(np.ones((1, 3, 4, 2), np.float32)).tolist() == [[10, 10, 10]]
+    with pytest.raises(ArtefactError, match=r"images of 2x4 pixels; allowed: images of 2x2, 4x2"):
+        run(np.ones((1, 3, 2, 4), np.float32))
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_functions_called_by_another_size_are_refused(tmp_path: Path) -> None:
+    swapped = dict(zip(FUNCTIONS, [*FUNCTIONS.values()][::-1], strict=True))
+    with pytest.raises(
+        ArtefactError, match=r"a function size_2x2 for images \(1, 3, 4, 2\).*allowed: the name size_4x2"
+    ):
+        runtime.load(asset_of(tmp_path / "a.aimodel", functions=swapped))
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_program_that_cannot_be_loaded_is_damaged(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match=r"a\.aimodel, on which Core AI gives up \(RuntimeError: no such op\)"):
+        runtime.load(asset_of(tmp_path / "a.aimodel", error="no such op"))
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_one_that_fails_as_it_runs_is_a_failure_of_the_toolchain(tmp_path: Path) -> None:
+    run = runtime.load(asset_of(tmp_path / "b.aimodel", functions={"main": [[1, 3, 2, 2], None]}))
+    with pytest.raises(ToolchainError, match=r"a failure of Core AI on .*b\.aimodel: ValueError: no memory"):
+        run(np.ones((1, 3, 2, 2), np.float32))
