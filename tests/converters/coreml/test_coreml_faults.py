@@ -1,7 +1,7 @@
 """Planted faults: none passes, none ends in a traceback.
 
 FAULTS are what a converter's bug would write: the package is judged by what it computes, as `convert` does, and no digest
-helps. DAMAGES (of test_coreml_package) can only happen to a written file: the command line answers with exit code 2.
+helps. DAMAGES (of test_package) can only happen to a written file: the command line answers with exit code 2.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from evit_mobile import cli
 from evit_mobile.findings import Verdict
 from evit_mobile.validation.verdict import Terms, judge
 from tests.converters.coreml.coreml_programs import Attention, FeedForward, Head, export, plan, seeded, write
-from tests.converters.coreml.test_coreml_package import DAMAGES
+from tests.converters.coreml.test_package import DAMAGES
 
 IMAGES = torch.randn(64, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 PRECISIONS = (Precision.FP16, Precision.INT8_PALETTE6)

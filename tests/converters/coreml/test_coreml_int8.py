@@ -11,37 +11,16 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.export import ExportedProgram
 
-from converters.contract import ActivationQuantization, Precision, QuantPlan
+from converters.contract import Precision
 from converters.coreml import package
 from converters.coreml.evaluator import Evaluator
 from converters.coreml.lower import COMPUTE
 from converters.coreml.options import OptionError
-from converters.errors import ToolchainError
-from converters.quantized_program import quantize_program
-from tests.converters.coreml.coreml_programs import (
-    FeedForward,
-    Head,
-    Lambda,
-    LinearAttention,
-    Windows,
-    export,
-    plan,
-    seeded,
-    write,
-)
+from tests.converters.coreml.coreml_programs import FeedForward, Head, LinearAttention, Windows, seeded, write
+from tests.converters.coreml.int8_packages import X, quantized
 
-SHAPE = (1, 6, 5, 5)
-X = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
 FP16_NOISE = 2**-9
-
-
-def quantized(module: nn.Module) -> tuple[ExportedProgram, float]:
-    """`module` with everything int8 that `plan` takes, and the scale of its last int8 tensor."""
-    program = export(module, X)
-    choices = plan(program, X)
-    return quantize_program(program, choices), choices.activations[-1].scale
 
 
 def operations(path: Path) -> Counter[str]:
@@ -51,16 +30,6 @@ def operations(path: Path) -> Counter[str]:
 def convolutions() -> nn.Module:
     wide = (nn.Conv2d(6, 12, 3, padding=1), nn.ReLU(), nn.Conv2d(12, 12, 3, padding=1, groups=12))
     return nn.Sequential(*wide, nn.Conv2d(12, 5, 1))
-
-
-@pytest.fixture
-def every_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves out the pass that takes codes away where only floats read them (test_coreml_passes.py), so that PyTorch's graph is followed
-    rounding by rounding.
-    """
-    from converters.coreml import passes
-
-    monkeypatch.setattr(passes, "PASSES", tuple(each for each in passes.PASSES if not each.endswith("float_readers")))
 
 
 BLOCKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
@@ -129,66 +98,3 @@ def test_int8_needs_ios17(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="iOS 17, 18"):
         write(program, tmp_path / "p.mlpackage", Precision.INT8, minimum_ios=16)
     assert not list(tmp_path.iterdir())
-
-
-class Unequal(nn.Module):
-    """A sum of two tensors whose ranges differ by a factor of a thousand."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * 1000.0 + x.relu()
-
-
-def unequal() -> ExportedProgram:
-    program = export(Unequal(), X)
-    scales = {"mul": 20.0, "relu": 0.02, "add": 20.0}
-    activations = tuple(
-        ActivationQuantization(tensor=name, module="", scale=scale, zero_point=0) for name, scale in scales.items()
-    )
-    return quantize_program(program, QuantPlan(activations=activations, weights=(), floats=()))
-
-
-@pytest.mark.usefixtures("every_code")
-@pytest.mark.parametrize("safe", [True, False])
-@torch.no_grad()
-def test_scale_normalisation_of_a_sum_does_not_overflow(
-    safe: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With the stock pass the codes of the wide term are multiplied by 1000 and saturate: the test sees it."""
-    if not safe:
-        from coremltools import PassPipeline
-
-        monkeypatch.setattr("converters.coreml.passes.pipeline", PassPipeline)
-    program = unequal()
-    write(program, tmp_path / "p.mlpackage", Precision.INT8)
-    expected = program.module(check_guards=False)(X).numpy()
-    error = np.abs(Evaluator(tmp_path / "p.mlpackage")(X.numpy()) - expected).max()
-    assert bool(error <= 20 + FP16_NOISE * np.abs(expected).max()) is safe
-
-
-def test_a_sum_of_similar_scales_is_still_normalised(tmp_path: Path) -> None:
-    program, _ = quantized(nn.Sequential(FeedForward(6), nn.Conv2d(6, 6, 1)))
-    write(program, tmp_path / "p.mlpackage", Precision.INT8)
-    written = package.load_function(tmp_path / "p.mlpackage").operations
-    scales = [float(op.scale.val) for op in written if op.op_type == "dequantize"]
-    assert scales.count(1.0) == 2
-
-
-def test_codes_of_another_range_are_refused(tmp_path: Path) -> None:
-    module = Lambda(
-        lambda x: torch.ops.quantized_decomposed.dequantize_per_tensor(
-            torch.ops.quantized_decomposed.quantize_per_tensor(x, 0.1, 0, -8, 7, torch.int8), 0.1, 0, -8, 7, torch.int8
-        )
-    )
-    with pytest.raises(ToolchainError, match=r"codes -8\.\.7"):
-        write(export(module, X), tmp_path / "p.mlpackage", Precision.INT8)
-
-
-def test_scale_that_fp16_cannot_hold_is_refused(tmp_path: Path) -> None:
-    program = export(nn.ReLU(), X)
-    tiny = ActivationQuantization(tensor="relu", module="", scale=1e-9, zero_point=0)
-    with pytest.raises(ToolchainError, match="scale 1e-09"):
-        write(
-            quantize_program(program, QuantPlan(activations=(tiny,), weights=(), floats=())),
-            tmp_path / "p.mlpackage",
-            Precision.INT8,
-        )

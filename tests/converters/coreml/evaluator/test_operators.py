@@ -3,54 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from inspect import signature
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from converters.coreml import toolchain
-from converters.coreml.evaluator.constants import (
-    DECOMPRESSORS,
-    affine_dequantize,
-    blockwise_shift_scale,
-    lut_to_dense,
-    sparse_to_dense,
-)
+from converters.coreml.evaluator.constants import DECOMPRESSORS
 from converters.coreml.evaluator.operators import OPERATORS, conv
 from converters.coreml.evaluator.program import _parameter
-
-few = settings(deadline=None, max_examples=15)
+from tests.converters.coreml.evaluator.mil_inference import SEEDS, draw, few, inferred
 
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple)
-SEEDS = st.integers(0, 2**16)
-
-
-def draw(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=shape, scale=3).astype(np.float32)
-
-
-@contextmanager
-def opset(ios: int) -> Iterator[Any]:
-    """coremltools' Builder inside a function for that release."""
-    ct, mil = toolchain.load(), toolchain.load("coremltools.converters.mil.mil")
-    unused = mil.Builder.placeholder(shape=(1,), dtype=mil.types.fp32, name="unused")
-    with mil.Function({"unused": unused}, opset_version=ct.target[f"iOS{ios}"]):
-        yield mil.Builder
-
-
-def inferred(kind: str, *, ios: int = 18, **inputs: Any) -> Any:
-    """What coremltools computes when every input of the operation is constant."""
-    with opset(ios) as builder:
-        out = getattr(builder, kind)(**inputs)
-        if isinstance(out, (list, tuple)):
-            return [part.val for part in out]
-        return out.op.materialized_val_inference() if out.val is None else out.val
 
 
 def evaluated(kind: str, **inputs: Any) -> Any:
@@ -267,71 +235,6 @@ def test_quantize_rounds_halves_to_even_and_saturates() -> None:
     codes = OPERATORS["quantize"](input=x, scale=1.0, zero_point=3, output_dtype="int8")
     assert codes.dtype == torch.int8
     assert codes.tolist() == [3, 5, 5, 3, 1, 127, -128, 127]
-
-
-@few
-@given(st.integers(1, 4), st.integers(1, 4), SEEDS, st.sampled_from((np.float16, np.float32)))
-def test_weight_decompression(rows: int, columns: int, seed: int, dtype: type) -> None:
-    generator = np.random.default_rng(seed)
-    codes = generator.integers(-128, 128, (2 * rows, 3 * columns)).astype(np.int8)
-    scale = generator.uniform(1e-3, 0.1, 2 * rows).astype(dtype)
-    zero = generator.integers(-5, 6, 2 * rows).astype(np.int8)
-    affine = {"quantized_data": codes, "zero_point": zero, "scale": scale, "axis": np.int32(0)}
-    expected = inferred("constexpr_affine_dequantize", ios=17, **affine)
-    np.testing.assert_array_equal(affine_dequantize(**affine), expected)
-    blocks = {"data": codes, "scale": generator.uniform(1e-3, 0.1, (2, columns)).astype(dtype)}
-    expected = inferred("constexpr_blockwise_shift_scale", **blocks)
-    np.testing.assert_array_equal(blockwise_shift_scale(**blocks), expected)
-    shifted = {**blocks, "offset": generator.integers(-5, 6, (2, columns)).astype(np.int8)}
-    expected = inferred("constexpr_blockwise_shift_scale", **shifted)
-    np.testing.assert_array_equal(blockwise_shift_scale(**shifted), expected)
-
-
-@few
-@given(seed=SEEDS, bits=st.sampled_from([1, 2, 3, 4, 6, 8]), groups=st.sampled_from([(1, 1), (2, 1), (1, 3), (6, 3)]))
-def test_lookup_tables(seed: int, bits: int, groups: tuple[int, int]) -> None:
-    codes = np.random.default_rng(seed).integers(0, 2**bits, (6, 3))
-    lut = draw((*groups, 2**bits, 1), seed).astype(np.float16)
-    typed = codes.astype(sub_byte(f"uint{bits}"))
-    expected = inferred("constexpr_lut_to_dense", indices=typed, lut=lut)
-    np.testing.assert_array_equal(lut_to_dense(indices=typed, lut=lut), expected)
-
-
-@few
-@given(seed=SEEDS, axis=st.integers(-2, 1))
-def test_lookup_tables_of_vectors(seed: int, axis: int) -> None:
-    codes = np.random.default_rng(seed).integers(0, 4, (6, 3)).astype(sub_byte("uint2"))
-    lut = draw((2, 1, 4, 3), seed)
-    expected = inferred("constexpr_lut_to_dense", indices=codes, lut=lut, vector_axis=np.int32(axis))
-    np.testing.assert_array_equal(lut_to_dense(indices=codes, lut=lut, vector_axis=axis), expected)
-
-
-@few
-@given(seed=SEEDS, bits=st.sampled_from([1, 2, 4, 6, 8]))
-def test_packed_lookup_table_of_ios16(seed: int, bits: int) -> None:
-    shape = (5, 3)
-    indices = np.random.default_rng(seed).integers(0, 256, -(-bits * 15 // 8)).astype(np.uint8)
-    inputs = {"indices": indices, "lut": draw((2**bits,), seed), "shape": np.array(shape, np.uint32)}
-    np.testing.assert_array_equal(lut_to_dense(**inputs), inferred("constexpr_lut_to_dense", ios=16, **inputs))
-
-
-@few
-@given(seed=SEEDS, shape=st.sampled_from([(4,), (3, 5), (2, 3, 1, 2)]))
-def test_sparse_weights(seed: int, shape: tuple[int, ...]) -> None:
-    mask = np.random.default_rng(seed).integers(0, 2, shape)
-    data = draw((int(mask.sum()),), seed)
-    typed = mask.astype(sub_byte("uint1"))
-    expected = inferred("constexpr_sparse_to_dense", nonzero_data=data, mask=typed)
-    np.testing.assert_array_equal(sparse_to_dense(nonzero_data=data, mask=typed), expected)
-    packed = np.packbits(mask.flatten().astype(np.uint8), bitorder="little")
-    inputs = {"nonzero_data": data, "mask": packed, "shape": np.array(shape, np.uint32)}
-    np.testing.assert_array_equal(sparse_to_dense(**inputs), inferred("constexpr_sparse_to_dense", ios=16, **inputs))
-
-
-def sub_byte(name: str) -> Any:
-    """coremltools' NumPy type for integers of less than a byte."""
-    types = toolchain.load("coremltools.converters.mil.mil.types")
-    return types.nptype_from_builtin(types.string_to_builtin(name))
 
 
 @pytest.mark.parametrize("kind", sorted({*OPERATORS, *DECOMPRESSORS}))

@@ -1,15 +1,14 @@
-"""Files for GPUs with neural units, without Arm's packages: what is refused and how, and what is read from a delegate's bytes."""
+"""Files for GPUs with neural units, without Arm's packages: what is refused, and how."""
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import pytest
 
 from converters.contract import Precision
 from converters.errors import ToolchainError
-from converters.executorch.delegates import tosa, vgf
+from converters.executorch.delegates import vgf
 from converters.registry import find_target, target_of
 from evit_mobile.errors import UsageError
 from evit_mobile.request.checks import usable_target
@@ -62,23 +61,3 @@ def test_the_converter_is_named_only_while_it_is_needed(monkeypatch: pytest.Monk
     with vgf.converter_named():
         assert vgf.os.environ[vgf.CONVERTER_PATH] == "/own"
     assert vgf.os.environ[vgf.CONVERTER_PATH] == "/own"
-
-
-def instruction(code: int, *words: int, text: bytes = b"") -> bytes:
-    body = struct.pack(f"<{len(words)}I", *words) + text.ljust(-(-len(text) // 4) * 4, b"\0")
-    return struct.pack("<I", (len(body) // 4 + 1) << 16 | code) + body
-
-
-def module(*called: int) -> bytes:
-    """A SPIR-V module that calls operations of the TOSA set, and one of another."""
-    header = tosa.MAGIC + struct.pack("<4I", 66816, 0, 100, 0)
-    sets = instruction(11, 7, text=b"TOSA.001000.1\0") + instruction(11, 8, text=b"Other\0")
-    calls = b"".join(instruction(12, 1, 20 + place, 7, number, 3) for place, number in enumerate(called))
-    return header + sets + calls + instruction(12, 1, 50, 8, 2)
-
-
-def test_the_operations_of_all_modules_are_counted_by_name() -> None:
-    content = b"VGF1" + bytes(12) + module(2, 2, 10, 65) + bytes(8) + module(6, 99)
-    assert tosa.operations(content) == {"CONV2D": 2, "CLAMP": 1, "RESCALE": 1, "MATMUL": 1, "TOSA 99": 1}
-    assert tosa.operations(b"nothing") == {}
-    assert tosa.operations(module(2, 2)[:-36]) == {"CONV2D": 1}, "a module that breaks off"

@@ -24,7 +24,7 @@ from converters.files import sha256, size_bytes
 from converters.interface import Function, function_name
 from converters.quantized_program import quantize_program
 from tests.converters.coreml.coreml_programs import METADATA, export, plan, seeded
-from tests.converters.coreml.test_coreml_options import NORMALIZATION, normalized
+from tests.converters.coreml.test_options import NORMALIZATION, normalized
 
 SIZES = ((16, 16), (24, 16))
 LAST = function_name(*SIZES[-1])

@@ -10,11 +10,8 @@ from torch import Tensor, nn
 from converters.contract import Precision
 from converters.errors import ToolchainError
 from tests.converters.executorch.executorch_helpers import content, kinds, run
-from tests.lazily import Lazily
 from tests.lowering_helpers import Apply, export, relative_error
 from tests.lowering_models import IMAGE, MODELS, tokens
-
-lowering = Lazily("converters.executorch.lower")
 
 FP32_TOLERANCE = 1e-5  # relative to the largest output
 FP16_TOLERANCE = 4e-3
@@ -92,19 +89,6 @@ def test_attention_behind_convolutions_moves_nothing() -> None:
     model = Apply(attend, **{name: nn.Conv2d(12, 12, 1) for name in "qkvp"})
     file = content(export(model, torch.randn(IMAGE)))
     assert kinds(file)["StaticTranspose"] == 1  # the NCHW input
-
-
-def test_what_is_shared_is_computed_once() -> None:
-    model = Apply(lambda x, f, g: f(x) + g(x), f=nn.Conv2d(12, 4, 1), g=nn.Conv2d(12, 4, 1))
-    operations = [
-        operation.kind for operation in lowering.to_graph(export(model, torch.randn(IMAGE)), Precision.FP32).operations
-    ]
-    assert operations == ["StaticTranspose", "Conv2d", "Conv2d", "Add", "StaticTranspose"]
-
-
-def test_unread_results_are_dropped() -> None:
-    model = Apply(lambda x: x.split([4, 8], 1)[0] + 1)
-    assert kinds(content(export(model, torch.randn(IMAGE)))) == {"StaticSlice": 1, "Add": 1}
 
 
 def test_short_row_sums_are_fully_connected() -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import torch
 from torch import nn
 
 from converters.contract import Inspection, Layout, Precision, TensorSpec
 from converters.coreml import toolchain
 from converters.coreml.inspect import inspect
-from converters.coreml.names import module_path, operation_name
 from converters.quantized_program import quantize_program
 from tests.converters.coreml.coreml_programs import Attention, FeedForward, Lambda, export, plan, write
 
@@ -83,10 +81,3 @@ def test_reported_kinds_are_a_fallback(tmp_path: Path) -> None:
     assert found.delegation is not None
     (fallback,) = [one for one in found.delegation.fallback if one.op == "gather"]
     assert fallback.modules == ("a.b",)
-
-
-@pytest.mark.parametrize("module", ["", "stages.0.blocks.1", "0.m", "qkv_proj"])
-def test_names_keep_the_module_path(module: str) -> None:
-    name = operation_name(module, "conv2d_3")
-    assert "." not in name
-    assert module_path(f"op_{name}" if name[0].isdigit() else name) == module

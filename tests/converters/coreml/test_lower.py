@@ -1,0 +1,74 @@
+"""From an exported program to a package: what the artefact and the file say, the same bytes again, and nothing after a failure."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from converters.contract import Layout, Metadata, Precision
+from converters.coreml import package
+from converters.coreml.lower import lower
+from converters.errors import ToolchainError
+from converters.files import sha256, size_bytes
+from converters.interface import Function
+from tests.converters.coreml.coreml_programs import FeedForward, export, write
+
+X = torch.randn(1, 6, 5, 5, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("package") / "p.mlpackage"
+    write(export(nn.Sequential(FeedForward(6), nn.Conv2d(6, 9, 3)), X), path)
+    return path
+
+
+def test_artefact_describes_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "m.fp16.mlpackage"
+    artefact = write(export(FeedForward(6), X), path)
+    assert (artefact.format, artefact.precision, artefact.path) == ("coreml", Precision.FP16, path)
+    assert (artefact.bytes, artefact.sha256) == (size_bytes(path), sha256(path))
+    (image,), (logits,) = artefact.inputs, artefact.outputs
+    assert (image.name, image.shape, image.dtype, image.layout) == ("image", (1, 6, 5, 5), "float32", Layout.NCHW)
+    assert (logits.name, logits.shape, logits.dtype) == ("logits", (1, 6, 5, 5), "float32")
+    assert set(artefact.toolchain) == {"coremltools", "torch"}
+
+
+def test_metadata_is_in_the_file(tmp_path: Path) -> None:
+    metadata = Metadata(
+        description="What it is",
+        author="Who",
+        license="Apache-2.0",
+        version="1.2",
+        labels=("cat", "dog"),
+        extra={"k": "v"},
+    )
+    lower([Function(program=export(FeedForward(6), X))], Precision.FP16, tmp_path / "p.mlpackage", metadata)
+    description = package.read(tmp_path / "p.mlpackage").specification.description
+    written = description.metadata
+    assert (written.shortDescription, written.author) == ("What it is", "Who")
+    assert (written.license, written.versionString) == ("Apache-2.0", "1.2")
+    assert json.loads(written.userDefined["labels"]) == ["cat", "dog"]
+    assert (written.userDefined["k"], written.userDefined["precision"]) == ("v", "fp16")
+    assert [feature.name for feature in (*description.input, *description.output)] == ["image", "logits"]
+    assert all(feature.shortDescription for feature in (*description.input, *description.output))
+
+
+@pytest.mark.parametrize("precision", [Precision.FP16, Precision.FP32])
+def test_same_program_gives_the_same_bytes(precision: Precision, tmp_path: Path) -> None:
+    program = export(FeedForward(6), X)
+    first, second = (write(program, tmp_path / name / "p.mlpackage", precision) for name in "ab")
+    assert first.sha256 == second.sha256
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(original: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(original, tmp_path / "p.mlpackage"))
+    with pytest.raises(ToolchainError):
+        write(export(nn.Softplus(), X), path)
+    assert [file.name for file in tmp_path.iterdir()] == ["p.mlpackage"]
+    assert sha256(path) == sha256(original)

@@ -1,0 +1,78 @@
+"""Running a file: any number of images of its own shape, and no trust in files that others wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from converters.errors import ArtefactError
+from converters.executorch.target import ExecuTorchTarget
+from tests.converters.executorch.executorch_helpers import content, run
+from tests.converters.executorch.small_model import IMAGE, Small
+from tests.lazily import Lazily
+from tests.lowering_helpers import export, relative_error
+
+containers = Lazily("converters.executorch.container")
+runtimes = Lazily("converters.executorch.runtime")
+
+TARGET = ExecuTorchTarget()
+
+
+def constant_range(file: bytes) -> tuple[int, int]:
+    """Where the largest constant lies."""
+    return max(containers.open_container(file).constant_ranges.values(), key=lambda span: span[1] - span[0])
+
+
+def test_the_runner_takes_any_number_of_images() -> None:
+    torch.manual_seed(0)
+    model = Small()
+    file = content(export(model, torch.randn(2, *IMAGE[1:])))
+    images = torch.randn(5, *IMAGE[1:])
+    assert relative_error(run(file, images), model(images)) < 1e-5
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 8, 8), (1, 3, 8, 9), (0, 3, 8, 8), (1, 8, 8, 3)])
+def test_the_runner_refuses_other_shapes(small: bytes, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="allowed"):
+        run(small, torch.zeros(shape))
+
+
+def test_flipped_weights_change_the_output(small: bytes) -> None:
+    x = torch.randn(IMAGE)
+    start, end = constant_range(small)
+    flipped = bytearray(small)
+    for position in range(start + 3, end, 4):  # the exponents of the float weights
+        flipped[position] ^= 0x40
+    assert not np.allclose(run(bytes(flipped), x), run(small, x))
+
+
+@pytest.mark.slow
+def test_files_of_other_writers_run(stock: tuple[nn.Module, Path]) -> None:
+    model, path = stock
+    x = torch.randn(IMAGE)
+    assert relative_error(TARGET.load(path)(x.numpy()), model(x)) < 1e-5
+
+
+def test_damage_that_kills_the_runtime_is_refused_for_files_of_other_writers(
+    stock: tuple[nn.Module, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a digest only a trial in another process can tell: here one that is killed, and one that does not end."""
+    monkeypatch.setattr("converters.executorch.runtime.TRIAL", "import os; os.abort()")
+    with pytest.raises(ArtefactError, match="signal 6"):
+        TARGET.load(stock[1])
+    monkeypatch.setattr("converters.executorch.runtime.TRIAL", "while True: pass")
+    monkeypatch.setattr("converters.executorch.runtime.TRIAL_TIMEOUT_S", 0.5)
+    with pytest.raises(ArtefactError, match="does not end"):
+        TARGET.load(stock[1])
+
+
+def test_other_outputs_are_a_fault() -> None:
+    off = np.zeros((3, 2), np.float32)
+    on = off.copy()
+    on[1, 0] = -0.0
+    assert runtimes.difference(off, off) is None
+    assert runtimes.difference(off, on) == "the weight cache changes the outputs of 1 of 3 images"
