@@ -12,7 +12,8 @@ from torch import nn
 
 from converters.contract import Layout, Metadata, Precision
 from converters.coreml import package
-from converters.coreml.lower import lower
+from converters.coreml.lower import check_functions, lower
+from converters.coreml.options import OptionError, Options
 from converters.errors import ToolchainError
 from converters.files import sha256, size_bytes
 from converters.interface import Function
@@ -72,3 +73,43 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(original: Path, tmp_p
         write(export(nn.Softplus(), X), path)
     assert [file.name for file in tmp_path.iterdir()] == ["p.mlpackage"]
     assert sha256(path) == sha256(original)
+
+
+def test_a_failure_of_coremltools_is_an_error_of_ours_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("BlobWriter not loaded")
+
+    monkeypatch.setattr("coremltools.convert", fail)
+    with pytest.raises(ToolchainError, match=r"a failure of coremltools, RuntimeError: BlobWriter not loaded"):
+        write(export(FeedForward(6), X), tmp_path / "p.mlpackage")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (Options(release=17), r"several input sizes for iOS 17; allowed: .* from iOS 18 on"),
+        (Options(classes=True), r"several input sizes with class labels as output"),
+    ],
+)
+def test_what_several_functions_cannot_have_is_refused(options: Options, words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        check_functions(options)
+
+
+@pytest.mark.parametrize("options", [Options(), Options(release=18)])
+def test_what_they_can_have_is_not(options: Options) -> None:
+    check_functions(options)
+
+
+@pytest.mark.parametrize(
+    ("precision", "release", "words"),
+    [(Precision.FP16, None, "iOS 16"), (Precision.FP32, 17, "iOS 17"), (Precision.FP16_PALETTE6, None, "iOS 18")],
+)
+def test_the_artefact_says_the_oldest_ios(
+    precision: Precision, release: int | None, words: str, tmp_path: Path
+) -> None:
+    found = write(export(nn.Conv2d(6, 2, 1), X), tmp_path / "p.mlpackage", precision, minimum_ios=release)
+    assert found.oldest_runtime == words

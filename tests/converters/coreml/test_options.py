@@ -155,3 +155,23 @@ def test_on_a_mac_core_ml_gets_the_pixels(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(runtime, "ON_MAC", True)
     monkeypatch.setattr(toolchain.load().models, "MLModel", FakeModel)
     np.testing.assert_array_equal(runtime.load(path)(normalized(PIXELS)), PIXELS.transpose(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("precision", "release", "found"),
+    [
+        (Precision.FP16, None, 16),
+        (Precision.INT8, None, 18),
+        (Precision.INT8, 17, 17),
+        (Precision.INT8_PALETTE4, None, 18),
+        (Precision.INT8_WEIGHTS, 18, 18),
+    ],
+)
+def test_the_release_that_a_package_is_written_for(precision: Precision, release: int | None, found: int) -> None:
+    assert Options(release=release).release_for(precision) == found
+
+
+def test_a_release_that_is_older_than_the_precision_is_refused_in_words() -> None:
+    with pytest.raises(OptionError, match=r"int8 for iOS 16; allowed: iOS 17, 18 for int8") as refused:
+        Options(release=16).release_for(Precision.INT8)
+    assert refused.value.exit_code == 2

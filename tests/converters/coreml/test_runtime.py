@@ -67,3 +67,42 @@ def test_core_ml_refusing_a_package_is_a_toolchain_error(tmp_path: Path, monkeyp
     monkeypatch.setattr(toolchain.load().models, "MLModel", refuse)
     with pytest.raises(ToolchainError, match="Error compiling model"):
         runtime.load(path)
+
+
+def test_images_go_to_the_function_of_their_size() -> None:
+    runners = {"size_2x3": lambda images: images + 1, "size_3x2": lambda images: images + 2}
+    for shape, added in (((1, 3, 2, 3), 1), ((4, 3, 3, 2), 2)):
+        images = np.zeros(shape, np.float32)
+        np.testing.assert_array_equal(runtime._of_size(runners, images)(images), images + added)
+    with pytest.raises(ArtefactError, match=r"a function size_2x2; allowed: images for one of size_2x3, size_3x2"):
+        runtime._of_size(runners, np.zeros((1, 3, 2, 2), np.float32))
+
+
+def test_core_ml_is_asked_for_a_function_by_name_only_where_there_are_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Model(FakeModel):
+        def __init__(self, path: str, compute_units: Any, **chosen: Any) -> None:
+            asked.append(chosen)
+            super().__init__(path, compute_units)
+
+    path = tmp_path / "p.mlpackage"
+    CoreMLTarget().lower(export(FeedForward(6), X), Precision.FP16, path, METADATA)
+    monkeypatch.setattr(toolchain.load().models, "MLModel", Model)
+    runtime.load(path, evaluated=False)
+    assert asked == [{}]
+    with pytest.raises(KeyError):  # it has one function, called main
+        runtime._core_ml(path, None, name="size_5x5")
+    assert asked == [{}, {"function_name": "size_5x5"}]
+
+
+def test_a_machine_may_be_asked_for_the_other_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "ON_MAC", False)
+    assert runtime.runtime() == runtime.EVALUATOR
+    path = tmp_path / "p.mlpackage"
+    CoreMLTarget().lower(export(FeedForward(6), X), Precision.FP16, path, METADATA)
+    monkeypatch.setattr(toolchain.load().models, "MLModel", FakeModel)
+    np.testing.assert_array_equal(runtime.load(path, evaluated=False)(X.numpy()), 2 * X.numpy())
+    assert not np.array_equal(runtime.load(path)(X.numpy()), 2 * X.numpy())

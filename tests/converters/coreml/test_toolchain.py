@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import types
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from converters.coreml import package, toolchain
@@ -39,3 +41,44 @@ class TestSmallTensors:
             assert not backend.should_use_weight_file(np.zeros(INLINE, np.float16))
             assert backend.should_use_weight_file(np.zeros(INLINE + 1, np.float16))
         assert backend.should_use_weight_file is usual
+
+
+def test_loggers_are_quiet_for_the_time_being_also_through_an_error() -> None:
+    ours, other = logging.getLogger("test_toolchain.ours"), logging.getLogger("test_toolchain.other")
+    ours.setLevel(logging.DEBUG)
+
+    @toolchain.quiet(("test_toolchain.ours",))
+    def failing() -> None:
+        assert not ours.isEnabledFor(logging.WARNING)
+        assert ours.isEnabledFor(logging.ERROR)
+        assert other.isEnabledFor(logging.WARNING)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
+    assert ours.level == logging.DEBUG
+
+
+def test_a_part_is_imported_once_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(toolchain, "import_module", lambda name: asked.append(name) or object())
+    assert toolchain.load("test_toolchain.part") is toolchain.load("test_toolchain.part")
+    assert asked == ["test_toolchain.part"]
+
+
+def test_progress_bars_are_back_afterwards() -> None:
+    manager = toolchain.load("coremltools.converters.mil.mil.passes.pass_pipeline")
+    drawn = manager.tqdm
+
+    @toolchain.no_progress_bars()
+    def failing() -> None:
+        assert list(manager.tqdm(["a", "b"], desc="Running passes", unit=" passes")) == ["a", "b"]
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
+    assert manager.tqdm is drawn
+
+
+def test_versions_are_those_that_are_installed() -> None:
+    assert toolchain.versions() == {"coremltools": toolchain.load().__version__, "torch": torch.__version__}

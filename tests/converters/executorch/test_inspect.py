@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,7 +13,12 @@ from converters.executorch.target import ExecuTorchTarget
 from tests.converters.executorch.constant_models import old_file
 from tests.converters.executorch.executorch_helpers import content, write
 from tests.converters.executorch.small_model import IMAGE, Small
-from tests.lowering_helpers import export, quantize
+from tests.lazily import Lazily
+from tests.lowering_helpers import METADATA, export, quantize
+
+containers = Lazily("converters.executorch.container")
+inspections = Lazily("converters.executorch.inspect")
+lowering = Lazily("converters.executorch.lower")
 
 TARGET = ExecuTorchTarget()
 
@@ -55,3 +61,20 @@ def test_inspect_names_constants_that_may_be_freed(tmp_path: Path) -> None:
     notes = " ".join(TARGET.inspect(write(tmp_path, old_file())).notes)
     assert "1 Add" in notes
     assert "convert the model again" in notes
+
+
+def test_the_two_ends_are_called_by_number_unless_the_metadata_names_the_output(small: bytes) -> None:
+    container = containers.open_container(small)
+    inputs, outputs = inspections.tensor_specs(container)
+    assert [one.name for one in (*inputs, *outputs)] == ["input_0", "output_0"]
+    x = torch.randn(IMAGE)
+    extra = {containers.OUTPUT_KEY: "probabilities"}
+    named = lowering.to_bytes(export(Small(), x), Precision.FP32, replace(METADATA, extra=extra))
+    inputs, outputs = inspections.tensor_specs(containers.open_container(named))
+    assert [one.name for one in (*inputs, *outputs)] == ["input_0", "probabilities"]
+
+
+def test_calls_of_another_backend_count_as_one_operation_each(small: bytes) -> None:
+    container = containers.open_container(small)
+    assert inspections.kernel_calls(container) == {}
+    assert inspections.kernel_calls(container, "VulkanBackend") == {"XnnpackBackend": 1}

@@ -11,6 +11,7 @@ from torch import nn
 
 from converters.errors import ArtefactError
 from converters.executorch.target import ExecuTorchTarget
+from converters.interface import Normalization
 from tests.converters.executorch.executorch_helpers import content, run
 from tests.converters.executorch.small_model import IMAGE, Small
 from tests.lazily import Lazily
@@ -76,3 +77,20 @@ def test_other_outputs_are_a_fault() -> None:
     on[1, 0] = -0.0
     assert runtimes.difference(off, off) is None
     assert runtimes.difference(off, on) == "the weight cache changes the outputs of 1 of 3 images"
+
+
+def test_a_file_that_normalises_is_given_the_pixels_last_and_whole() -> None:
+    normalization = Normalization(mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0))
+    pixels = np.arange(18, dtype=np.uint8).reshape(1, 2, 3, 3)
+    images = ((pixels / 255 - normalization.mean) / normalization.std).astype(np.float32).transpose(0, 3, 1, 2)
+    found = runtimes.given(normalization, images)
+    assert found.dtype == np.uint8
+    assert found.flags.c_contiguous
+    np.testing.assert_array_equal(found, pixels)
+    assert runtimes.given(None, images) is images
+
+
+def test_a_program_that_the_runtime_refuses_says_what_the_runtime_said(small: bytes) -> None:
+    program = runtimes.load_program(small)
+    with pytest.raises(ArtefactError, match=r"a program that the runtime refuses \(.*nonsense"):
+        runtimes.load_method(program, "nonsense")

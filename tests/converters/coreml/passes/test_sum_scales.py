@@ -60,3 +60,12 @@ def test_a_sum_of_similar_scales_is_still_normalised(tmp_path: Path) -> None:
     written = package.load_function(tmp_path / "p.mlpackage").operations
     scales = [float(op.scale.val) for op in written if op.op_type == "dequantize"]
     assert scales.count(1.0) == 2
+
+
+@pytest.mark.parametrize(("quotient", "overflows"), [(0.5, False), (255.8, False), (255.9, True), (-300.0, True)])
+def test_the_largest_sum_of_codes_has_to_fit_into_fp16(quotient: float, overflows: bool) -> None:
+    """255 codes of one term and 255 times the quotient of the other: 255 * 256.88 is the 65504 that fp16 ends at."""
+    from converters.coreml.passes.sum_scales import quantized_sum_scale_normalization
+
+    for scales in (np.float32(quotient), np.array([0.1, quotient], np.float32)):
+        assert quantized_sum_scale_normalization.overflow_fp16(scales) is overflows

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from converters.contract import Precision
+from converters.contract import Artefact, Precision, TensorSpec
 from converters.errors import ArtefactError
-from converters.executorch.delegates.coreml import unpacked
+from converters.executorch.delegates.coreml import PACKAGE, ROOT, describe, only_delegate, pack, unpacked
 from converters.executorch.target import ExecuTorchTarget
 from converters.files import sha256
+from converters.interface import Choices, Interface, Normalization
 from converters.registry import find_target
 from evit_mobile.commands import convert as pipeline
 from evit_mobile.validation.speed import against_fp32
 from tests.converters.executorch.delegates.layers import IMAGES, model
+from tests.lazily import Lazily
 from tests.lowering_helpers import METADATA, export, quantize
+
+containers = Lazily("converters.executorch.container")
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +106,60 @@ def test_a_variant_for_core_ml_in_executorch_is_proven(tmp_path: Path) -> None:
     assert entry.delegation.partitions == 1
     assert not entry.delegation.fallback
     assert "Core ML program inside" in entry.validation.runtime
+
+
+def artefact(path: Path) -> Artefact:
+    """Of a package with one image in and one tensor out."""
+    return Artefact(
+        format="coreml",
+        precision=Precision.FP16,
+        path=path,
+        bytes=1,
+        sha256="0123",
+        inputs=(TensorSpec(name="image", shape=(1, 3, 8, 8), dtype="float32"),),
+        outputs=(TensorSpec(name="logits", shape=(1, 4), dtype="float32"),),
+        toolchain={},
+    )
+
+
+def test_the_runtime_is_told_the_names_and_a_key_of_its_cache(tmp_path: Path) -> None:
+    describe(artefact(tmp_path), tmp_path / "metadata.json")
+    assert json.loads((tmp_path / "metadata.json").read_text()) == {
+        "inputNames": ["image"],
+        "outputNames": ["logits"],
+        "identifier": "executorch_0123",
+    }
+
+
+def test_a_folder_is_packed_and_unpacked_as_it_is(tmp_path: Path) -> None:
+    root, path = tmp_path / ROOT, tmp_path / "model.coreml.pte"
+    (root / PACKAGE / "Data").mkdir(parents=True)
+    (root / PACKAGE / "Data" / "weights").write_bytes(bytes(range(256)))
+    path.write_bytes(pack(root, artefact(root / PACKAGE), METADATA))
+    with unpacked(path) as package:
+        assert (package / "Data" / "weights").read_bytes() == bytes(range(256))
+        kept = package
+    assert not kept.exists()
+    plan = containers.open_container(path.read_bytes()).plan
+    (delegate,) = plan.delegates
+    assert delegate.id == "CoreMLBackend"
+    assert {spec.key: bytes(spec.value) for spec in delegate.compile_specs} == {
+        "compute_units": b"all",
+        "model_type": b"model",
+    }
+    assert only_delegate(plan) is delegate
+    plan.chains[0].instructions *= 2
+    with pytest.raises(ArtefactError, match="a program of DelegateCall, DelegateCall for"):
+        only_delegate(plan)
+    plan.chains.clear()
+    with pytest.raises(ArtefactError, match="a program of no operations"):
+        only_delegate(plan)
+
+
+def test_islands_reach_the_package_and_pixels_do_not() -> None:
+    target = find_target("executorch-coreml")
+    pixels = Interface(pixels=Normalization(mean=(0.5,) * 3, std=(0.5,) * 3))
+    chosen = target.chosen(Choices(interface=pixels, islands=frozenset({"mul"})))
+    assert chosen.packages.islands == frozenset({"mul"})
+    assert chosen.packages.interface.pixels is None
+    assert chosen.run_with_settings(Path("none"), IMAGES.numpy()) is None

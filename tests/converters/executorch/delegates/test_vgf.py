@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from converters.contract import Precision
-from converters.errors import ToolchainError
+from converters.errors import ArtefactError, ToolchainError
 from converters.executorch.delegates import vgf
 from converters.registry import find_target, target_of
 from evit_mobile.errors import UsageError
@@ -61,3 +62,38 @@ def test_the_converter_is_named_only_while_it_is_needed(monkeypatch: pytest.Monk
     with vgf.converter_named():
         assert vgf.os.environ[vgf.CONVERTER_PATH] == "/own"
     assert vgf.os.environ[vgf.CONVERTER_PATH] == "/own"
+
+
+def test_a_file_that_its_runtime_cannot_run_is_refused_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = tmp_path / "worker.py"
+    worker.write_text("import sys\nprint('first', file=sys.stderr)\nsys.exit('no such layer')")
+    monkeypatch.setattr(vgf, "WORKER", worker)
+    monkeypatch.setattr(vgf, "environment", dict)
+    with pytest.raises(ArtefactError, match=r"m\.vgf\.pte, .* exit code 1 \(no such layer\)"):
+        vgf.run_in_child(tmp_path / "m.vgf.pte", np.zeros((1, 3, 2, 2), np.float32))
+
+
+def test_the_outputs_of_the_child_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = tmp_path / "worker.py"
+    worker.write_text(
+        "import os, sys, numpy\n_, model, inputs, outputs = sys.argv\n"
+        "numpy.save(outputs, numpy.load(inputs) * int(os.environ['FACTOR']))"
+    )
+    monkeypatch.setattr(vgf, "WORKER", worker)
+    monkeypatch.setattr(vgf, "environment", lambda: {"FACTOR": "3"})
+    found = vgf.run_in_child(tmp_path / "m.vgf.pte", np.ones((2, 3, 2, 2), np.float32))
+    np.testing.assert_array_equal(found, np.full((2, 3, 2, 2), 3, np.float32))
+
+
+def test_a_process_finds_the_layers_before_the_drivers_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "libvulkan.so.1").touch()
+    monkeypatch.setattr(vgf, "LOADERS", (tmp_path,))
+    monkeypatch.setattr(vgf, "package", lambda name: Path("/packages", name))
+    monkeypatch.setattr(vgf.driver, "folder", lambda: Path("/driver"))
+    monkeypatch.setattr(vgf.driver, "environment", lambda _folder: {"LD_LIBRARY_PATH": "/driver", "OWN": "1"})
+    found = vgf.environment()
+    assert found["LD_LIBRARY_PATH"] == f"/packages/emulation_layer/deploy/lib:{tmp_path}:/driver"
+    assert found["VK_LAYER_PATH"] == "/packages/emulation_layer/deploy/share/vulkan/explicit_layer.d"
+    assert found["OWN"] == "1"
