@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from converters.coreml.values import Var
+from converters.lowering.products import pair
 
 if TYPE_CHECKING:
     from converters.coreml.emitter import Emitter
@@ -23,16 +24,16 @@ def conv2d(
     dilation: Sequence[int] = (1, 1),
     groups: int = 1,
 ) -> Var:
-    rows, columns = padding if len(padding) == 2 else (*padding, *padding)
+    rows, columns = pair(padding)
     return e.op(
         "conv",
         x=x,
         weight=e.weight(weight),
         bias=bias,
-        strides=list(stride),
+        strides=list(pair(stride)),
         pad_type="custom",
         pad=[rows, rows, columns, columns],
-        dilations=list(dilation),
+        dilations=list(pair(dilation)),
         groups=groups,
     )
 

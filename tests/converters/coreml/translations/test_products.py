@@ -43,7 +43,7 @@ def test_each_attribute_is_rows_before_columns(options: dict[str, Any], name: st
     assert attributes(layer(**options))[name] == expected
 
 
-def test_padding_that_is_given_once_is_that_of_rows_and_columns() -> None:
+def test_what_is_given_once_is_that_of_rows_and_columns() -> None:
     """As a program may state it that nn.Conv2d did not write."""
 
     class Once(nn.Module):
@@ -52,11 +52,11 @@ def test_padding_that_is_given_once_is_that_of_rows_and_columns() -> None:
             self.weight = nn.Parameter(layer().weight.detach())
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.conv2d(x, self.weight, None, [1], [2])
+            return torch.conv2d(x, self.weight, None, [2], [2], [3])
 
     found = attributes(Once())
-    assert found["pad"] == [2, 2, 2, 2]
-    assert found["bias"] is None
+    assert (found["strides"], found["pad"], found["dilations"]) == ([2, 2], [2, 2, 2, 2], [3, 3])
+    assert "bias" not in found
 
 
 def test_linear_layers_with_and_without_bias() -> None:
