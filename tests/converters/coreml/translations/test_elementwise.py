@@ -15,10 +15,10 @@ from tests.converters.coreml.mil_programs import X, of_function
 CASES: dict[str, tuple[Callable[[Tensor], Tensor], list[str]]] = {
     "a sum with a whole number": (lambda x: x + 3, ["add"]),
     "a sum with a multiple": (lambda x: torch.add(x, x, alpha=2), ["mul", "add"]),
-    "a sum with a multiple of a number": (lambda x: torch.add(x, 3, alpha=0.5), ["add"]),
+    "a sum with a multiple of a number": (lambda x: torch.add(x, 3, alpha=0.5), ["mul", "add"]),
     "a difference of a multiple": (lambda x: torch.sub(x, x.tanh(), alpha=3), ["tanh", "mul", "sub"]),
     "division by a number": (lambda x: x / 4, ["mul"]),
-    "division of a number": (lambda x: 3 / (x * x + 1), ["mul", "add", "real_div"]),
+    "division of values": (lambda x: x / (x * x + 1), ["mul", "add", "real_div"]),
     "clamp from 0": (lambda x: x.clamp(min=0), ["relu"]),
     "clamp from 0 to 6": (lambda x: (9 * x).clamp(0, 6), ["mul", "relu6"]),
     "clamp from below": (lambda x: x.clamp(min=-1), ["maximum"]),
