@@ -25,6 +25,7 @@ from converters.interface import Function, function_name
 from converters.quantized_program import quantize_program
 from tests.converters.coreml.coreml_programs import METADATA, export, plan, seeded
 from tests.converters.coreml.test_options import NORMALIZATION, normalized
+from tests.converters.coreml.test_runtime import FakeModel
 
 SIZES = ((16, 16), (24, 16))
 LAST = function_name(*SIZES[-1])
@@ -181,3 +182,18 @@ def test_functions_that_do_not_fit_their_description_are_damage(
     path = copied(of_images, tmp_path)
     with pytest.raises(ArtefactError):
         runtime.load(changed(path, damage))
+
+
+def test_core_ml_is_asked_for_every_function_by_its_name(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Model(FakeModel):
+        def __init__(self, path: str, compute_units: Any, function_name: str) -> None:
+            asked.append(function_name)
+            super().__init__(path, compute_units)
+
+    monkeypatch.setattr(toolchain.load().models, "MLModel", Model)
+    run = runtime.load(plain, evaluated=False)
+    assert asked == ["size_16x16", "size_24x16"]
+    images = np.ones((2, 3, *SIZES[1]), np.float32)
+    np.testing.assert_array_equal(run(images), 2 * images)

@@ -16,11 +16,12 @@ from tests.converters.coreml.test_runtime import FakeModel
 X = torch.arange(24.0).reshape(1, 6, 2, 2)
 
 
-@pytest.fixture
-def tripled(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def tripled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A package that gives three times what it takes, where FakeModel gives twice that."""
-    write(export(Lambda(lambda x: x * 3), X), tmp_path / "p.mlpackage")
-    return tmp_path / "p.mlpackage"
+    path = tmp_path_factory.mktemp("judges") / "p.mlpackage"
+    write(export(Lambda(lambda x: x * 3), X), path)
+    return path
 
 
 @pytest.mark.parametrize("on_mac", [True, False])

@@ -78,31 +78,17 @@ def test_images_go_to_the_function_of_their_size() -> None:
         runtime._of_size(runners, np.zeros((1, 3, 2, 2), np.float32))
 
 
-def test_core_ml_is_asked_for_a_function_by_name_only_where_there_are_several(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[dict[str, Any]] = []
-
-    class Model(FakeModel):
-        def __init__(self, path: str, compute_units: Any, **chosen: Any) -> None:
-            asked.append(chosen)
-            super().__init__(path, compute_units)
-
-    path = tmp_path / "p.mlpackage"
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package of one function; not to be changed."""
+    path = tmp_path_factory.mktemp("runtime") / "p.mlpackage"
     CoreMLTarget().lower(export(FeedForward(6), X), Precision.FP16, path, METADATA)
-    monkeypatch.setattr(toolchain.load().models, "MLModel", Model)
-    runtime.load(path, evaluated=False)
-    assert asked == [{}]
-    with pytest.raises(KeyError):  # it has one function, called main
-        runtime._core_ml(path, None, name="size_5x5")
-    assert asked == [{}, {"function_name": "size_5x5"}]
+    return path
 
 
-def test_a_machine_may_be_asked_for_the_other_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_may_be_asked_for_the_other_runtime(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "ON_MAC", False)
     assert runtime.runtime() == runtime.EVALUATOR
-    path = tmp_path / "p.mlpackage"
-    CoreMLTarget().lower(export(FeedForward(6), X), Precision.FP16, path, METADATA)
     monkeypatch.setattr(toolchain.load().models, "MLModel", FakeModel)
-    np.testing.assert_array_equal(runtime.load(path, evaluated=False)(X.numpy()), 2 * X.numpy())
-    assert not np.array_equal(runtime.load(path)(X.numpy()), 2 * X.numpy())
+    np.testing.assert_array_equal(runtime.load(plain, evaluated=False)(X.numpy()), 2 * X.numpy())
+    assert not np.array_equal(runtime.load(plain)(X.numpy()), 2 * X.numpy())

@@ -12,25 +12,19 @@ from types import SimpleNamespace
 import pytest
 
 from evit_mobile.profiling.fine_clock import fine_clock
-from tests.converters.executorch.executorch_helpers import graph, write
+from tests.converters.executorch.executorch_helpers import write
 from tests.lazily import Lazily
 
 profiles = Lazily("converters.executorch.operator_profile")
 
 PROGRAM = """
-import ctypes, json, os, sys
-sys.path.insert(0, sys.argv[1])
-from operator_profile import ProfiledModel
-from evit_mobile.profiling.operator_worker import CLOCK_VARIABLE
-clock = ctypes.CDLL(os.environ[CLOCK_VARIABLE])
-found = []
-for profiled in (False, True):
-    model = ProfiledModel(sys.argv[2], 1, profiled=profiled, clock=clock)
-    model.start()
-    model.run()
-    if profiled:
-        found = [(name, delegated, time > 0) for name, delegated, time in model.operators()]
-print(json.dumps(found))
+import json, sys
+from converters.executorch.operator_profile import ProfiledModel
+from evit_mobile.profiling.operator_worker import fine_clock, one_profile
+clock = fine_clock()
+ProfiledModel(sys.argv[1], 1, profiled=False, clock=clock).run()
+_, operators = one_profile(ProfiledModel(sys.argv[1], 1, profiled=True, clock=clock), clock)
+print(json.dumps(operators))
 """
 
 
@@ -45,16 +39,16 @@ def test_a_library_that_hides_xnnpack_is_an_error() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux" or shutil.which("cc") is None, reason="needs Linux and a C compiler")
-def test_every_operation_has_a_time(small: bytes, tmp_path: Path) -> None:
+def test_every_operation_of_the_file_is_timed_in_order(small: bytes, tmp_path: Path) -> None:
     """In a process of its own: the clock is let in when one starts."""
-    folder = Path(profiles.__file__).parent
     with fine_clock() as environment:
-        command = [sys.executable, "-c", PROGRAM, str(folder), str(write(tmp_path, small))]
+        command = [sys.executable, "-c", PROGRAM, str(write(tmp_path, small))]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout)
-    assert all(delegated and later for _, delegated, later in found)
-    kinds = [name.split(" (")[0] for name, *_ in found]
-    layers = [kind for kind in kinds if kind.startswith(("Convolution", "Fully Connected"))]
-    assert [kind.split()[0] for kind in layers] == ["Convolution", "Convolution", "Fully"]
-    moved = sum(node.kind != "StaticReshape" for node in graph(small).nodes)
-    assert moved <= len(found) <= len(graph(small).nodes)
+    names, delegated, times = zip(*json.loads(done.stdout), strict=True)
+    assert [name.split(" (")[0] for name in names] == [
+        *("Transpose", "Convolution", "Convolution", "Add"),
+        *("Static Reshape", "Mean", "Fully Connected", "Static Reshape"),
+    ]
+    assert "DWConv" in names[2]
+    assert all(delegated)
+    assert any(times)

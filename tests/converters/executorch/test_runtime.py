@@ -1,13 +1,12 @@
-"""Running a file: any number of images of its own shape, and no trust in files that others wrote."""
+"""Running a file: any number of images of its own shape, and what the runtime says when it refuses."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from converters.errors import ArtefactError
 from converters.executorch.target import ExecuTorchTarget
@@ -51,26 +50,6 @@ def test_flipped_weights_change_the_output(small: bytes) -> None:
     assert not np.allclose(run(bytes(flipped), x), run(small, x))
 
 
-@pytest.mark.slow
-def test_files_of_other_writers_run(stock: tuple[nn.Module, Path]) -> None:
-    model, path = stock
-    x = torch.randn(IMAGE)
-    assert relative_error(TARGET.load(path)(x.numpy()), model(x)) < 1e-5
-
-
-def test_damage_that_kills_the_runtime_is_refused_for_files_of_other_writers(
-    stock: tuple[nn.Module, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without a digest only a trial in another process can tell: here one that is killed, and one that does not end."""
-    monkeypatch.setattr("converters.executorch.runtime.TRIAL", "import os; os.abort()")
-    with pytest.raises(ArtefactError, match="signal 6"):
-        TARGET.load(stock[1])
-    monkeypatch.setattr("converters.executorch.runtime.TRIAL", "while True: pass")
-    monkeypatch.setattr("converters.executorch.runtime.TRIAL_TIMEOUT_S", 0.5)
-    with pytest.raises(ArtefactError, match="does not end"):
-        TARGET.load(stock[1])
-
-
 def test_other_outputs_are_a_fault() -> None:
     off = np.zeros((3, 2), np.float32)
     on = off.copy()
@@ -90,7 +69,18 @@ def test_a_file_that_normalises_is_given_the_pixels_last_and_whole() -> None:
     assert runtimes.given(None, images) is images
 
 
-def test_a_program_that_the_runtime_refuses_says_what_the_runtime_said(small: bytes) -> None:
-    program = runtimes.load_program(small)
-    with pytest.raises(ArtefactError, match=r"a program that the runtime refuses \(.*nonsense"):
-        runtimes.load_method(program, "nonsense")
+def test_what_the_runtime_said_is_part_of_its_refusal(capfd: pytest.CaptureFixture[str]) -> None:
+    def refuse() -> None:
+        os.write(2, b"[cpuinfo_utils.cpp:71] Reading file\n[method.cpp:12] Missing operator: foo\n")
+        raise RuntimeError("failed with error 0x14")
+
+    with pytest.raises(
+        ArtefactError, match=r"refuses \(failed with error 0x14; \[method\.cpp:12\] Missing operator: foo\)"
+    ):
+        runtimes._loaded(refuse)
+    assert capfd.readouterr().err == ""
+
+
+def test_what_the_runtime_says_otherwise_is_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
+    assert runtimes._loaded(lambda: os.write(2, b"[method.cpp:12] slow\n")) == 21
+    assert capfd.readouterr().err == "[method.cpp:12] slow\n"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from converters.contract import Artefact, Precision, TensorSpec
+from converters.contract import Precision
 from converters.errors import ArtefactError
 from converters.executorch.delegates.coreml import PACKAGE, ROOT, describe, only_delegate, pack, unpacked
 from converters.executorch.target import ExecuTorchTarget
@@ -18,7 +18,7 @@ from converters.interface import Choices, Interface, Normalization
 from converters.registry import find_target
 from evit_mobile.commands import convert as pipeline
 from evit_mobile.validation.speed import against_fp32
-from tests.converters.executorch.delegates.layers import IMAGES, model
+from tests.converters.executorch.delegates.layers import IMAGES, artefact, model
 from tests.lazily import Lazily
 from tests.lowering_helpers import METADATA, export, quantize
 
@@ -106,20 +106,6 @@ def test_a_variant_for_core_ml_in_executorch_is_proven(tmp_path: Path) -> None:
     assert entry.delegation.partitions == 1
     assert not entry.delegation.fallback
     assert "Core ML program inside" in entry.validation.runtime
-
-
-def artefact(path: Path) -> Artefact:
-    """Of a package with one image in and one tensor out."""
-    return Artefact(
-        format="coreml",
-        precision=Precision.FP16,
-        path=path,
-        bytes=1,
-        sha256="0123",
-        inputs=(TensorSpec(name="image", shape=(1, 3, 8, 8), dtype="float32"),),
-        outputs=(TensorSpec(name="logits", shape=(1, 4), dtype="float32"),),
-        toolchain={},
-    )
 
 
 def test_the_runtime_is_told_the_names_and_a_key_of_its_cache(tmp_path: Path) -> None:
