@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from calib.errors import DataError
 from converters.contract import Precision, Runner
 from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
-from evit_mobile.commands.proving import Standard, Written, prove, proved
+from evit_mobile.commands.proving import Standard, Written, listed_terms, prove, proved, standard_at
 from evit_mobile.findings import Verdict
+from evit_mobile.images.data import everything
+from evit_mobile.prepare.preparation import run_module
+from evit_mobile.reference import Reference
+from evit_mobile.spec import Task
 from evit_mobile.validation.verdict import Terms
+from tests.manifests import ARTEFACT, artefact
 
 STANDARD: Any = Standard(reference=None, held_out=None, stages=[])  # type: ignore[arg-type]  # no judge here comes to read them
 WRITTEN = Written(path=Path("model.tflite"), format="tflite")
@@ -69,3 +78,60 @@ def test_the_worst_of_several_sizes_counts(monkeypatch: pytest.MonkeyPatch) -> N
     )
     found, sizes = proved(Broken(None), WRITTEN, standards, Terms(precision=Precision.FP32))
     assert (found.verdict, len(sizes)) == (Verdict.FAILED, 2)
+
+
+@pytest.fixture(scope="module")
+def standard(m0: Reference) -> Standard:
+    """The bundled M0 on forty images of its test set."""
+    return standard_at(m0, everything(None, m0.preprocessing.preprocess, 40), (64, 64))
+
+
+def test_a_standard_is_what_the_reference_gives(standard: Standard) -> None:
+    ((name, logits),) = standard.stages
+    assert (name, logits.shape, standard.reference.spec.size) == ("reference", (40, 10), (64, 64))
+    with torch.no_grad():
+        first = standard.reference.module(torch.from_numpy(standard.held_out.first(2)))
+    assert logits[:2] == pytest.approx(first.numpy(), abs=1e-5)
+
+
+class Answering(Broken):
+    """A judge that gives what the reference does, `changed`."""
+
+    def __init__(self, reference: Reference, changed: Callable[[np.ndarray], np.ndarray]) -> None:
+        super().__init__(None)
+        self.reference, self.changed = reference, changed
+
+    def load(self, path: Path) -> Runner:  # noqa: ARG002  # as above
+        return lambda images: self.changed(run_module(self.reference.module, [images]))
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        (lambda logits: logits, Verdict.PASSED),
+        (lambda logits: np.roll(logits, 1, 1), Verdict.FAILED),
+        (lambda logits: np.full_like(logits, np.nan), Verdict.FAILED),
+    ],
+    ids=["the same", "of other classes", "not numbers"],
+)
+def test_a_file_passes_that_gives_what_the_reference_does(
+    changed: Callable[[np.ndarray], np.ndarray], verdict: Verdict, m0: Reference, standard: Standard
+) -> None:
+    found = prove(Answering(m0, changed), WRITTEN, standard, Terms(precision=Precision.FP32, allow_few=True))
+    assert (found.verdict, found.images, found.runtime) == (verdict, 40, "a runtime")
+    assert (found.top1_agreement == 1) == (verdict is Verdict.PASSED)
+    assert [(hop.start, hop.end) for hop in found.hops] == [("reference", "tflite")]
+
+
+def test_one_size_is_the_whole_and_has_no_row_of_its_own(m0: Reference, standard: Standard) -> None:
+    terms = Terms(precision=Precision.FP32, allow_few=True)
+    found, sizes = proved(Answering(m0, lambda logits: logits), WRITTEN, [standard], terms)
+    assert (found.verdict, sizes) == (Verdict.PASSED, ())
+
+
+@pytest.mark.parametrize(("output", "probabilities"), [("logits", False), ("probabilities", True)])
+def test_terms_are_those_of_the_file_and_of_the_model(output: str, probabilities: bool, m0: Reference) -> None:
+    entry = artefact("a", precision=Precision.FP16, outputs=(replace(ARTEFACT.outputs[0], name=output),))
+    assert listed_terms(entry, m0, allow_few=True) == Terms(
+        precision=Precision.FP16, task=Task.CLASSIFICATION, allow_few=True, probabilities=probabilities
+    )
