@@ -9,8 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from converters.contract import Precision
+from converters import software_driver
+from converters.contract import FloatType, Precision
+from converters.errors import ArtefactError
 from converters.tflite import gpu
+from converters.tflite.child import Child
 from scripts.gpu import variants
 from tests.converters.tflite.tflite_helpers import content
 from tests.lowering_helpers import export, quantize
@@ -50,3 +53,50 @@ def test_sqnr_of_what_is_not_finite_reaches_no_threshold() -> None:
 def test_the_page_has_the_table_of_what_was_measured() -> None:
     page = Path(__file__).parents[3].joinpath("docs", "gpu.md").read_text("utf-8")
     assert "\n".join(variants.table(variants.read(), variants.VARIANTS)) in page
+
+
+class Host:
+    """Describes one int8 input and output of three values."""
+
+    def get_input_details(self) -> list[dict[str, object]]:
+        return [{"shape": [1, 3], "dtype": np.int8}]
+
+    get_output_details = get_input_details
+
+
+def on_gpu(path: Path, said: str) -> gpu.GpuInterpreter:
+    """An interpreter whose process answers every input with itself after it has said this."""
+    command = ["sh", "-c", f"echo '{said}' >&2; cat"]
+    child = Child(command=command, environment={}, words="by a GPU", do="look")
+    interpreter = gpu.GpuInterpreter(path, Host(), child)
+    interpreter.set_tensor(0, np.array([[1, 2, 3]], np.int8))
+    return interpreter
+
+
+def test_a_shader_that_is_no_program_is_an_error_though_the_run_returned(tmp_path: Path) -> None:
+    broken = on_gpu(tmp_path / "m.tflite", "ERROR: Error while parsing WGSL: line 7")
+    with pytest.raises(ArtefactError, match=r"m\.tflite, of which LiteRT's GPU accelerator makes a shader.*line 7"):
+        broken.invoke()
+
+
+def test_what_the_process_left_to_the_cpu_is_read_from_its_log(tmp_path: Path) -> None:
+    interpreter = on_gpu(tmp_path / "m.tflite", f"ERROR: Following {gpu.LEFT}\nCUMSUM: no")
+    interpreter.invoke()
+    assert interpreter.get_tensor(0).tolist() == [[1, 2, 3]]
+    assert interpreter.left_to_cpu() == ["CUMSUM: no"]
+
+
+def test_the_worker_is_told_the_floats_and_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "missing", lambda: None)
+    monkeypatch.setattr(gpu, "folder", lambda: tmp_path)
+    worker = tmp_path / "worker.py"
+    worker.write_text(
+        "import os, sys\nprint(sys.argv[1:], os.environ['VK_DRIVER_FILES'], file=sys.stderr)\n"
+        "sys.stdout.buffer.write(sys.stdin.buffer.read(3))\n"
+    )
+    monkeypatch.setattr(gpu, "WORKER", worker)
+    interpreter = gpu.open_on_gpu(tmp_path / "m.tflite", Host(), FloatType.FP32)
+    interpreter.set_tensor(0, np.array([[1, 2, 3]], np.int8))
+    interpreter.invoke()
+    (line,) = interpreter.log()
+    assert line == f"['fp32', '{tmp_path / 'm.tflite'}'] {tmp_path / software_driver.ICD}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from converters.contract import Precision, QuantPlan
 from converters.errors import ToolchainError
 from converters.integer_io import with_integer_io
 from converters.quantized_program import quantize_program
+from converters.tflite import npu
 from converters.tflite.lower import to_bytes
 from converters.tflite.npu import ACCELERATORS, compile_for_npu
 from evit_mobile.quantization import make_plan
@@ -71,3 +73,27 @@ def test_a_file_that_is_no_model_is_explained(tmp_path: Path) -> None:
 def test_without_vela_nothing_is_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("converters.tflite.npu.find_spec", lambda _name: None)
     assert compile_for_npu(tmp_path / "not even there.tflite") == ()
+
+
+def test_reasons_are_read_by_the_name_of_what_an_operation_gives() -> None:
+    printed = (
+        "Warning (supported operators) operator: SOFTMAX, ofm: 'block/softmax'\n"
+        "  Reason: Tensors must be of type: uint8, int8, int16\n"
+        "Info: something\n"
+        "Warning (supported operators) operator: CUMSUM, ofm: 'a, b'\n Reason: CPU only operator\n"
+    )
+    assert dict(npu.REASON.findall(printed)) == {
+        "block/softmax": "Tensors must be of type: uint8, int8, int16",
+        "a, b": "CPU only operator",
+    }
+
+
+def test_a_compiler_that_does_not_end_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(command: list[str], **_options: object) -> None:
+        raise subprocess.TimeoutExpired(command, npu.TIME_LIMIT_S)
+
+    monkeypatch.setattr(npu.subprocess, "run", late)
+    with pytest.raises(
+        ToolchainError, match=r"m\.tflite, which Vela cannot compile for ethos-u85-256: no result after 600"
+    ):
+        npu._run_vela(tmp_path / "m.tflite", ACCELERATORS[1], str(tmp_path))

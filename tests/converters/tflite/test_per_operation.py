@@ -11,7 +11,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from converters.qualcomm.socs import find_soc
 from converters.tflite import per_operation
-from converters.tflite.per_operation import cpu_codes, differences
+from converters.tflite.inspect import operator_kinds
+from converters.tflite.per_operation import cpu_codes, difference, differences
 from converters.tflite.steps import steps_of
 from converters.tflite.structure import read_model
 from tests.converters.tflite.small import attention_file
@@ -73,3 +74,21 @@ def test_the_cpus_codes_are_those_of_every_tensor(path: Path, x: torch.Tensor) -
     _, model = read_model(path)
     codes = cpu_codes(path, x.numpy())
     assert all(codes(step.result).dtype == np.int8 for step in steps_of(model.subgraphs[0]))
+
+
+def test_a_step_is_called_by_what_it_does_beside_conversions(path: Path) -> None:
+    _, model = read_model(path)
+    steps = {step.result: step for step in steps_of(model.subgraphs[0])}
+    kinds = operator_kinds(model)
+    for step in steps.values():
+        codes = np.zeros(4, np.int8)
+        found = difference(model, step, codes, codes)
+        named = {kinds[number] for number in step.operators}
+        assert set(found.operation.split("+")) == (named - {"DEQUANTIZE", "QUANTIZE", "RESHAPE"} or named)
+
+
+def test_the_difference_of_codes_does_not_wrap(path: Path) -> None:
+    _, model = read_model(path)
+    (step, *_) = steps_of(model.subgraphs[0])
+    found = difference(model, step, np.array([127, 0, 5, 5], np.int8), np.array([-128, 0, 5, 4], np.int8))
+    assert (found.quanta, found.differing) == (255, 0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from converters.contract import Artefact, Precision
+from converters.contract import Artefact, Layout, Precision
 from converters.errors import ArtefactError
-from converters.tflite.runtime import load_runner
+from converters.tflite.runtime import image_layout, load_runner, quiet, to_codes, to_values
 from converters.tflite.structure import read_model
 from converters.tflite.target import TFLiteTarget
 from tests.converters.tflite.small import IMAGE, METADATA
@@ -82,3 +83,51 @@ def test_what_the_runtime_refuses_is_an_artefact_error(artefact: Artefact, tmp_p
     path.write_bytes(bytes(builder.Output()))
     with pytest.raises(ArtefactError, match="LiteRT refuses"):
         load_runner(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [
+        ((1, 224, 224, 3), Layout.NHWC),
+        ((1, 3, 224, 224), Layout.NCHW),
+        ((1, 3, 5, 3), Layout.NHWC),  # three rows of an image
+        ((1, 64, 7, 7), Layout.NHWC),
+        ((1, 1000), None),
+        ((1, 49, 64), None),
+    ],
+)
+def test_the_layout_is_told_by_where_three_colours_lie(shape: tuple[int, ...], layout: Layout | None) -> None:
+    assert image_layout(shape) is layout
+
+
+def test_values_become_codes_and_stay_within_them() -> None:
+    detail = {"dtype": np.int8, "quantization": (0.5, -3)}
+    codes = to_codes(np.array([0.0, 0.74, 0.76, -100.0, 100.0], np.float32), detail)
+    assert (codes.dtype, codes.tolist()) == (np.int8, [-3, -2, -1, -128, 127])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_other_inputs_take_values_as_they_are(dtype: type) -> None:
+    values = to_codes(np.array([0.0, 7.0, 255.0], np.float32), {"dtype": dtype})
+    assert (values.dtype, values.tolist()) == (dtype, [0, 7, 255])
+
+
+def test_outputs_mean_floats() -> None:
+    floats = np.array([1.5], np.float32)
+    assert to_values(floats, {"dtype": np.float32}) is floats
+    for codes, values in (
+        (np.array([-128, 0, 127], np.int8), [-62.5, 1.5, 65.0]),
+        (np.array([255], np.uint8), [129.0]),
+    ):
+        given = to_values(codes, {"dtype": codes.dtype.type, "quantization": (0.5, -3)})
+        assert (given.dtype, given.tolist()) == (np.float32, values)
+
+
+def test_what_native_code_says_meanwhile_is_not_heard(capfd: pytest.CaptureFixture[str]) -> None:
+    with quiet():
+        os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate\n")
+    os.write(2, b"after\n")
+    with pytest.raises(RuntimeError), quiet():
+        raise RuntimeError
+    os.write(2, b"again\n")
+    assert capfd.readouterr().err == "after\nagain\n"

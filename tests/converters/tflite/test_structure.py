@@ -12,8 +12,9 @@ from torch import nn
 
 from converters.contract import Artefact
 from converters.errors import ArtefactError
+from converters.tflite import structure
 from converters.tflite.runtime import load_runner
-from converters.tflite.structure import read_model
+from converters.tflite.structure import is_signed, read_model, signed
 from converters.tflite.target import TFLiteTarget
 from tests.converters.tflite.small import IMAGE
 
@@ -108,3 +109,47 @@ def test_foreign_files_are_checked_for_consistency(artefact: Artefact, tmp_path:
     path.write_bytes(bytes(builder.Output()))
     with pytest.raises(ArtefactError):
         load_runner(path)
+
+
+def test_a_digest_is_of_the_structure_and_not_of_weights(artefact: Artefact, model: nn.Module) -> None:
+    content = artefact.path.read_bytes()
+    assert is_signed(content)
+    assert signed(content) == content, "the digest itself is no part of it"
+    weight = model.get_parameter("head.weight").detach().numpy().tobytes()
+    other = content.replace(weight, b"\1" * len(weight))
+    assert other != content
+    assert signed(other) == other
+    renamed = content.replace(b"serving_default", b"serving_defaulT")
+    assert signed(renamed) not in (renamed, content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda tables: setattr(tables.subgraphs[0].tensors[1], "shape", [-1, 3]), "has the shape"),
+        (lambda tables: setattr(tables.subgraphs[0].tensors[1], "buffer", 10_000), "has no buffer"),
+        (lambda tables: setattr(tables.subgraphs[0].tensors[1], "shape", [7]), "bytes for the shape"),
+        (lambda tables: setattr(tables.subgraphs[0].operators[0], "opcodeIndex", 99), "operator 0 has no code"),
+        (lambda tables: setattr(tables.subgraphs[0].operators[0], "outputs", None), "operator 0 has no tensors"),
+        (lambda tables: setattr(tables.subgraphs[0].operators[0], "outputs", [-1]), "operator 0 reads or writes no"),
+        (lambda tables: setattr(tables.subgraphs[0], "inputs", [10_000]), "its inputs are no tensors"),
+        (lambda tables: setattr(tables, "operatorCodes", []), "without a graph"),
+    ],
+)
+def test_an_inconsistency_is_named(artefact: Artefact, spoil: object, said: str) -> None:
+    _, tables = read_model(artefact.path)
+    assert structure._inconsistency(tables) is None
+    spoil(tables)  # type: ignore[operator]
+    assert said in str(structure._inconsistency(tables))
+
+
+def test_a_file_of_another_kind_has_no_identifier(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(b"\x18\0\0\0ET12" + b"\0" * 64)
+    with pytest.raises(ArtefactError, match=r"m\.tflite, no TFLite identifier.*an undamaged \.tflite file"):
+        read_model(path)
+
+
+def test_what_is_no_file_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="Is a directory"):
+        read_model(tmp_path)

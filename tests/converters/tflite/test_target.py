@@ -10,7 +10,9 @@ from torch import nn
 
 from converters.contract import Artefact, Layout, Precision, TensorSpec
 from converters.files import sha256
+from converters.interface import TENSORS, Choices, Interface
 from converters.registry import find_target
+from converters.tflite import target
 from converters.tflite.flatbuffer import read_oldest_release
 from converters.tflite.structure import read_model
 from converters.tflite.target import TFLiteTarget
@@ -64,3 +66,21 @@ def test_a_failed_lowering_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ToolchainError):
         TFLiteTarget().lower(program, Precision.FP32, tmp_path / "none.tflite", METADATA)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_precision_but_those_of_other_formats() -> None:
+    floats = {precision.value: str(kind) for precision, kind in TFLiteTarget.precisions.items()}
+    assert floats == {"fp32": "fp32", "fp16": "fp16", "int8": "fp32", "int8-weights": "fp32", "int8-full": "fp32"}
+
+
+def test_what_is_chosen_is_another_target_and_keeps_the_processor() -> None:
+    interface = Interface(classes=True)
+    plain = TFLiteTarget()
+    chosen = plain.for_cpus().chosen(Choices(interface=interface))
+    assert (chosen.interface, chosen.cpu_only) == (interface, True)
+    assert (chosen.for_cpus().interface, plain.interface, plain.cpu_only) == (interface, TENSORS, False)
+
+
+def test_without_litert_it_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(target, "find_spec", lambda _name: None)
+    assert TFLiteTarget().missing() == "ai-edge-litert is not installed: pip install 'evit-mobile[tflite]'"
