@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from converters.contract import Precision, QuantPlan
+from converters.contract import Precision
 from converters.quantized_program import graph_module
 from evit_mobile.prepare.forms import export
 from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.integer_placement import FIXED_REASON, REASON, place_everything
-from evit_mobile.quantization.integer_products import factors_of
-from evit_mobile.quantization.integer_ranges import product_range
 from evit_mobile.rewrites import rewrite_for_integers
+from tests.evit_mobile.quantization.test_integer_products import positive, zero_points_of_products
 from tests.evit_mobile.quantization.test_placement import SIZE, images
 from tests.evit_mobile.rewrites.rewritten import model_and_probe
 from tests.lowering_helpers import Apply
@@ -46,54 +43,12 @@ def test_softmax_and_sigmoid_have_the_parameters_their_kernels_need(program: tor
             assert found[node.name] == (1 / 256, -128)
 
 
-def zero_points_of_products(program: torch.export.ExportedProgram, plan: QuantPlan) -> list[list[int]]:
-    """Of both factors of every int8 product in the program."""
-    found = {item.tensor: item.zero_point for item in plan.activations}
-    products = [factors_of(node) for node in graph_module(program).graph.nodes if node.name in found]
-    return [[found[factor.name] for factor in factors] for factors in products if factors]
-
-
 def test_one_factor_of_every_product_has_zero_point_0(program: torch.export.ExportedProgram) -> None:
     plan = make_plan(program, images(2).split(1), profile=Precision.INT8_FULL)
     products = zero_points_of_products(program, plan)
     assert len(products) > 8
     assert all(0 in pair for pair in products), products
     assert any(pair.count(0) == 1 for pair in products), "no more factors than it takes"
-
-
-def signed(x: Tensor) -> Tensor:
-    """(1, 3, H, W) -> (1, 3, 64): on both sides of zero."""
-    return x[:, :, :8, :8].flatten(2)
-
-
-def positive(x: Tensor) -> Tensor:
-    """(1, 3, H, W) -> (1, 3, 64): nothing below zero."""
-    return torch.relu(x[:, :, 8:16, 8:16]).flatten(2)
-
-
-def also_positive(x: Tensor) -> Tensor:
-    """The same, with other values."""
-    return torch.relu(x[:, :, 16:24, 16:24]).flatten(2)
-
-
-PRODUCTS: dict[str, tuple[Callable[[Tensor], Tensor], list[bool]]] = {
-    "the second where both lose alike": (lambda x: positive(x) @ also_positive(x).transpose(1, 2), [False, True]),
-    "the first where it loses less": (lambda x: signed(x) @ positive(x).transpose(1, 2), [True, False]),
-    "the second where it loses less": (lambda x: positive(x) @ signed(x).transpose(1, 2), [False, True]),
-    "one tensor on both sides": (lambda x: (y := positive(x)) @ y.transpose(1, 2), [True, True]),
-    "the other than a softmax": (lambda x: positive(x).transpose(1, 2).softmax(-1) @ positive(x), [False, True]),
-    "the other than a sigmoid": (lambda x: positive(x) @ torch.sigmoid(signed(x)).transpose(1, 2), [True, False]),
-}
-
-
-@pytest.mark.parametrize("name", PRODUCTS)
-def test_the_factor_that_loses_least_has_zero_point_0(name: str) -> None:
-    model, expected = PRODUCTS[name]
-    program = export(Apply(model), SIZE)
-    plan = make_plan(program, images(1).split(1), profile=Precision.INT8_FULL)
-    (pair,) = zero_points_of_products(program, plan)
-    assert [zero_point == 0 for zero_point in pair] == expected
-    assert plan.floats == ()
 
 
 def test_a_product_of_two_fixed_zero_points_stays_float() -> None:
@@ -103,10 +58,6 @@ def test_a_product_of_two_fixed_zero_points_stays_float() -> None:
         ("aten.matmul.default", FIXED_REASON)
     ]
     assert zero_points_of_products(program, plan) == []
-
-
-def test_a_product_is_within_the_products_of_its_operands_codes() -> None:
-    assert product_range((1.0, 127), (0.5, -128)) == (-255 * 127.5, 0)
 
 
 def test_an_operation_without_an_int8_form_is_named() -> None:

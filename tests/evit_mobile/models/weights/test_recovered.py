@@ -116,13 +116,6 @@ def test_weights_that_are_a_variation_are_not_varied_again(written: tuple[Path, 
         varied_spec(load_reference(None, weights=path), spec.variation)
 
 
-def test_a_module_with_a_head_of_its_own_is_refused() -> None:
-    reference = load_reference("efficientvit_m0", weights="random", size=SIZE)
-    reference.module.head = nn.Sequential(nn.Linear(192, 8), nn.ReLU(), nn.Linear(8, 10))
-    with pytest.raises(UsageError, match="head of its own"):
-        varied_spec(reference, Variation.RELU_ATTENTION)
-
-
 def test_images_that_were_learned_from_never_judge() -> None:
     preprocess = preprocess_for(find_spec("efficientvit_m0", size=SIZE), bundled=True)
     calibration = calibration_images(None, preprocess, 0, 8)
