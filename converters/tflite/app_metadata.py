@@ -53,12 +53,15 @@ def app_metadata(graph: Graph, metadata: Metadata, output: str) -> bytes:
 
 
 def with_labels(content: bytes, labels: Sequence[str]) -> bytes:
-    """The file with an archive of its labels behind it, one a line; as it is without labels."""
+    """The file with an archive of its labels behind it, one a line; as it is without labels. A break inside a label, which would give every
+    later class the name of another, becomes a space.
+    """
     if not labels:
         return content
     file = io.BytesIO(content)
     with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr(zipfile.ZipInfo(LABELS, ARCHIVE_TIME), "".join(f"{label}\n" for label in labels))
+        lines = "".join(f"{' '.join(label.splitlines())}\n" for label in labels)
+        archive.writestr(zipfile.ZipInfo(LABELS, ARCHIVE_TIME), lines)
     return file.getvalue()
 
 

@@ -116,3 +116,10 @@ def test_an_archive_of_something_else_has_no_labels() -> None:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("readme.txt", "hello")
     assert stored_labels(file.getvalue()) == ()
+
+
+def test_a_break_inside_a_label_gives_no_other_class_its_name() -> None:
+    """Names may come out of JSON or a checkpoint; every reader of labels.txt takes them a line each."""
+    labels = ("one", "two\nlines", "carriage\r\nreturn", "next\x85line", "separator\u2028here", "last")
+    stored = stored_labels(with_labels(b"model", labels))
+    assert stored == ("one", "two lines", "carriage return", "next line", "separator here", "last")
