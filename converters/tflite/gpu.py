@@ -73,13 +73,16 @@ def least_db(path: Path) -> float:
 
 
 def sqnr_db(actual: np.ndarray, expected: np.ndarray) -> float:
-    """Signal over difference; NaN where `actual` is not finite."""
+    """Signal over difference; NaN where `actual` is not finite, minus infinity where `expected` is all zeros and `actual` is not."""
     import numpy as np
 
+    signal = float(np.square(expected, dtype=np.float64).sum())
     noise = float(np.square(actual.astype(np.float64) - expected).sum())
     if not np.isfinite(noise):
         return math.nan
-    return 10 * math.log10(float(np.square(expected, dtype=np.float64).sum()) / noise) if noise else math.inf
+    if not noise:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal else -math.inf
 
 
 def open_on_gpu(path: Path, host: Any, floats: FloatType) -> GpuInterpreter:

@@ -55,6 +55,12 @@ def test_the_page_has_the_table_of_what_was_measured() -> None:
     assert "\n".join(variants.table(variants.read(), variants.VARIANTS)) in page
 
 
+def test_outputs_of_zeros_owe_zeros() -> None:
+    zeros = np.zeros(2, np.float32)
+    assert gpu.sqnr_db(zeros, zeros) == np.inf
+    assert gpu.sqnr_db(zeros + 1, zeros) == -np.inf
+
+
 class Host:
     """Describes one int8 input and output of three values."""
 
