@@ -27,6 +27,13 @@ def shapes_of(name: str, architecture: Architecture | None = None) -> State:
         ).state_dict()
 
 
+def folded(state: State, path: str, layer: str) -> State:
+    """A state whose norm at `path` is in the layer beside it."""
+    rest = {key: tensor for key, tensor in state.items() if not key.startswith(f"{path}.")}
+    weight = state[f"{path}.{layer}.weight"]
+    return {**rest, f"{path}.weight": weight, f"{path}.bias": torch.zeros(weight.shape[0])}
+
+
 def held(
     name: str,
     *,
