@@ -4,10 +4,10 @@
         [--cpu-only] [--kept FOLDER]
 
 OLD and NEW are folders with the three packages. Each conversion is a process of its own that imports them from there: with the bundled
-weights or random ones, the same few images, no cache of calibrations, and one version of evit-mobile, which some formats store. What was
-written is compared file by file, byte by byte; no manifest's digest is believed. A file that so few images do not prove counts as well.
---cpu-only is for a NEW that has that option and an OLD that wrote nothing else. With --kept, what a folder has written is taken from
-there the next time.
+weights or random ones, the same few images, its checkout's own cache of calibrations, and one version of evit-mobile, which some formats
+store. What was written is compared file by file, byte by byte; no manifest's digest is believed. A file that so few images do not prove
+counts as well. --cpu-only is for a NEW that has that option and an OLD that wrote nothing else. With --kept, what a folder has written is
+taken from there the next time.
 
 Prints a line per artefact; exit code 1 where one differs or was not written by both.
 """
@@ -79,8 +79,9 @@ class Conversion:
         if not (folder / "manifest.json").exists():
             formats = [word for format in self.formats for word in ("--format", format)]
             command = [sys.executable, "-c", ONE_VERSION, "convert", "--model", self.model, *self.options, *formats]
-            command += [*further, "--calib", str(images), "--no-cache", "--golden", "0", "--out", str(folder)]
-            environment = {**os.environ, "PYTHONPATH": str(checkout)}
+            command += [*further, "--calib", str(images), "--golden", "0", "--out", str(folder)]
+            cache = str(kept / checkout.name / "cache")
+            environment = {**os.environ, "PYTHONPATH": str(checkout), "XDG_CACHE_HOME": cache}
             done = subprocess.run(command, cwd=kept, env=environment, capture_output=True, text=True, check=False)
             if done.returncode not in (0, 1):
                 print(f"{checkout}: exit code {done.returncode}: {done.stderr.strip()[-300:]}", flush=True)
