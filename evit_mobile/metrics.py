@@ -82,8 +82,9 @@ def top_ties(logits: Logits) -> float:
 
 
 def top_k_accuracy(logits: Logits, labels: NDArray[np.int64], k: int) -> float:
-    """Percentage of images whose label is among the k largest logits; of a single logit the labels are 0 and 1."""
+    """Percentage of images whose label is among the k largest logits; of a single logit the labels are 0 and 1. NaN names no class."""
     logits = two_sided(logits)
     k = min(k, logits.shape[1])
     best = np.argpartition(-logits, k - 1, axis=1)[:, :k]
-    return float(100 * (best == labels[:, None]).any(1).mean())
+    hits = (best == labels[:, None]).any(1) & ~np.isnan(logits).any(1)
+    return float(100 * hits.mean())

@@ -36,6 +36,7 @@ Interval = tuple[float, float]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """Accuracy of an artefact on labelled images, in percent, each with a 95 % interval. `recall` is by class, None for one without images.
+    `unanswered` images have a NaN among their outputs, which names no class; they count as wrong.
 
     `calibration_error` is the expected calibration error of its confidence, in percent. Where the fp32 reference was asked for, there
     are its top-1, the share of images on which both name the same class, and how many points of top-1 the artefact loses. `notes` say
@@ -56,6 +57,7 @@ class Evaluation:
     calibration_error_interval: Interval
     recall: tuple[float | None, ...]
     classes: tuple[str, ...]
+    unanswered: int = 0
     agreement: float | None = None
     agreement_interval: Interval | None = None
     drop: float | None = None
@@ -146,6 +148,7 @@ def evaluation(
         calibration_error_interval=(100 * low, 100 * high),
         recall=tuple(None if one is None else 100 * one for one in tally.recall()),
         classes=classes,
+        unanswered=int(tally.unanswered.sum()),
         reference_top1=None if theirs is None else 100 * theirs / images,
         agreement=None if agreed is None else 100 * agreed / images,
         agreement_interval=None if agreed is None else share_interval(agreed, images),

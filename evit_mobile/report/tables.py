@@ -264,6 +264,8 @@ def evaluation_table(document: dict[str, Any]) -> RenderableType:
     table.add_row("least recall of a class", f"{share:.2f} % ({name})")
     table.add_row("calibration error", with_interval(document, "calibration_error"))
     table.add_row("images", f"{document['images']} of {document['source']}")
+    if document["unanswered"]:
+        table.add_row("without an answer", f"{document['unanswered']} (NaN among the outputs; counted as wrong)")
     table.add_row("run by", document["runtime"])
     return Group(table, *image_lines(document["notes"]))
 

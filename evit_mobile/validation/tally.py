@@ -18,17 +18,21 @@ BINS = 15
 ONE = 1 << 32
 """What confidence 1 counts: sums of whole numbers do not depend on their order."""
 Z_95 = 1.959964
-ARRAYS = ("bin_images", "bin_hits", "bin_confidence")
+NOTHING = -1
+"""The class of an image whose outputs name none."""
+ARRAYS = ("unanswered", "bin_images", "bin_hits", "bin_confidence")
 
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """Of `images` images. `confusion` (classes, classes) counts labels by predictions. By bin of confidence there are the images, the hits,
-    and the sum of confidences in units of 1 / ONE. `agreed` counts equal classes of artefact and reference, `lost` hits of the reference
-    alone, `gained` those of the artefact alone; None without a reference.
+    """Of `images` images. `unanswered` (classes,) counts by label those with a NaN among their outputs, which names no class: they are in
+    the counts of all images, and never right. `confusion` (classes, classes) counts labels by predictions. By bin of confidence there are
+    the images, the hits, and the sum of confidences in units of 1 / ONE. `agreed` counts equal classes of artefact and reference, `lost`
+    hits of the reference alone, `gained` those of the artefact alone; None without a reference.
     """
 
     images: int
+    unanswered: Counts
     top5: int
     confusion: Counts
     bin_images: Counts
@@ -43,21 +47,24 @@ class Tally:
         cls, logits: Logits, labels: Counts, expected: Logits | None = None, *, probabilities: bool = False
     ) -> Tally:
         """Of a batch: logits (B, classes), or probabilities, true classes (B,), and the reference's logits."""
-        scores = np.nan_to_num(two_sided(logits), nan=-np.inf)
+        scores = two_sided(logits)
         classes = scores.shape[1]
-        predicted = scores.argmax(1)
+        answered = ~np.isnan(scores).any(1)
+        predicted = np.where(answered, scores.argmax(1), NOTHING)
         own = scores[np.arange(len(labels)), labels][:, None]
         before = (scores == own) & (np.arange(classes) < labels[:, None])  # of equals the first counts, as in argmax
         rank = ((scores > own) | before).sum(1)
-        confidence = np.rint(ONE * top_probability(scores, probabilities=probabilities)).astype(np.int64)
-        bins = np.minimum(confidence * BINS // ONE, BINS - 1)
         hits = predicted == labels
+        named = labels[answered] * classes + predicted[answered]
+        confidence = np.rint(ONE * top_probability(scores[answered], probabilities=probabilities)).astype(np.int64)
+        bins = np.minimum(confidence * BINS // ONE, BINS - 1)
         tally = cls(
             images=len(labels),
-            top5=int((rank < 5).sum()),
-            confusion=np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes),
+            unanswered=np.bincount(labels[~answered], minlength=classes),
+            top5=int((answered & (rank < 5)).sum()),
+            confusion=np.bincount(named, minlength=classes**2).reshape(classes, classes),
             bin_images=np.bincount(bins, minlength=BINS),
-            bin_hits=np.bincount(bins[hits], minlength=BINS),
+            bin_hits=np.bincount(bins[hits[answered]], minlength=BINS),
             bin_confidence=np.array([confidence[bins == one].sum() for one in range(BINS)], np.int64),
         )
         if expected is not None:
@@ -80,7 +87,7 @@ class Tally:
 
     def recall(self) -> tuple[float | None, ...]:
         """Of each class the share of its images that were recognised, None for a class without images."""
-        of_class = self.confusion.sum(1)
+        of_class = self.confusion.sum(1) + self.unanswered
         return tuple(
             None if count == 0 else float(right / count)
             for right, count in zip(np.diag(self.confusion), of_class, strict=True)

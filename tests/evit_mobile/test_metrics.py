@@ -51,6 +51,11 @@ def test_top_k_accuracy() -> None:
     assert top_k_accuracy(LOGITS, labels, 50) == 100
 
 
+def test_nan_names_no_class() -> None:
+    assert top_k_accuracy(np.full((2, 3), np.nan, np.float32), np.array([0, 2]), 3) == 0
+    assert top_k_accuracy(np.array([[np.nan], [1]], np.float32), np.array([0, 1]), 1) == 50
+
+
 def test_other_shapes_are_an_error() -> None:
     with pytest.raises(ValueError, match="shapes"):
         compare(LOGITS[:, :5], LOGITS)

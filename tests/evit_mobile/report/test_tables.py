@@ -73,6 +73,7 @@ def test_the_class_with_the_least_recall_is_named() -> None:
         "recall": [None, 50.0, 25.0, 100.0],
         "classes": [],
         "images": 4,
+        "unanswered": 0,
         "source": "photos",
         "runtime": "LiteRT",
         "notes": [],
@@ -82,7 +83,9 @@ def test_the_class_with_the_least_recall_is_named() -> None:
     lines = printed(tables.evaluation_table(document))
     assert "least recall of a class 25.00 % (class 2)" in lines
     assert not any("reference" in line for line in lines)
-    named = printed(tables.evaluation_table(document | {"classes": list("abcd")}))
+    assert not any("without an answer" in line for line in lines)
+    named = printed(tables.evaluation_table(document | {"classes": list("abcd"), "unanswered": 3}))
+    assert "without an answer 3 (NaN among the outputs; counted as wrong)" in named
     assert "least recall of a class 25.00 % (c)" in named
 
 

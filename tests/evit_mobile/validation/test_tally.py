@@ -59,12 +59,24 @@ def test_calibration_error_of_one_who_knows_how_sure_to_be_is_small() -> None:
     )
 
 
-def test_ties_and_what_is_not_finite() -> None:
-    logits = np.array([[1, 1, 0, 0, 0, 0, 0], [np.nan] * 7, [0, np.nan, 1, 0, 0, 0, 0]], np.float32)
-    tally = Tally.of(logits, np.array([1, 6, 2]))
-    assert tally.images == 3
-    assert tally.hits == 1
-    assert tally.top5 == 2
+def test_of_equals_the_first_counts() -> None:
+    tally = Tally.of(np.array([[1, 1, 0, 0, 0, 0, 0]] * 2, np.float32), np.array([1, 0]))
+    assert (tally.hits, tally.top5) == (1, 2)
+
+
+def test_nan_is_no_answer_and_never_right() -> None:
+    nan, classes = np.nan, np.eye(7, dtype=np.float32)
+    logits = np.array([[nan] * 7, [0, nan, 1, 0, 0, 0, 0], classes[2], [-np.inf, 0, 0, 0, 0, 0, 0]], np.float32)
+    tally = Tally.of(logits, np.array([0, 2, 2, 1]), classes[[0, 2, 2, 1]])
+    assert (tally.images, tally.hits, tally.top5) == (4, 2, 2)
+    assert (tally.agreed, tally.lost, tally.gained) == (2, 2, 0)
+    assert tally.unanswered.tolist() == [1, 0, 1, 0, 0, 0, 0]
+    assert tally.recall() == (0.0, 1.0, 0.5, None, None, None, None)
+    assert tally.bin_images.sum() == 2
+    assert (tally + tally).unanswered.tolist() == [2, 0, 2, 0, 0, 0, 0]
+    assert Tally.from_json(tally.to_json()).to_json() == tally.to_json()
+    alone = Tally.of(np.full((1, 7), nan, np.float32), np.array([3]))
+    assert (alone.images, alone.hits, alone.calibration_error()) == (1, 0, (0.0, 0.0, 0.0))
 
 
 def test_a_single_logit_decides_by_its_sign() -> None:
