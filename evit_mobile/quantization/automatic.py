@@ -66,6 +66,8 @@ def protect_to_floor(
         if actual_db >= FLOOR_DB:
             break
         missing_db = predicted_db - actual_db
+    else:
+        actual_db = measured_db(chosen)
     report(f"{len(chosen.modules)} modules stay float: {actual_db:.1f} dB")
     return chosen
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from evit_mobile.metrics import SILENT_DB
 from evit_mobile.quantization.automatic import logits_of, protect_to_floor, protect_to_loss
 from evit_mobile.quantization.observe import Observations
 from evit_mobile.quantization.plan import plan_from
@@ -26,6 +27,18 @@ def test_the_floor_is_reached_by_protecting_what_is_harmed(
     protection = protect_to_floor(program, observations, images, print)
     assert 0 < len(protection.modules) < DEPTH + 2
     assert measured_db(program, plan_from(program, observations, protection.protected), images) >= plain + 6
+
+
+def test_a_floor_that_nothing_reaches_is_reported_as_measured(
+    program: ExportedProgram, observations: Observations, images: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is told is of the plan that is chosen, not of the last that was worth measuring: all float, which is exact."""
+    from evit_mobile.quantization import automatic
+
+    monkeypatch.setattr(automatic, "FLOOR_DB", SILENT_DB + 100)
+    lines: list[str] = []
+    protection = protect_to_floor(program, observations, images[:8], lines.append, ranked=False)
+    assert lines[-1] == f"{len(protection.modules)} modules stay float: {SILENT_DB:.1f} dB"
 
 
 def search(
