@@ -149,7 +149,7 @@ def _load(
         )
     if isinstance(model, ModelSpec):
         name: str | None = model.name
-        size, num_classes = size or model.size, num_classes or model.num_classes
+        size, num_classes = size or model.size, model.num_classes if num_classes is None else num_classes
     else:
         name = model
     if name is not None:

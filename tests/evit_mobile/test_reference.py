@@ -120,6 +120,8 @@ def test_a_spec_says_size_and_classes_unless_they_are_given() -> None:
     spec = find_spec("efficientvit_m0", size=(32, 64), num_classes=4)
     assert load_reference(spec, weights="random").spec == spec
     assert load_reference(spec, weights="random", size=SIZE).spec == replace(spec, size=SIZE)
+    with pytest.raises(UsageError, match="0 classes"):
+        load_reference(spec, weights="random", num_classes=0)
 
 
 def test_the_first_that_is_stated_decides_on_the_order_of_colours(m0: Reference) -> None:
