@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from converters.contract import Artefact, Delegation, FloatType, Precision, SettingsRun, Target
-from converters.interface import Choices, Interface
+from converters.interface import Choices, Function, Interface
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,9 @@ class Compiler(Target, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDifference:
-    """How far the codes of one operation are off when it reads the CPU's: `quanta` at most, and the fraction of them that differ."""
+    """How far the results of one operation are off, when it is held against another computing the same of the same operands: `quanta` at
+    most, and the fraction of them that differ. A quantum is a step of a code; what it is of floats, the judge says.
+    """
 
     operation: str
     module: str
@@ -72,6 +74,17 @@ class StepJudge(Protocol):
 
     def steps(self, path: Path, image: np.ndarray) -> tuple[StepDifference, ...]:
         """Every operation of a file of that format, in order, for a float32 image (1, 3, H, W). Raises ArtefactError, ToolchainError."""
+        ...
+
+
+@runtime_checkable
+class ProgramStepJudge(Protocol):
+    """A judge that also holds every operation of a file against the program that it was written from, in PyTorch."""
+
+    def program_steps(self, path: Path, function: Function, image: np.ndarray) -> tuple[StepDifference, ...]:
+        """The operations of the file that give a result of the program's, in order, for a float32 image (1, 3, H, W): each against what
+        PyTorch makes of the results before it. Raises ArtefactError, also for a file of another program.
+        """
         ...
 
 

@@ -10,5 +10,9 @@ STACK = re.compile(r'"call_stack": \["([^"]*)"\]')
 
 def module_of(operation: Any) -> str:
     """Path of the module; of an operation that was fused, that of the first; empty where none is known."""
-    found = STACK.search(str(operation.location))
-    return found[1] if found else ""
+    return next(iter(stacked(operation)), "")
+
+
+def stacked(operation: Any) -> list[str]:
+    """What the locations of all that were fused into an operation name."""
+    return STACK.findall(str(operation.location))

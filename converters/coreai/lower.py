@@ -65,18 +65,19 @@ def lower(functions: Sequence[Function], precision: Precision, path: Path, metad
 
 def _write_job(folder: Path, named: dict[str, Function], precision: Precision, metadata: Metadata) -> None:
     """What write_worker.py reads."""
+    job = job_of(folder, named, precision) | {"metadata": _described(metadata, precision)}
+    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+
+
+def job_of(folder: Path, named: dict[str, Function], precision: Precision) -> dict[str, Any]:
+    """What a worker is told of functions by their names, whose programs are saved in `folder`."""
     import torch
 
     functions = []
     for name, function in named.items():
         torch.export.save(function.program, folder / f"{name}.pt2")
         functions.append({"name": name, "file": f"{name}.pt2", "wide": sorted(function.islands)})
-    job = {
-        "functions": functions,
-        "floats": PRECISIONS[precision],
-        "metadata": _described(metadata, precision),
-    }
-    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    return {"functions": functions, "floats": PRECISIONS[precision]}
 
 
 def _described(metadata: Metadata, precision: Precision) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from converters.contract import Artefact, Inspection, Metadata, Precision, Runner
 from converters.coreai import inspect, lower, runtime, toolchain
 from converters.interface import Choices, Function
+from converters.traits import StepDifference
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch.export import ExportedProgram
 
 
@@ -44,6 +46,11 @@ class CoreAITarget:
 
     def load(self, path: Path) -> Runner:
         return runtime.load(path)
+
+    def program_steps(self, path: Path, function: Function, image: np.ndarray) -> tuple[StepDifference, ...]:
+        from converters.coreai.per_operation import differences
+
+        return differences(path, function, image)
 
     def inspect(self, path: Path) -> Inspection:
         return inspect.inspect(path)

@@ -14,14 +14,20 @@ import json
 import os
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converters.contract import FloatType
 from converters.coreai.child import Parent, serving
 from converters.coreai.locations import module_of
 from converters.interface import INPUT, LOGITS
 from converters.lowering.program import module_path
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+    from torch.fx import Node
 
 NO_RANDOM_ADDRESSES = 0x0040000
 """ADDR_NO_RANDOMIZE of linux/personality.h."""
@@ -47,15 +53,15 @@ def number_composites() -> None:
         module._randomize_fn_name = lambda name: f"{name}_{next(count)}"
 
 
-def name_modules() -> None:
-    """Lets operations say which module they come from, beside a number each."""
+def name_origins(name: Callable[[Node], str] = module_path) -> None:
+    """Lets operations say which node they come from: by the path of its module, or what else `name` makes of it."""
     from coreai_torch import _debug_locations as locations
 
     def location(recorder: Any, found: Any, context: Any) -> Any:
         stack = [locations._create_call_stack_metadata(found.call_stack, context)] if found.call_stack else None
         return recorder._get_unknown_location(context, stack)
 
-    locations._get_module_hierarchy = lambda node, _: [module_path(node)]
+    locations._get_module_hierarchy = lambda node, _: [name(node)]
     locations._DebugInfoRecorder._get_unknown_location_with_operation_id = location
 
 
@@ -79,34 +85,48 @@ def drop_numbers(program: Any) -> None:
 
 def write(job: Path, path: Path, parent: Parent) -> None:
     """The asset that `job` describes."""
-    import torch
-    import torch.ao.quantization.fx._decomposed  # registers the operators of quantized programs
-
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # a local version of torch, 2.13.0+cpu, counts as newer than the newest tried one
-        from coreai_torch import TorchConverter, get_decomp_table
-
-        from converters.coreai.prepared import prepared
-
+    description = json.loads((job / "job.json").read_bytes())
+    with without_warnings():
         number_composites()
-        name_modules()
-        description = json.loads((job / "job.json").read_bytes())
-        converter = TorchConverter(mode=TorchConverter.Mode.RELEASE)  # the other mode writes paths of source files
-        for function in description["functions"]:
-            program = torch.export.load(job / function["file"])
-            program = prepared(program, FloatType(description["floats"]), function["wide"])
-            converter.add_exported_program(
-                program.run_decompositions(get_decomp_table()),
-                input_names=[INPUT],
-                output_names=[LOGITS],
-                entrypoint_name=function["name"],
-            )
-        converted = converter.to_coreai()
+        name_origins()
+        converted = conversion(programs(job, description))
         drop_numbers(converted)
         converted.save_asset(path, metadata=metadata(description["metadata"]))
     parent.answer(b"")
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """A local version of torch, 2.13.0+cpu, counts as newer than the newest one that coreai-torch was tried with."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def programs(job: Path, description: dict[str, Any]) -> dict[str, ExportedProgram]:
+    """What Core AI's converter is given for each function of a job."""
+    import torch
+    import torch.ao.quantization.fx._decomposed  # registers the operators of quantized programs
+    from coreai_torch import get_decomp_table
+
+    from converters.coreai.prepared import prepared
+
+    given = {}
+    for function in description["functions"]:
+        program = torch.export.load(job / function["file"])
+        program = prepared(program, FloatType(description["floats"]), function["wide"])
+        given[function["name"]] = program.run_decompositions(get_decomp_table())
+    return given
+
+
+def conversion(given: dict[str, ExportedProgram]) -> Any:
+    """These functions as a program of Core AI's."""
+    from coreai_torch import TorchConverter
+
+    converter = TorchConverter(mode=TorchConverter.Mode.RELEASE)  # the other mode writes paths of source files
+    for name, program in given.items():
+        converter.add_exported_program(program, input_names=[INPUT], output_names=[LOGITS], entrypoint_name=name)
+    return converter.to_coreai()
 
 
 def metadata(stated: dict[str, Any]) -> Any:

@@ -24,7 +24,7 @@ def validate(
         bool,
         typer.Option(
             "--per-operation",
-            help="With --on qualcomm:SOC: also each operation by itself, on the CPU's codes; says which is off.",
+            help="With --on coreai or qualcomm:SOC: also each operation by itself; says which is off.",
             rich_help_panel=JUDGES,
         ),
     ] = False,
@@ -48,6 +48,8 @@ def validate(
             allow_few=allow_few,
             report=report,
         )
-        checks = run_operations(artefact, on or (), images=images, report=report) if per_operation else ()
+        checks = (
+            run_operations(artefact, on or (), images=images, weights=weights, report=report) if per_operation else ()
+        )
     show(tables.revalidation_rows(result, checks), json, lambda _: tables.revalidation_table(result, checks))
     raise typer.Exit(0 if result.proven else 1)

@@ -161,11 +161,11 @@ def operations_line(check: OperationCheck) -> Text:
     """What running a file's operations one by one showed."""
     text = f"  on {check.on}, {check.operations} operations one by one: "
     if not check.off:
-        return Text(text + "none is more than one quantum off the CPU", style="dim")
+        return Text(f"{text}none is more than one quantum off {check.beside}", style="dim")
     first = check.off[0]
     where = f"{first.operation} of {first.module or 'the model itself'} ({first.tensor})"
-    share = f"{first.quanta} quanta, {100 * first.differing:.1f} % of its codes differ"
-    return Text(f"{text}{len(check.off)} are more than one quantum off the CPU, the first {where}: {share}")
+    share = f"{first.quanta} quanta, {100 * first.differing:.1f} % of its values differ"
+    return Text(f"{text}{len(check.off)} are more than one quantum off {check.beside}, the first {where}: {share}")
 
 
 def verdict_style(validation: Validation) -> str:
