@@ -147,7 +147,8 @@ class Metadata:
 class Artefact:
     """A written file (or package folder) and what it takes and gives. `oldest_runtime` is the name and version of the oldest one that it
     is right on, as tried (Core ML: as the file itself asks for), None where nothing was tried. `soc` is the chip that a file is compiled
-    for; what a maker's compiler writes is not `reproducible`, as its bytes differ from one time to the next.
+    for; what a maker's compiler writes is not `reproducible`, as its bytes differ from one time to the next. `unproven` is
+    the part of a file that no judge can run, in words.
     """
 
     format: str
@@ -161,6 +162,7 @@ class Artefact:
     oldest_runtime: str | None = None
     soc: str | None = None
     reproducible: bool = True
+    unproven: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+from typing import Any
+
 import torch
 from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
+from torch.fx.node import map_arg
 
 from converters.coreai.quantization import constant
 from converters.interface import Interface, Normalization
@@ -37,11 +41,13 @@ def take_pixels(module: GraphModule, normalization: Normalization) -> list[Node]
         factor = constant(module, "pixel_factor", (1 / (255 * std)).float().view(1, 1, 1, 3))
         offset = constant(module, "pixel_offset", (-mean / std).float().view(1, 1, 1, 3))
     with module.graph.inserting_before(readers[0]):
-        call = module.graph.call_function
-        real = call(aten._to_copy.default, (image,), {"dtype": torch.float32})
-        scaled = call(aten.mul.Tensor, (real, factor))
-        shifted = call(aten.add.Tensor, (scaled, offset))
-        planes = call(aten.permute.default, (shifted, [0, 3, 1, 2]))
+        real = called(module, aten._to_copy.default, image, dtype=torch.float32)
+        scaled = called(module, aten.mul.Tensor, real, factor)
+        shifted = called(module, aten.add.Tensor, scaled, offset)
+        planes = called(module, aten.permute.default, shifted, [0, 3, 1, 2])
+        planes = called(
+            module, aten.clone.default, planes, memory_format=torch.contiguous_format
+        )  # else there are strides
     for reader in readers:
         reader.replace_input_with(image, planes)
     return [real, scaled, shifted]
@@ -52,6 +58,22 @@ def give_probabilities(module: GraphModule) -> Node:
     (output,) = module.graph.find_nodes(op="output")
     (scores,) = output.all_input_nodes
     with module.graph.inserting_before(output):
-        probabilities = module.graph.call_function(aten.softmax.int, (scores, 1))
+        probabilities = called(module, aten.softmax.int, scores, 1)
     output.replace_input_with(scores, probabilities)
     return probabilities
+
+
+def called(module: GraphModule, target: Any, *arguments: Any, **named: Any) -> Node:
+    """A node that calls `target`, with what its result is like."""
+    node = module.graph.call_function(target, arguments, named)
+    (image,) = module.graph.find_nodes(op="placeholder")
+    mode = image.meta["val"].fake_mode
+
+    def like(operand: Node) -> Any:
+        if operand.op != "get_attr":
+            return operand.meta["val"]
+        return mode.from_tensor(attrgetter(str(operand.target))(module), static_shapes=True)
+
+    with mode, torch.no_grad():
+        node.meta["val"] = target(*map_arg(arguments, like), **named)
+    return node

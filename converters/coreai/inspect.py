@@ -39,6 +39,7 @@ def inspect(path: Path) -> Inspection:
         delegation=None,
         notes=(
             "Core AI places operations when it specialises the file on a device",
+            *_image_notes(functions),
             *_function_notes(functions),
             *_attention_notes(first["modules"]),
         ),
@@ -47,8 +48,17 @@ def inspect(path: Path) -> Inspection:
 
 def _spec(end: dict[str, Any]) -> TensorSpec:
     shape = tuple(end["shape"])
-    layout = Layout.NCHW if len(shape) == IMAGE_RANK else None
+    layout = Layout.NHWC if end["dtype"] == "uint8" else Layout.NCHW
+    layout = layout if len(shape) == IMAGE_RANK else None
     return TensorSpec(name=end["name"], shape=shape, dtype=end["dtype"], layout=layout)
+
+
+def _image_notes(functions: dict[str, Any]) -> Iterator[str]:
+    """One note per function that takes an image."""
+    for name in functions:
+        if name.startswith(package.PIXELS):
+            image = name.removeprefix(package.PIXELS)
+            yield f"function {image} takes an image and hands its pixels to {name}; only that can be run on Linux"
 
 
 def _function_notes(functions: dict[str, Any]) -> Iterator[str]:

@@ -13,12 +13,21 @@ from typing import Any
 
 from converters.coreai.child import Parent, serving, to_json
 from converters.coreai.locations import module_of
+from converters.coreai.package import of_tensors
 
 TENSOR = re.compile(r"tensor<(?P<shape>(?:\d+x)*)(?P<dtype>[a-z]+\d+)>")
 BODY = re.compile(r".*@([a-z_]+?)_\d+.*")
 """The symbol of a composite operation's body, as write_worker.py numbers it."""
 
-DTYPES = {"f32": "float32", "f16": "float16", "i8": "int8", "si8": "int8", "si32": "int32", "ui32": "uint32"}
+DTYPES = {
+    "f32": "float32",
+    "f16": "float16",
+    "i8": "int8",
+    "si8": "int8",
+    "ui8": "uint8",
+    "si32": "int32",
+    "ui32": "uint32",
+}
 """MLIR's names of types that matter to an app."""
 
 CONSTANT, INVOKE, RESULT, OUTPUT = "coreai.constant", "coreai.invoke", "coreai.name", "coreai.output"
@@ -79,7 +88,7 @@ def serve(path: str, parent: Parent) -> None:
     from coreai.authoring import AIModelAsset
 
     asset = AIModelAsset.load(path)
-    names = asset.summary(include_statistics=False).function_names
+    names = of_tensors(asset.summary(include_statistics=False).function_names)
     program = asset.program
     parent.answer(to_json({name: described(program._get_graph(name)) for name in names}))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from converters.coreai.inspect import inspect
 from converters.coreai.package import make_reproducible
 from converters.errors import ToolchainError
 from converters.files import atomic_path, sha256
-from converters.interface import Function, function_name
+from converters.interface import PROBABILITIES, TENSORS, Function, Interface, function_name
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -31,15 +32,20 @@ PRECISIONS = {
     for precision in (Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS)
 }
 OLDEST = "iOS 27"
+UNPROVEN = "what hands an image's pixels on: Core AI on Linux cannot be given images, and is given the pixels"
 
 
-def lower(functions: Sequence[Function], precision: Precision, path: Path, metadata: Metadata) -> Artefact:
+def lower(
+    functions: Sequence[Function], precision: Precision, path: Path, metadata: Metadata, interface: Interface = TENSORS
+) -> Artefact:
     """Writes what the file computes to `path`, for images of several sizes as a function each. Raises ToolchainError."""
     several = len(functions) > 1
     names = [function_name(*_image_size(one.program)) for one in functions] if several else [MAIN]
     with atomic_path(path) as temporary, tempfile.TemporaryDirectory() as folder:
         job = Path(folder)
-        _write_job(job, dict(zip(names, functions, strict=True)), precision, metadata)
+        named = dict(zip(names, functions, strict=True))
+        described = job_of(job, named, precision, interface) | {"metadata": _described(metadata, precision, interface)}
+        (job / "job.json").write_text(json.dumps(described), encoding="utf-8")
         try:
             Child("write_worker", str(job), str(temporary)).ask()
         except ChildError as error:
@@ -60,16 +66,11 @@ def lower(functions: Sequence[Function], precision: Precision, path: Path, metad
         outputs=inspected.outputs,
         toolchain=toolchain.versions(),
         oldest_runtime=OLDEST,
+        unproven=None if interface.pixels is None else UNPROVEN,
     )
 
 
-def _write_job(folder: Path, named: dict[str, Function], precision: Precision, metadata: Metadata) -> None:
-    """What write_worker.py reads."""
-    job = job_of(folder, named, precision) | {"metadata": _described(metadata, precision)}
-    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-
-
-def job_of(folder: Path, named: dict[str, Function], precision: Precision) -> dict[str, Any]:
+def job_of(folder: Path, named: dict[str, Function], precision: Precision, interface: Interface) -> dict[str, Any]:
     """What a worker is told of functions by their names, whose programs are saved in `folder`."""
     import torch
 
@@ -77,10 +78,10 @@ def job_of(folder: Path, named: dict[str, Function], precision: Precision) -> di
     for name, function in named.items():
         torch.export.save(function.program, folder / f"{name}.pt2")
         functions.append({"name": name, "file": f"{name}.pt2", "wide": sorted(function.islands)})
-    return {"functions": functions, "floats": PRECISIONS[precision]}
+    return {"functions": functions, "floats": PRECISIONS[precision], "interface": asdict(interface)}
 
 
-def _described(metadata: Metadata, precision: Precision) -> dict[str, Any]:
+def _described(metadata: Metadata, precision: Precision, interface: Interface) -> dict[str, Any]:
     described: dict[str, Any] = {
         "description": metadata.description,
         "author": metadata.author,
@@ -89,7 +90,11 @@ def _described(metadata: Metadata, precision: Precision) -> dict[str, Any]:
         "precision": precision.value,
         **metadata.extra,
     }
-    return described | ({"labels": list(metadata.labels)} if metadata.labels else {})
+    if metadata.labels:
+        described["labels"] = list(metadata.labels)
+    if interface.classes:
+        described["output"] = PROBABILITIES
+    return described | ({} if interface.pixels is None else interface.pixels.to_metadata())
 
 
 def _image_size(program: ExportedProgram) -> tuple[int, int]:

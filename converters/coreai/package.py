@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ ASSET_VERSION = "2.0"
 OWN = "creatorDefinedMetadata"
 """Key of what the author adds to the metadata."""
 
+PIXELS = "pixels_"
+"""Before the name of a function that takes an image, what its pixels are handed to is called."""
+
 DATE = "19800101T000000Z"
 """Stands for the time of writing, so that the same program gives the same bytes."""
 
@@ -35,6 +39,12 @@ class Package:
 
     path: Path
     own: dict[str, Any]
+
+
+def of_tensors(names: Iterable[str]) -> list[str]:
+    """Those of an asset's functions that take tensors, which the runtime on Linux can run."""
+    listed = list(names)
+    return [name for name in listed if PIXELS + name not in listed]
 
 
 def make_reproducible(path: Path) -> None:

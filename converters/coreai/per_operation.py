@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from converters.contract import Precision
 from converters.coreai import lower, package
 from converters.coreai.child import Child, ChildError
+from converters.coreai.runtime import as_pixels, normalization_of
 from converters.errors import ArtefactError
-from converters.interface import Function
+from converters.interface import PROBABILITIES, Function, Interface
 from converters.traits import StepDifference
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ def differences(path: Path, function: Function, image: np.ndarray) -> tuple[Step
     """
     import numpy as np
 
-    precision = _precision(path)
+    own = package.read(path).own
+    precision, normalization = _precision(path, own), normalization_of(path)
+    interface = Interface(pixels=normalization, classes=own.get("output") == PROBABILITIES)
     with tempfile.TemporaryDirectory() as folder:
         job = Path(folder)
-        described = lower.job_of(job, {lower.MAIN: function}, precision)
+        described = lower.job_of(job, {lower.MAIN: function}, precision, interface)
         (job / "job.json").write_text(json.dumps(described), encoding="utf-8")
-        np.save(job / "image.npy", np.ascontiguousarray(image, np.float32), allow_pickle=False)
+        np.save(job / "image.npy", np.ascontiguousarray(as_pixels(image, normalization)), allow_pickle=False)
         try:
             steps = json.loads(Child("steps_worker", folder, str(path)).ask())
         except ChildError as error:
@@ -43,9 +46,9 @@ def differences(path: Path, function: Function, image: np.ndarray) -> tuple[Step
     return tuple(StepDifference(**step) for step in steps)
 
 
-def _precision(path: Path) -> Precision:
+def _precision(path: Path, own: dict[str, Any]) -> Precision:
     """What the asset says that it is written in. Raises ArtefactError."""
-    stated = package.read(path).own.get("precision")
+    stated = own.get("precision")
     if stated not in lower.PRECISIONS:
         raise ArtefactError(
             got=f"{path} with the precision {stated!r} in its metadata",

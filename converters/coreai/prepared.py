@@ -7,17 +7,24 @@ from collections.abc import Collection
 from torch.export import ExportedProgram
 
 from converters.contract import FloatType
+from converters.coreai.ends import with_ends
 from converters.coreai.half import to_half
 from converters.coreai.quantization import name_as_core_ai
+from converters.interface import TENSORS, Interface
 from converters.lifting import exported_again
 from converters.quantized_program import graph_module
 
 
-def prepared(program: ExportedProgram, floats: FloatType, wide: Collection[str]) -> ExportedProgram:
-    """`program` with Core AI's quantization, computing in `floats` but for the results that `wide` names; fp32 at both ends."""
+def prepared(
+    program: ExportedProgram, floats: FloatType, wide: Collection[str], interface: Interface = TENSORS
+) -> ExportedProgram:
+    """`program` with Core AI's quantization, computing in `floats` but for the results that `wide` names; fp32 at both ends, or what
+    `interface` asks for.
+    """
     module = graph_module(program)
     name_as_core_ai(module)
+    example, ends = with_ends(module, program, interface)
     if floats is FloatType.FP16:
-        to_half(module, wide)
+        to_half(module, {*wide, *ends})
     module.graph.eliminate_dead_code()
-    return exported_again(module, program)
+    return exported_again(module, program, (example,))

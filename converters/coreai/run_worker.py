@@ -1,4 +1,4 @@
-"""Runs an asset for a parent process (child.py): its functions first, then an output for every image.
+"""Runs an asset for a parent process (child.py): its functions of tensors first, then an output for every image.
 
     python -m converters.coreai.run_worker ASSET
 
@@ -12,6 +12,7 @@ import io
 import sys
 
 from converters.coreai.child import Parent, serving, to_json
+from converters.coreai.package import of_tensors
 
 
 async def serve(path: str, parent: Parent) -> None:
@@ -21,7 +22,7 @@ async def serve(path: str, parent: Parent) -> None:
     from coreai.runtime import NDArray
 
     async with AIModelAsset.load(path).executable() as model:
-        functions = {name: model.load_function(name) for name in model.function_names}
+        functions = {name: model.load_function(name) for name in of_tensors(model.function_names)}
         ends = {name: (one.desc.input_names[0], one.desc.output_names[0]) for name, one in functions.items()}
         shapes = {name: one.desc.input_descriptor(ends[name][0]).shape for name, one in functions.items()}
         parent.answer(to_json({name: list(shape) for name, shape in shapes.items()}))

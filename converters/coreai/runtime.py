@@ -16,7 +16,7 @@ from converters.contract import Runner
 from converters.coreai import package
 from converters.coreai.child import Child, ChildError
 from converters.errors import ArtefactError, ToolchainError
-from converters.interface import function_name
+from converters.interface import Normalization, function_name, pixels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,22 +30,24 @@ def load(path: Path) -> Runner:
 
     Its runner raises ArtefactError for images of a size that the asset has not.
     """
-    package.read(path)
+    normalization = normalization_of(path)
     child = Child("run_worker", str(path))
     try:
         shapes = {name: tuple(shape) for name, shape in json.loads(child.ask()).items()}
+        sizes = {name: shape[2:] if normalization is None else shape[1:3] for name, shape in shapes.items()}
     except ChildError as error:
         raise ArtefactError(
             got=f"{path}, on which Core AI gives up ({error})", allowed="a program that it runs", do="convert again"
         ) from error
-    functions = _by_size(path, shapes)
+    functions = _by_size(path, sizes)
 
     def run(images: np.ndarray) -> np.ndarray:
         import numpy as np
 
         name = _of_size(functions, images)
+        given = as_pixels(images, normalization)
         try:
-            return np.concatenate([_answer(child, name, image[None]) for image in images]).astype(np.float32)
+            return np.concatenate([_answer(child, name, image[None]) for image in given]).astype(np.float32)
         except ChildError as error:
             raise ToolchainError(
                 got=f"a failure of Core AI on {path}: {error}", allowed="an output", do="convert again"
@@ -54,16 +56,38 @@ def load(path: Path) -> Runner:
     return run
 
 
-def _by_size(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[tuple[int, ...], str]:
+def normalization_of(path: Path) -> Normalization | None:
+    """What the asset makes of an image's pixels, None where it takes preprocessed tensors. Raises ArtefactError for a damaged one."""
+    own = package.read(path).own
+    if "mean" not in own and "std" not in own:
+        return None
+    try:
+        return Normalization.from_metadata(own)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtefactError(
+            got=f"{path}, whose metadata has no readable mean and std ({error})", allowed="both", do="convert again"
+        ) from error
+
+
+def as_pixels(images: np.ndarray, normalization: Normalization | None) -> np.ndarray:
+    """What an asset is given of preprocessed images (B, 3, H, W): 8-bit pixels (B, H, W, 3) where it normalises these itself."""
+    import numpy as np
+
+    if normalization is None:
+        return images.astype(np.float32)
+    return pixels(images, normalization).transpose(0, 2, 3, 1).astype(np.uint8)
+
+
+def _by_size(path: Path, sizes: dict[str, tuple[int, ...]]) -> dict[tuple[int, ...], str]:
     """The functions by their size in pixels. Raises ArtefactError where one of several is called by another than its own."""
-    for name, shape in shapes.items() if len(shapes) > 1 else ():
-        if name != function_name(*shape[2:]):
+    for name, size in sizes.items() if len(sizes) > 1 else ():
+        if name.removeprefix(package.PIXELS) != function_name(*size):
             raise ArtefactError(
-                got=f"a function {name} for images {shape} in {path}",
-                allowed=f"the name {function_name(*shape[2:])}",
+                got=f"a function {name} for images of {size[0]}x{size[1]} pixels in {path}",
+                allowed=f"the name {function_name(*size)}",
                 do="convert again",
             )
-    return {shape[2:]: name for name, shape in shapes.items()}
+    return {size: name for name, size in sizes.items()}
 
 
 def _of_size(functions: dict[tuple[int, ...], str], images: np.ndarray) -> str:
@@ -79,10 +103,10 @@ def _of_size(functions: dict[tuple[int, ...], str], images: np.ndarray) -> str:
 
 
 def _answer(child: Child, name: str, image: np.ndarray) -> np.ndarray:
-    """The output (1, ...) of function `name` for one image (1, 3, H, W)."""
+    """The output (1, ...) of function `name` for one image."""
     import numpy as np
 
     content = io.BytesIO()
-    np.save(content, np.ascontiguousarray(image, np.float32))
+    np.save(content, np.ascontiguousarray(image))
     answer: np.ndarray = np.load(io.BytesIO(child.ask(name.encode(), content.getvalue())), allow_pickle=False)
     return answer

@@ -14,7 +14,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from torch import Tensor
 from converters.coreai.child import Parent, serving, to_json
 from converters.coreai.inspect_worker import CONSTANT, OUTPUT, kind, operations, tensor
 from converters.coreai.locations import stacked
+from converters.coreai.package import PIXELS, of_tensors
 from converters.coreai.steps import Steps, quanta
 from converters.coreai.write_worker import conversion, name_origins, number_composites, programs, without_warnings
 from converters.interface import function_name
@@ -38,21 +39,24 @@ if TYPE_CHECKING:
 AGAIN, COPY = "again.aimodel", "copy.aimodel"
 CARRIED = {"cast", "reshape", "transpose", "broadcast_in_dims", "broadcasting_add"}
 """What says nothing of a step that does something else as well."""
+STORED = {"float32", "float16", "int8", "uint8"}
+"""What constants hold that come of weights."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What the asset computes for a node of the program: kinds of its operations, the last one's result, and by how many quanta constants
-    that they read are others.
+@dataclass(slots=True)
+class Pairs:
+    """Values of the asset: by the node of the program that each is of, and constants beside those of the program, by a name of ours.
+
+    `kinds` are those of a node's operations, `reads` names the constants that they read.
     """
 
-    kinds: tuple[str, ...]
-    value: Any
-    constants: int
+    values: dict[str, Any] = field(default_factory=dict)
+    constants: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    kinds: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    reads: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
 def serve(job: Path, path: Path, parent: Parent) -> None:
-    from coreai._compiler.ir import Location
     from coreai.authoring import AIModelAsset
 
     description = json.loads((job / "job.json").read_bytes())
@@ -63,70 +67,53 @@ def serve(job: Path, path: Path, parent: Parent) -> None:
         ((name, program),) = programs(job, description).items()
         again = conversion({name: program}).save_asset(job / AGAIN).program
         asset = AIModelAsset.load(path)
-        function, written = function_for(asset, image), asset.program
-        graph = written._get_graph(function)
-        found = matched(graph, again._get_graph(name), program)
-        with written._module._mlir_module.context, Location.unknown():
-            graph.outputs_spec = [(node, one.value) for node, one in found.items()]
-        written.save_asset(job / COPY)
-    given = asyncio.run(results(job / COPY, function, image))
-    off = Steps(program, given).on(torch.from_numpy(image))
-    nodes = {node.name: node for node in program.graph.nodes}
-    parent.answer(to_json([described(nodes[node], found[node], each) for node, each in off.items()]))
+        names = asset.summary(include_statistics=False).function_names
+        function, written = function_for(of_tensors(names), image), asset.program
+        for one in set(names) - set(of_tensors(names)):
+            written._get_graph(one).operation.erase()  # what takes an image calls what is given other results here
+        pairs = paired(written._get_graph(function), again._get_graph(name), program)
+        stored = {number: one for number, (one, _) in pairs.constants.items()}
+        right = {number: other for number, (_, other) in pairs.constants.items()}
+        given = results(written, function, pairs.values | stored, job, image)
+        expected = results(again, name, right, job, image)
+    others = {one: int(quanta(given[one], expected[one], each=True).max()) for one in expected}
+    off = Steps(program, {node: given[node] for node in pairs.values}).on(torch.from_numpy(image))
+    parent.answer(to_json(list(described(program, pairs, off, others))))
 
 
-def function_for(asset: Any, image: np.ndarray) -> str:
-    """The asset's function for images of this size."""
-    names: list[str] = asset.summary(include_statistics=False).function_names
-    return names[0] if len(names) == 1 else function_name(*image.shape[2:])
+def function_for(names: list[str], image: np.ndarray) -> str:
+    """The function for images of this size."""
+    size = image.shape[2:] if image.dtype == np.float32 else image.shape[1:3]
+    return next((name for name in names if name.removeprefix(PIXELS) == function_name(*size)), names[0])
 
 
-def matched(written: Any, again: Any, program: ExportedProgram) -> dict[str, Found]:
-    """What the asset has of each node of the program, by the node's name, in the program's order. Raises ValueError where the asset has
-    other operations than the program.
+def paired(written: Any, again: Any, program: ExportedProgram) -> Pairs:
+    """What the asset has of the program, whose conversion `again` names the nodes. Raises ValueError where the asset has other operations
+    than that.
     """
     declared = {node.name: node.meta.get("val") for node in program.graph.nodes}
-    kinds: dict[str, list[str]] = defaultdict(list)
-    constants: dict[str, int] = defaultdict(int)
-    values = {}
-    for number, (one, other) in enumerate(paired(written, again)):
+    pairs = Pairs()
+    for number, (one, other) in enumerate(zip_longest(operations(written.operation), operations(again.operation))):
         if one is None or other is None or spelled(one) != spelled(other):
             raise ValueError(
                 f"operation {number} is {'missing' if one is None else spelled(one)}, where the program has "
                 f"{'none' if other is None else spelled(other)} of {stacked(other or one)}"
             )
-        if one.name == CONSTANT:
+        if one.name == CONSTANT and tensor(str(one.results[0].type))[1] in STORED:
+            pairs.constants[f"constant_{number}"] = (one.results[0], other.results[0])
             for node in readers(other):
-                constants[node] = max(constants[node], difference(one, other))
+                pairs.reads[node].append(f"constant_{number}")
         for node in stacked(other) if one.name not in (CONSTANT, OUTPUT) else ():
-            kinds[node].append(kind(one))
+            pairs.kinds[node].append(kind(one))
             if len(one.results) == 1 and gives(one.results[0], declared.get(node)):
-                values[node] = one.results[0]
-    return {
-        node: Found(kinds=tuple(kinds[node]), value=values[node], constants=constants[node])
-        for node in declared
-        if node in values
-    }
+                pairs.values[node] = one.results[0]
+    return pairs
 
 
 def readers(constant: Any) -> Iterator[str]:
     """Names of the nodes whose operations read it."""
     for use in constant.results[0].uses:
         yield from stacked(use.owner)
-
-
-def difference(one: Any, other: Any) -> int:
-    """By how many quanta two constants differ at most."""
-    from coreai._compiler.ir import DenseElementsAttr
-
-    given, expected = (np.array(DenseElementsAttr(each.attributes["value"])) for each in (one, other))
-    if given.tobytes() == expected.tobytes():
-        return 0
-    return int(quanta(torch.from_numpy(given), torch.from_numpy(expected), each=True).max())
-
-
-def paired(written: Any, again: Any) -> Iterator[tuple[Any, Any]]:
-    return zip_longest(operations(written.operation), operations(again.operation))
 
 
 def spelled(operation: Any) -> str:
@@ -141,7 +128,17 @@ def gives(value: Any, declared: Any) -> bool:
     return tensor(str(value.type)) == (list(declared.shape), str(declared.dtype).removeprefix("torch."))
 
 
-async def results(path: Path, function: str, image: np.ndarray) -> dict[str, Tensor]:
+def results(program: Any, function: str, values: dict[str, Any], job: Path, image: np.ndarray) -> dict[str, Tensor]:
+    """What these values of the program's function are for an image, by their names; the function gives nothing else from now on."""
+    from coreai._compiler.ir import Location
+
+    with program._module._mlir_module.context, Location.unknown():
+        program._get_graph(function).outputs_spec = list(values.items())
+    program.save_asset(job / COPY)
+    return asyncio.run(run(job / COPY, function, image))
+
+
+async def run(path: Path, function: str, image: np.ndarray) -> dict[str, Tensor]:
     from coreai.authoring import AIModelAsset
     from coreai.runtime import NDArray
 
@@ -151,16 +148,20 @@ async def results(path: Path, function: str, image: np.ndarray) -> dict[str, Ten
         return {name: torch.from_numpy(np.array(value.numpy())) for name, value in outputs.items()}
 
 
-def described(node: Node, found: Found, off: Tensor) -> dict[str, Any]:
-    """One step, as `StepDifference` has it."""
-    named = list(dict.fromkeys(found.kinds))
-    return {
-        "operation": "+".join([kind for kind in named if kind not in CARRIED] or named),
-        "module": module_near(node),
-        "tensor": node.name,
-        "quanta": max(int(off.max()), found.constants),
-        "differing": float((off > 0).double().mean()),
-    }
+def described(
+    program: ExportedProgram, pairs: Pairs, off: dict[str, Tensor], others: dict[str, int]
+) -> Iterator[dict[str, Any]]:
+    """Every step, as `StepDifference` has it; `others` says by how many quanta a constant is another."""
+    for node in program.graph.nodes:
+        if node.name in off:
+            named = list(dict.fromkeys(pairs.kinds[node.name]))
+            yield {
+                "operation": "+".join([kind for kind in named if kind not in CARRIED] or named),
+                "module": module_near(node),
+                "tensor": node.name,
+                "quanta": max(int(off[node.name].max()), *(others[one] for one in pairs.reads[node.name]), 0),
+                "differing": float((off[node.name] > 0).double().mean()),
+            }
 
 
 def module_near(node: Node) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from converters.contract import Artefact, Inspection, Metadata, Precision, Runner
 from converters.coreai import inspect, lower, runtime, toolchain
-from converters.interface import Choices, Function
+from converters.interface import TENSORS, Choices, Function, Interface
 from converters.traits import StepDifference
 
 if TYPE_CHECKING:
@@ -25,24 +25,29 @@ class CoreAITarget:
     precisions = MappingProxyType(lower.PRECISIONS)
     evaluated = not runtime.ON_MAC
     several_sizes = True
-    takes_pixels = False
+    takes_pixels = True
     half_sums = not runtime.ON_MAC
     """Of linear layers and products of matrices; those of convolutions are float32's."""
     runtime = runtime.RUNTIME
 
-    def __init__(self, further: Sequence[Function] = (), islands: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        further: Sequence[Function] = (),
+        islands: frozenset[str] = frozenset(),
+        interface: Interface = TENSORS,
+    ) -> None:
         """`further` are those of other input sizes than that of the program to be lowered, whose `islands` these are."""
-        self.further, self.islands = further, islands
+        self.further, self.islands, self.interface = further, islands, interface
 
     def chosen(self, choices: Choices) -> CoreAITarget:
-        return CoreAITarget(choices.further, choices.islands)
+        return CoreAITarget(choices.further, choices.islands, choices.interface)
 
     def missing(self) -> str | None:
         return toolchain.missing()
 
     def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
         usual = Function(program=program, islands=self.islands)
-        return lower.lower((usual, *self.further), precision, path, metadata)
+        return lower.lower((usual, *self.further), precision, path, metadata, self.interface)
 
     def load(self, path: Path) -> Runner:
         return runtime.load(path)

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from converters.contract import FloatType
 from converters.coreai.child import Parent, serving
 from converters.coreai.locations import module_of
-from converters.interface import INPUT, LOGITS
+from converters.coreai.package import PIXELS
+from converters.interface import INPUT, LOGITS, PROBABILITIES, Interface, Normalization
 from converters.lowering.program import module_path
 
 if TYPE_CHECKING:
@@ -89,7 +90,11 @@ def write(job: Path, path: Path, parent: Parent) -> None:
     with without_warnings():
         number_composites()
         name_origins()
-        converted = conversion(programs(job, description))
+        output = PROBABILITIES if description["interface"]["classes"] else LOGITS
+        converted = conversion(programs(job, description), output)
+        if description["interface"]["pixels"]:
+            for function in description["functions"]:
+                take_image(converted, function["name"])
         drop_numbers(converted)
         converted.save_asset(path, metadata=metadata(description["metadata"]))
     parent.answer(b"")
@@ -104,29 +109,55 @@ def without_warnings() -> Iterator[None]:
 
 
 def programs(job: Path, description: dict[str, Any]) -> dict[str, ExportedProgram]:
-    """What Core AI's converter is given for each function of a job."""
+    """What Core AI's converter is given for each function of a job that takes tensors."""
     import torch
     import torch.ao.quantization.fx._decomposed  # registers the operators of quantized programs
     from coreai_torch import get_decomp_table
 
     from converters.coreai.prepared import prepared
 
-    given = {}
+    given, interface = {}, interface_of(description)
     for function in description["functions"]:
         program = torch.export.load(job / function["file"])
-        program = prepared(program, FloatType(description["floats"]), function["wide"])
-        given[function["name"]] = program.run_decompositions(get_decomp_table())
+        program = prepared(program, FloatType(description["floats"]), function["wide"], interface)
+        name = function["name"] if interface.pixels is None else PIXELS + function["name"]
+        given[name] = program.run_decompositions(get_decomp_table())
     return given
 
 
-def conversion(given: dict[str, ExportedProgram]) -> Any:
+def interface_of(description: dict[str, Any]) -> Interface:
+    pixels, classes = (description["interface"][key] for key in ("pixels", "classes"))
+    return Interface(pixels=Normalization(**pixels) if pixels else None, classes=classes)
+
+
+def conversion(given: dict[str, ExportedProgram], output: str = LOGITS) -> Any:
     """These functions as a program of Core AI's."""
     from coreai_torch import TorchConverter
 
     converter = TorchConverter(mode=TorchConverter.Mode.RELEASE)  # the other mode writes paths of source files
     for name, program in given.items():
-        converter.add_exported_program(program, input_names=[INPUT], output_names=[LOGITS], entrypoint_name=name)
+        converter.add_exported_program(program, input_names=[INPUT], output_names=[output], entrypoint_name=name)
     return converter.to_coreai()
+
+
+def take_image(program: Any, name: str) -> None:
+    """Adds a function that takes an RGB image of 8 bits a channel and hands its pixels to the one that takes these."""
+    from coreai._compiler._mlir_libs._coreaiIR._bindings.mlir.dialects.coreai import FourCC
+    from coreai._compiler.ir import InsertionPoint, Location
+    from coreai.authoring import Value, expand_dims, image_to_tensor
+    from coreai.authoring.coreai_types import ImageType
+    from coreai.authoring.graph_builder import GraphOp, invoke
+
+    module, inner = program._module._mlir_module, program._get_graph(PIXELS + name)
+    _, height, width, _ = inner.arguments[0].type.shape
+    ((output, result),) = inner.outputs_spec
+    with module.context, Location.unknown(), InsertionPoint(module.body):
+        image = ImageType(FourCC.RGB24, height, width, INPUT)._to_mlir()
+        graph = GraphOp(name, [image], [], input_names=[INPUT])
+        with graph.block:
+            pixels = expand_dims(image_to_tensor(Value._from_mlir(graph.arguments[0])), [0])
+            (given,) = invoke([result.type], inner.symbol_name, [pixels._to_mlir()])
+        graph.outputs_spec = [(output, given)]
 
 
 def metadata(stated: dict[str, Any]) -> Any:

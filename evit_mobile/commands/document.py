@@ -72,6 +72,7 @@ def artefact_entry(
         oldest_runtime=artefact.oldest_runtime,
         soc=artefact.soc,
         reproducible=artefact.reproducible,
+        unproven=artefact.unproven,
         inputs=artefact.inputs,
         outputs=artefact.outputs,
         delegation=record.delegation,

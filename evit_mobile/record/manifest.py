@@ -147,6 +147,7 @@ class ArtefactEntry:
     oldest_runtime: str | None = None
     soc: str | None = None
     reproducible: bool = True
+    unproven: str | None = None
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     delegation: Delegation | None = None

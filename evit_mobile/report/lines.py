@@ -143,7 +143,9 @@ def number(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-def validation_lines(path: str, judged: Judged, oldest_runtime: str | None = None) -> list[Text]:
+def validation_lines(
+    path: str, judged: Judged, oldest_runtime: str | None = None, unproven: str | None = None
+) -> list[Text]:
     """What the verdict on the artefact at `path` rests on, in words."""
     validation = judged.validation
     text = f"{path}: {validation.images} held-out images, {validation.runtime}"
@@ -153,6 +155,8 @@ def validation_lines(path: str, judged: Judged, oldest_runtime: str | None = Non
         text += f"; from {oldest_runtime} on"
     if validation.verdict is not Verdict.PASSED:
         text += f"; {validation.reason}"
+    if unproven is not None:
+        text += f"; unproven: {unproven}"
     lines = [Text(text, style=verdict_style(validation)), *map(size_line, judged.sizes)]
     return lines + [judge_line(one) for one in judged.validations if len(judged.validations) > 1]
 

@@ -119,11 +119,15 @@ def manifest_table(manifest: Manifest) -> RenderableType:
         *image_lines(manifest.calibration.notes),
         *recovery_lines(manifest),
         *protection_lines(manifest.artefacts),
-        *(line for entry in manifest.artefacts for line in validation_lines(entry.path, entry, entry.oldest_runtime)),
+        *(line for entry in manifest.artefacts for line in entry_lines(entry)),
         *speed_lines(manifest.artefacts),
         *npu_lines(manifest.artefacts),
     )
     return Group(table, *lines)
+
+
+def entry_lines(entry: ArtefactEntry) -> list[Text]:
+    return validation_lines(entry.path, entry, entry.oldest_runtime, entry.unproven)
 
 
 def delegation_cell(delegation: Delegation | None) -> str:

@@ -83,7 +83,7 @@ def test_weights_depend_on_no_image(program: ExportedProgram) -> None:
     ("given", "expected", "each", "off"),
     [
         (torch.tensor([3, -128], dtype=torch.int8), torch.tensor([1, 127], dtype=torch.int8), False, [2, 255]),
-        (torch.tensor([1.0, 128.0]), torch.tensor([1.0, 128 + 2**-8]), False, [0, 7]),
+        (torch.tensor([1 + 2**-8, 128.0]), torch.tensor([1.0, 128.0]), False, [8, 0]),
         (torch.tensor([1 + 2**-9, 64.0]).half(), torch.tensor([1.0, 64.0]).half(), True, [2, 0]),
         (torch.tensor([float("nan"), 1.0]), torch.tensor([1.0, 1.0]), False, [MOST, 0]),
         (torch.tensor([float("nan"), float("inf")]), torch.tensor([float("nan"), float("inf")]), False, [0, 0]),
