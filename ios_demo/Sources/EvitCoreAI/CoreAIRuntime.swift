@@ -34,12 +34,8 @@
         }
 
         func run(_ input: NetworkInput) async throws -> [Float] {
-            guard case .tensor(let tensor) = input else {
-                throw Failure(got: "pixels for \(artefact.path)", allowed: "the preprocessed tensor")
-            }
             do {
-                let image = NDArray(scalars: tensor, shape: artefact.input.shape)
-                var outputs = try await function.run(inputs: [artefact.input.name: image])
+                var outputs = try await function.run(inputs: [artefact.input.name: array(input)])
                 guard let logits = outputs.remove(output)?.ndArray else {
                     throw Failure(got: "\(artefact.path) without an output \(output)", allowed: "what its manifest says")
                 }
@@ -48,16 +44,27 @@
                 throw translated(error, artefact)
             }
         }
+
+        /// The input as an array: floats, or the bytes of the pixels, row by row.
+        private func array(_ input: NetworkInput) -> NDArray {
+            switch input {
+            case .tensor(let tensor): NDArray(scalars: tensor, shape: artefact.input.shape)
+            case .pixels(let image): NDArray(scalars: image.pixels, shape: artefact.input.shape)
+            }
+        }
     }
 
-    /// The asset's only function, or of several that for the size of the manifest's input. Throws `Failure`.
+    /// The asset's function for the size of the manifest's input: the one called `main`, or of several sizes that of this one. An asset that
+    /// normalises has one for images and one for their pixels; the latter is what was proven. Throws `Failure`.
     @available(iOS 27.0, macOS 27.0, *)
     private func load(_ file: URL, _ artefact: ArtefactEntry) async throws -> InferenceFunction {
-        let size = artefact.input.shape.suffix(2).map(String.init).joined(separator: "x")
+        let (shape, kind) = artefact.input.isImage ? (artefact.input.shape[1...2], "pixels_") : (artefact.input.shape[2...3], "")
+        let size = shape.map(String.init).joined(separator: "x")
         do {
             let model = try await AIModel(contentsOf: file)
-            let names = model.functionNames
-            guard let name = names.count == 1 ? names.first : "size_\(size)", let function = try model.loadFunction(named: name) else {
+            guard let name = [kind + "main", kind + "size_" + size].first(where: model.functionNames.contains),
+                let function = try model.loadFunction(named: name)
+            else {
                 throw Failure(got: "\(artefact.path) without a function for \(size)", allowed: "what its manifest says")
             }
             return function
