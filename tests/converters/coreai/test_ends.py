@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.converters.coreai.test_coreai_package import asset
 
 from converters.contract import Layout, Precision
 from converters.coreai import package, toolchain
@@ -21,7 +22,6 @@ from converters.interface import Function, Interface, Normalization, function_na
 from converters.lifting import exported_again
 from converters.quantized_program import graph_module
 from tests.converters.coreai.test_coreai_asset import METADATA, NET, PROGRAMS, computed, exported
-from tests.converters.coreai.test_coreai_package import asset
 
 __all__ = ["asset"]
 
