@@ -48,8 +48,8 @@ def inspect(path: Path) -> Inspection:
 
 def _spec(end: dict[str, Any]) -> TensorSpec:
     shape = tuple(end["shape"])
-    layout = Layout.NHWC if end["dtype"] == "uint8" else Layout.NCHW
-    layout = layout if len(shape) == IMAGE_RANK else None
+    images = Layout.NHWC if end["dtype"] == "uint8" else Layout.NCHW
+    layout = images if len(shape) == IMAGE_RANK else None
     return TensorSpec(name=end["name"], shape=shape, dtype=end["dtype"], layout=layout)
 
 

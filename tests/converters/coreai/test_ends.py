@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.converters.coreai.test_coreai_package import asset
 
 from converters.contract import Layout, Precision
 from converters.coreai import package, toolchain
@@ -22,8 +22,6 @@ from converters.interface import Function, Interface, Normalization, function_na
 from converters.lifting import exported_again
 from converters.quantized_program import graph_module
 from tests.converters.coreai.test_coreai_asset import METADATA, NET, PROGRAMS, computed, exported
-
-__all__ = ["asset"]
 
 NORMALIZATION = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 ENDS = Interface(pixels=NORMALIZATION, classes=True)
@@ -63,10 +61,12 @@ def test_without_wishes_nothing_changes() -> None:
 
 
 @pytest.mark.parametrize("own", [{"mean": "[0, 0, 0]"}, {"mean": "x", "std": "[1, 1, 1]"}])
-def test_a_damaged_normalization_is_refused(own: dict[str, str], asset: Path) -> None:
-    (asset / package.METADATA).write_text(json.dumps({"assetVersion": "2.0", package.OWN: own}))
+def test_a_damaged_normalization_is_refused(own: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / package.PROGRAM).write_bytes(package.MAGIC)
+    (tmp_path / package.HASH).write_bytes(hashlib.sha256(package.MAGIC).digest())
+    (tmp_path / package.METADATA).write_text(json.dumps({"assetVersion": "2.0", package.OWN: own}))
     with pytest.raises(ArtefactError, match="no readable mean and std"):
-        normalization_of(asset)
+        normalization_of(tmp_path)
 
 
 @pytest.mark.slow
