@@ -28,13 +28,13 @@ def requested(**options: object) -> Manifest:
 
 
 def test_the_request_of_the_artefact_is_taken() -> None:
-    request, targets = asked(requested(formats=("onnx", "tflite"), seed=3), ARTEFACT)
-    assert (request.seed, [target.name for target in targets]) == (3, ["onnx", "tflite"])
+    request, targets = asked(requested(formats=("executorch", "tflite"), seed=3), ARTEFACT)
+    assert (request.seed, [target.name for target in targets]) == (3, ["executorch", "tflite"])
 
 
 @pytest.mark.parametrize(
     "manifest",
-    [of_model(ARTEFACT), requested(precision=Precision.FP16), requested(formats=("onnx",))],
+    [of_model(ARTEFACT), requested(precision=Precision.FP16), requested(formats=("executorch",))],
     ids=["none", "of another precision", "of another format"],
 )
 def test_a_request_that_did_not_write_the_artefact_is_refused(manifest: Manifest) -> None:

@@ -10,7 +10,7 @@ import pytest
 from converters.contract import Metadata, Precision
 from converters.coreai import lower
 from converters.coreai.target import CoreAITarget
-from converters.interface import Choices, Function
+from converters.interface import TENSORS, Choices, Function
 
 FIRST, SECOND = (Function(program=name, islands=frozenset({f"{name}_mul"})) for name in ("first", "second"))  # type: ignore[arg-type]  # handed on
 
@@ -21,7 +21,7 @@ def test_islands_and_further_sizes_are_handed_on(monkeypatch: pytest.MonkeyPatch
     target = CoreAITarget().chosen(Choices(islands=frozenset({"first_mul"}), further=(SECOND,)))
     metadata = Metadata(description="a net")
     target.lower("first", Precision.FP16, tmp_path / "a", metadata)  # type: ignore[arg-type]  # handed on
-    assert given == [(FIRST, SECOND), Precision.FP16, tmp_path / "a", metadata]
+    assert given == [(FIRST, SECOND), Precision.FP16, tmp_path / "a", metadata, TENSORS]
 
 
 def test_plain_files_have_neither() -> None:
