@@ -1,9 +1,12 @@
-"""Softmax, norms and sums along dimensions."""
+"""Softmax, norms and sums along dimensions.
+
+A type that a result is asked for in (`dtype`) is passed over: the precision of a program is chosen when it is emitted.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
     from converters.coreml.emitter import Emitter
 
 
-def softmax(e: Emitter, x: Var, dim: int) -> Var:
+def softmax(e: Emitter, x: Var, dim: int, *_: Any, **__: Any) -> Var:
     return e.op("softmax", x=x, axis=dim)
 
 
@@ -31,7 +34,8 @@ def layer_norm(
 
 
 def reduce(kind: str) -> Translation:
-    def translate(e: Emitter, x: Var, dim: Sequence[int], keepdim: bool = False) -> Var:
-        return e.op(kind, x=x, axes=list(dim), keep_dims=keepdim)
+    def translate(e: Emitter, x: Var, dim: Sequence[int] | None = None, keepdim: bool = False, **_: Any) -> Var:
+        """Over all dimensions where none are given."""
+        return e.op(kind, x=x, axes=list(dim) if dim else None, keep_dims=keepdim)
 
     return translate

@@ -20,6 +20,11 @@ CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "mean of all of one dimension": lambda x: x[:, :1].mean(1),
     "sum of channels": lambda x: x.sum(1),
     "sum, kept": lambda x: x.sum((1, -1), keepdim=True),
+    "sum of everything": lambda x: x.sum(None, keepdim=True),
+    "mean of everything": lambda x: x.mean((), keepdim=True),
+    "softmax in a given type": lambda x: x.softmax(1, dtype=torch.float32),
+    "mean in a given type": lambda x: x.mean(1, dtype=torch.float32),
+    "sum in a given type": lambda x: x.sum(1, dtype=torch.float32),
 }
 
 
