@@ -15,6 +15,7 @@ from torch import nn
 from converters.contract import Precision
 from converters.errors import ToolchainError
 from converters.executorch.target import ExecuTorchTarget
+from converters.interface import Choices, Interface, Normalization
 from converters.registry import find_target
 from tests.lowering_helpers import METADATA, Apply, export
 
@@ -66,6 +67,15 @@ def test_a_missing_package_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatc
     assert "pip install 'evit-mobile[executorch]'" in missing
     with pytest.raises(ToolchainError, match="executorch"):
         ExecuTorchTarget().load(tmp_path / "model.pte")
+
+
+def test_an_interface_is_chosen_for_a_target_of_its_own() -> None:
+    usual, pixels = ExecuTorchTarget(), Interface(pixels=Normalization(mean=(0.5,) * 3, std=(0.5,) * 3))
+    assert usual.chosen(Choices(interface=pixels)).interface is pixels
+    assert usual.interface == Interface()
+    vulkan = find_target("executorch-vulkan")
+    assert isinstance(vulkan, ExecuTorchTarget)
+    assert vulkan.chosen(Choices(interface=pixels)) is vulkan, "which has one interface only"
 
 
 @pytest.mark.slow
