@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from converters.contract import Precision
-from converters.executorch.graph import DataType, Graph, Operation, Tensor
+from converters.executorch.graph import WEIGHT_FIELD, DataType, Graph, Operation, Tensor
 from converters.lowering.values import Quantization
 from tests.converters.executorch.constant_models import images
 from tests.converters.executorch.executorch_helpers import content, graph
@@ -107,3 +107,19 @@ def test_a_weight_that_is_packed_in_two_ways_becomes_two_tensors(change: dict[st
     packings = {layer.inputs["filter_id"].packing for layer in layers}
     assert len(packings) == ways
     assert "" not in packings
+
+
+def test_how_weights_are_packed_has_the_text_that_files_were_written_with() -> None:
+    """The keys of a file's constants are digests of it: another text, and the same request gives other bytes."""
+    codes = Quantization(scales=(0.5,), zero_point=3)
+    image = Tensor(shape=(1, 4), dtype=DataType.QINT8, quantization=codes)
+    weight = Tensor(shape=(2, 4), dtype=DataType.QCINT8, quantization=Quantization(scales=(0.1, 0.2)))
+    layer = Operation(
+        kind="XNNFullyConnected",
+        inputs={"input1_id": image, WEIGHT_FIELD: weight, "bias_id": None},
+        output=image,
+        fields={"flags": 0},
+    )
+    own = f"({DataType.QINT8!r}, Quantization(scales=(0.5,), zero_point=3, axis=0))"
+    of_weight = f"({DataType.QCINT8!r}, Quantization(scales=(0.1, 0.2), zero_point=0, axis=0))"
+    assert layer.packing == f"('XNNFullyConnected', [('flags', 0)], [{own}, {of_weight}, None, {own}], (2, 4))"
