@@ -125,6 +125,7 @@ class NumpyEmitter(BaseEmitter[Stored]):
         return self._moved("TRANSPOSE", tensor, tensor.array.transpose(permutation))
 
     def write_slice(self, tensor: Stored, axis: int, begin: int, size: int, *, name: str) -> Stored:
+        assert 0 <= begin < begin + size <= tensor.shape[axis]
         return self._moved("SLICE", tensor, tensor.array.take(range(begin, begin + size), axis))
 
     def _moved(self, name: str, tensor: Stored, array: np.ndarray) -> Stored:

@@ -109,6 +109,11 @@ def test_a_dimension_is_an_axis_of_the_tensor_as_it_lies_where_it_can_be(
     assert found.sized(9) == (*shape[:axis], 9, *shape[axis + 1 :])
 
 
+def test_an_axis_of_the_same_size_is_another_one() -> None:
+    value = value_of(torch.arange(27.0).view(1, 3, 3, 3))
+    assert [along(NumpyEmitter(), value, dim).axis for dim in range(4)] == [0, 3, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [((1, 1, 3), (1, 1, 2)), ((-1, -2), (3, 1, 2)), ((1, None, -1), (1, 0, 3)), ((1, 0, 10**9), (1, 0, 4))],

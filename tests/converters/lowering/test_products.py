@@ -108,9 +108,9 @@ def test_one_number_stands_for_both(given: object, expected: tuple[int, int]) ->
 
 def test_a_bias_is_rounded_to_units_of_both_scales() -> None:
     weight, source = Quantization(scales=(0.5, 0.25)), Quantization(scales=(0.1,), zero_point=9)
-    codes, units = int32_bias(np.array([1.0, -0.06], np.float32), weight, source)
+    codes, units = int32_bias(np.array([1.0, -0.07], np.float32), weight, source)
     assert codes.dtype == np.int32
-    assert codes.tolist() == [20, -2]
+    assert codes.tolist() == [20, -3]
     assert units == Quantization(scales=(0.05, 0.025))
 
 
