@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from converters.plan import INT8 as INT8
 from converters.plan import INT8_CHANNELS as INT8_CHANNELS
@@ -133,7 +133,9 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """What the file says about itself, where its format has room for it."""
+    """What the file says about itself, where its format has room for it. `preprocessing` is how images become its input, as manifests
+    say it.
+    """
 
     description: str
     author: str = ""
@@ -141,6 +143,7 @@ class Metadata:
     version: str = ""
     labels: tuple[str, ...] = ()
     extra: dict[str, str] = field(default_factory=dict)
+    preprocessing: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,8 @@ def _described(metadata: Metadata, precision: Precision, interface: Interface) -
     }
     if metadata.labels:
         described["labels"] = list(metadata.labels)
+    if metadata.preprocessing:
+        described["preprocessing"] = metadata.preprocessing
     if interface.classes:
         described["output"] = PROBABILITIES
     return described | ({} if interface.pixels is None else interface.pixels.to_metadata())

@@ -290,4 +290,5 @@ def describe(reference: Reference, precision: Precision) -> Metadata:
         description=f"{reference.spec.title}, {precision}, weights: {reference.weights} ({reference.source})",
         version=__version__,
         labels=manifest_labels(reference)[0],
+        preprocessing=reference.preprocessing.preprocess.to_manifest(),
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from converters.coreai import package
@@ -74,11 +76,13 @@ def write_package(folder: Path) -> None:
         (folder / "coreai" / f"{name}.py").write_text(source)
 
 
-def asset_of(path: Path, **program: Any) -> Path:
-    """A sound asset for it: `functions` by name, with an input shape and a factor each; or an `error`; or a `signal`."""
+def asset_of(path: Path, own: Mapping[str, str] = MappingProxyType({}), **program: Any) -> Path:
+    """A sound asset for it: `functions` by name, with an input shape and a factor each; or an `error`; or a `signal`. `own` is what its
+    author adds to the metadata.
+    """
     content = package.MAGIC + json.dumps(program).encode()
     path.mkdir()
     (path / package.PROGRAM).write_bytes(content)
     (path / package.HASH).write_bytes(hashlib.sha256(content).digest())
-    (path / package.METADATA).write_text(json.dumps({"assetVersion": package.ASSET_VERSION}))
+    (path / package.METADATA).write_text(json.dumps({"assetVersion": package.ASSET_VERSION, package.OWN: dict(own)}))
     return path

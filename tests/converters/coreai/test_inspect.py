@@ -67,6 +67,18 @@ def test_several_functions_are_counted_together_and_named(asset: Path, monkeypat
     )
 
 
+def test_a_function_of_pixels_has_one_of_images_around_it(asset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = function(1, 8, 6, 3, conv2d=1)
+    taken["inputs"][0]["dtype"] = "uint8"
+    said(monkeypatch, pixels_main=taken)
+    found = inspect(asset)
+    assert found.inputs[0].layout is Layout.NHWC
+    assert (
+        found.notes[1]
+        == "function main takes an image and hands its pixels to pixels_main; only that can be run on Linux"
+    )
+
+
 def test_what_core_ai_cannot_read_is_damaged(asset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said(monkeypatch)
     with pytest.raises(

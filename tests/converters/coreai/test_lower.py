@@ -14,10 +14,12 @@ from converters.coreai import lower as module
 from converters.coreai.child import ChildError
 from converters.coreai.lower import PRECISIONS, lower
 from converters.errors import ToolchainError
-from converters.interface import Function
+from converters.interface import Function, Interface, Normalization
 from tests.lowering_helpers import Apply, export
 
-METADATA = Metadata(description="a net", license="MIT", labels=("a", "b"), extra={"seed": "0"})
+METADATA = Metadata(
+    description="a net", license="MIT", labels=("a", "b"), extra={"seed": "0"}, preprocessing={"mean": [0.5]}
+)
 
 
 @pytest.fixture
@@ -66,6 +68,7 @@ def test_a_refusal_is_told_and_leaves_nothing(job: dict[str, Any], tmp_path: Pat
         "precision": "fp16",
         "seed": "0",
         "labels": ["a", "b"],
+        "preprocessing": {"mean": [0.5]},
     }
 
 
@@ -74,6 +77,21 @@ def test_several_sizes_are_functions_called_by_them(job: dict[str, Any], tmp_pat
     assert job["shapes"] == {"size_4x6": (1, 3, 4, 6), "size_8x2": (1, 3, 8, 2)}
     assert [one["wide"] for one in job["functions"]] == [[], ["relu"]]
     assert job["floats"] == "fp32"
+
+
+def test_the_ends_that_are_asked_for_are_told_and_stated(job: dict[str, Any], tmp_path: Path) -> None:
+    normalization = Normalization(mean=(0, 0.5, 1), std=(1, 2, 4))
+    with pytest.raises(ToolchainError):
+        lower(
+            [function(4, 6)],
+            Precision.FP16,
+            tmp_path / "a.aimodel",
+            METADATA,
+            Interface(pixels=normalization, classes=True),
+        )
+    assert job["interface"] == {"pixels": {"mean": [0, 0.5, 1], "std": [1, 2, 4]}, "classes": True}
+    assert job["metadata"]["output"] == "probabilities"
+    assert Normalization.from_metadata(job["metadata"]) == normalization
 
 
 def test_only_fp32_computes_in_fp32() -> None:

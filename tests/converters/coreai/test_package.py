@@ -78,3 +78,9 @@ def test_the_clock_and_the_order_of_keys_leave_the_metadata(asset: Path) -> None
     assert written[0] == written[1]
     assert json.loads(written[0]) == {"a": 1, "b": "K\u00fcrbis", "creationDate": "19800101T000000Z"}
     assert "K\u00fcrbis".encode() in written[0]
+
+
+def test_functions_of_images_are_not_of_tensors() -> None:
+    assert package.of_tensors(["main"]) == ["main"]
+    assert package.of_tensors(["main", "pixels_main"]) == ["pixels_main"]
+    assert package.of_tensors(["size_4x6", "size_6x4"]) == ["size_4x6", "size_6x4"]

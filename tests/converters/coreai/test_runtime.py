@@ -10,6 +10,7 @@ import pytest
 from converters.contract import Runner
 from converters.coreai import runtime
 from converters.errors import ArtefactError, ToolchainError
+from converters.interface import Normalization
 from tests.converters.coreai.stand_in import asset_of
 
 FUNCTIONS = {"size_2x2": [[1, 3, 2, 2], 2], "size_4x2": [[1, 3, 4, 2], 10]}
@@ -41,6 +42,19 @@ def test_functions_called_by_another_size_are_refused(tmp_path: Path) -> None:
         ArtefactError, match=r"a function size_2x2 for images of 4x2 pixels.*allowed: the name size_4x2"
     ):
         runtime.load(asset_of(tmp_path / "a.aimodel", functions=swapped))
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_what_normalises_is_given_the_pixels_of_preprocessed_images(tmp_path: Path) -> None:
+    normalization = Normalization(mean=(0.5, 0.5, 0.5), std=(0.5, 0.25, 1.0))
+    functions = {"main": [[1, 9, 9, 3], None], "pixels_main": [[1, 2, 4, 3], 1]}
+    run = runtime.load(asset_of(tmp_path / "a.aimodel", own=normalization.to_metadata(), functions=functions))
+    pixels = np.arange(48, dtype=np.uint8).reshape(2, 3, 2, 4)
+    mean, std = (np.array(values)[:, None, None] for values in (normalization.mean, normalization.std))
+    for images in (((pixels / 255 - mean) / std).astype(np.float32), pixels):
+        np.testing.assert_allclose(run(images), pixels.transpose(0, 2, 3, 1).mean((2, 3)))
+    with pytest.raises(ArtefactError, match="images of 4x2 pixels; allowed: images of 2x4"):
+        run(np.zeros((1, 3, 4, 2), np.float32))
 
 
 @pytest.mark.usefixtures("stand_in")

@@ -11,11 +11,13 @@ import pytest
 
 from converters.errors import ArtefactError
 from converters.files import sha256
+from converters.interface import Function
 from converters.traits import StepDifference
 from evit_mobile.commands import per_operation as checking
 from evit_mobile.commands.per_operation import origin, per_operation, step_judges
 from evit_mobile.errors import UsageError
 from evit_mobile.record.files import write_manifest
+from evit_mobile.report.lines import operations_line
 from tests.evit_mobile.commands.written import folder
 from tests.evit_mobile.test_cli import run
 from tests.manifests import artefact, of_model
@@ -103,3 +105,41 @@ def test_without_the_file_it_was_compiled_from_nothing_runs(tmp_path: Path) -> N
     (tmp_path / "m.int8.tflite").unlink()
     with pytest.raises(ArtefactError, match=r"m\.int8\.tflite, which is missing or not the file that was written"):
         per_operation(path, ["qualcomm:SM8650"])
+
+
+class Holding:
+    """A judge that holds the operations of a file against the program of it."""
+
+    def program_steps(self, path: Path, function: Function, images: np.ndarray) -> tuple[StepDifference, ...]:
+        assert (function, images.shape) == (FUNCTION, (1, 3, 32, 32))
+        return (difference(path.name, 3), difference("ADD", 1))
+
+
+FUNCTION = Function(program=None)  # type: ignore[arg-type]  # handed on
+
+
+def test_a_judge_of_programs_is_given_the_one_that_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "find_judge", lambda *_: Holding())
+    monkeypatch.setattr(checking, "asked", lambda *_: None)
+    monkeypatch.setattr(checking, "prepared_again", lambda *_: FUNCTION)
+    path = tmp_path / "m.aimodel"
+    path.touch()
+    manifest = of_model(artefact(path.name, format="coreai", sha256="damaged"))
+    write_manifest(replace(manifest, calibration=replace(manifest.calibration, source="bundled:train")), tmp_path)
+    (check,) = per_operation(tmp_path, ["coreai"])
+    assert (check.on, check.beside, check.operations) == ("coreai", "PyTorch", 2)
+    assert check.off == (difference("m.aimodel", 3),)
+    assert operations_line(check).plain.endswith(
+        "1 are more than one quantum off PyTorch, the first m.aimodel of head (m.aimodel): 3 quanta, 50.0 % of its values differ"
+    )
+    assert operations_line(replace(check, off=())).plain.endswith("none is more than one quantum off PyTorch")
+
+
+def test_without_the_request_a_judge_of_programs_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "find_judge", lambda *_: Holding())
+    (tmp_path / "m.aimodel").touch()
+    write_manifest(of_model(artefact("m.aimodel", format="coreai")), tmp_path)
+    with pytest.raises(UsageError, match="the latest one only"):
+        step_judges(tmp_path, ["coreai"])
