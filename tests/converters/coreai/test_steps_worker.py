@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 
 from converters.coreai.steps_worker import described, function_for, gives, module_near, paired
 from tests.lowering_helpers import export
 
 IMAGE = torch.zeros(1, 3, 4, 6)
-PROGRAM = export(nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU()), IMAGE)
 FLOATS = "tensor<1x2x4x6xf32>"
+
+
+@pytest.fixture(scope="module")
+def program() -> ExportedProgram:
+    return export(nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU()), IMAGE)
 
 
 def operation(name: str, *types: str, node: str = "") -> SimpleNamespace:
@@ -29,7 +34,7 @@ def graph_of(*inside: SimpleNamespace) -> SimpleNamespace:
 
 
 def graph(*, origins: bool, weight: str = "tensor<2x3x1x1xf32>", last: str = "relu") -> SimpleNamespace:
-    """A conversion of PROGRAM, with `origins` as it names its nodes, else as a file has it."""
+    """A conversion of the program, with `origins` as they name the program's nodes, else as a file has it."""
     nodes = ("conv2d", "conv2d", "relu") if origins else ("0", "0", "1")
     constant = operation("constant", weight)
     convolution = operation("conv2d", "tensor<1x2x4x6xf32>", node=nodes[0])
@@ -38,15 +43,15 @@ def graph(*, origins: bool, weight: str = "tensor<2x3x1x1xf32>", last: str = "re
     return graph_of(constant, convolution, bias, relu, operation("output"))
 
 
-def test_each_node_has_the_last_of_its_operations() -> None:
+def test_each_node_has_the_last_of_its_operations(program: ExportedProgram) -> None:
     written = graph(origins=False)
-    pairs = paired(written, graph(origins=True), PROGRAM)
+    pairs = paired(written, graph(origins=True), program)
     operations = [one.operation for one in written.operation.regions[0].blocks[0].operations]
     assert pairs.values == {"conv2d": operations[2].results[0], "relu": operations[3].results[0]}
     assert pairs.kinds["conv2d"] == ["conv2d", "broadcasting_add"]
     assert (list(pairs.constants), pairs.reads["conv2d"]) == (["constant_0"], ["constant_0"])
     off = {"conv2d": torch.tensor([0, 0.5]), "relu": torch.tensor([0, 3.0])}
-    steps = list(described(PROGRAM, pairs, off, {"constant_0": 7}))
+    steps = list(described(program, pairs, off, {"constant_0": 7}))
     assert [(one["operation"], one["module"], one["quanta"]) for one in steps] == [("conv2d", "0", 7), ("relu", "1", 3)]
     assert [one["differing"] for one in steps] == [0.5, 0.5]
 
@@ -61,14 +66,14 @@ def test_each_node_has_the_last_of_its_operations() -> None:
         ({"last": "gelu"}, r"operation 3 is gelu .*, where the program has relu .* of \['relu'\]"),
     ],
 )
-def test_another_operation_is_named(changed: dict[str, str], said: str) -> None:
+def test_another_operation_is_named(changed: dict[str, str], said: str, program: ExportedProgram) -> None:
     with pytest.raises(ValueError, match=said):
-        paired(graph(origins=False, **changed), graph(origins=True), PROGRAM)
+        paired(graph(origins=False, **changed), graph(origins=True), program)
 
 
-def test_a_missing_operation_is_named() -> None:
+def test_a_missing_operation_is_named(program: ExportedProgram) -> None:
     with pytest.raises(ValueError, match="operation 0 is missing, where the program has constant"):
-        paired(graph_of(), graph(origins=True), PROGRAM)
+        paired(graph_of(), graph(origins=True), program)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +91,8 @@ def test_a_value_is_of_a_node_that_declares_its_type(spelled: str, declared: Any
     assert gives(SimpleNamespace(type=spelled), declared) is fits
 
 
-def test_a_weight_belongs_to_the_module_that_reads_it() -> None:
-    nodes = {node.name: node for node in PROGRAM.graph.nodes}
+def test_a_weight_belongs_to_the_module_that_reads_it(program: ExportedProgram) -> None:
+    nodes = {node.name: node for node in program.graph.nodes}
     assert module_near(nodes["p_0_weight"]) == "0"
     assert module_near(nodes["relu"]) == "1"
 
