@@ -94,6 +94,15 @@ def test_an_image_that_is_not_finite_never_agrees(value: float) -> None:
     assert compare(actual, expected).top1_agreement is None
 
 
+def test_a_value_that_is_no_number_is_never_the_largest() -> None:
+    """Taken for 0 it would be, and the image would make up for another that is wrong."""
+    expected = np.array([[0.0, -1.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]], np.float32)
+    actual = expected.copy()
+    actual[0, 0] = math.nan
+    actual[1] = expected[1, ::-1]
+    assert compare(actual, expected, top1_agreement).top1_agreement == 0.5
+
+
 def test_maps_are_compared_pixel_by_pixel() -> None:
     expected = np.zeros((1, 3, 2, 2), np.float32)
     expected[0, 1] = 1
