@@ -118,7 +118,7 @@ class Delegation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
     """What is inside a written artefact: operation counts by kind, tensor counts by dtype, delegation, and how the compilers of
-    NPUs that are installed here take it.
+    NPUs that are installed here take it. `modules` counts operations by kind per module, by its path, where a file says that.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -128,6 +128,7 @@ class Inspection:
     bytes: int
     delegation: Delegation | None
     npu: tuple[Delegation, ...] = ()
+    modules: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

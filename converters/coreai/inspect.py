@@ -19,7 +19,7 @@ PRODUCT, LAYOUT_KINDS = "broadcasting_batch_matmul", ("transpose", "reshape")
 
 
 def inspect(path: Path) -> Inspection:
-    """Contents of the asset at `path`: of all its functions together, inputs and outputs of the first. Raises ArtefactError."""
+    """Contents of the asset at `path`: of all its functions together; inputs, outputs and modules of the first. Raises ArtefactError."""
     package.read(path)
     try:
         functions = json.loads(Child("inspect_worker", str(path)).ask())
@@ -37,6 +37,7 @@ def inspect(path: Path) -> Inspection:
         dtypes=dict(dtypes.most_common()),
         bytes=size_bytes(path),
         delegation=None,
+        modules=first["modules"],
         notes=(
             "Core AI places operations when it specialises the file on a device",
             *_image_notes(functions),

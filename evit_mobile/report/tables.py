@@ -30,6 +30,7 @@ from evit_mobile.report.lines import (
     speed_lines,
     validation_lines,
 )
+from evit_mobile.report.modules import modules_table
 from evit_mobile.report.names import Name
 
 if TYPE_CHECKING:
@@ -211,6 +212,7 @@ def inspection_table(document: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [facts, operations]
     taken = [*([] if delegation is None else [delegation]), *document["npu"]]
     parts += [fallback_table(delegation) for delegation in taken if delegation["fallback"]]
+    parts += [modules_table(document["modules"])] if document["modules"] else []
     return Group(*parts, *(Text(note) for note in document["notes"]))
 
 

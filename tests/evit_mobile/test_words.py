@@ -149,7 +149,7 @@ DOCUMENTS = {
     tables.models_table: tables.model_rows,
     tables.inspection_table: lambda: {
         **{"path": LONG, "bytes": 1, "dtypes": {"int8": 4}, "operations": {"CONV_2D": 3}, "npu": [], "notes": []},
-        **{"inputs": [], "outputs": [], "delegation": DELEGATION},
+        **{"inputs": [], "outputs": [], "delegation": DELEGATION, "modules": {MODULE: {LONG: 1}}},
     },
     tables.revalidation_table: lambda: FolderValidation(
         artefacts=(
@@ -175,6 +175,7 @@ DOCUMENTS = {
     },
     tables.evaluation_table: lambda: {
         **{"path": LONG, "reference_top1": 100.0, "images": 1, "source": LONG, "runtime": "LiteRT", "notes": []},
+        "unanswered": 1,
         **dict.fromkeys(FIGURES, 100.0),
         **{f"{name}_interval": (99.9, 100.0) for name in FIGURES},
         **{"recall": [None, 1.0], "classes": ["a", LONG]},

@@ -49,6 +49,7 @@ def test_one_function(asset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.outputs == (TensorSpec(name="logits", shape=(1, 10), dtype="float32"),)
     assert (found.operations, found.dtypes) == ({"conv2d": 2, "add": 1}, {"float16": 5, "float32": 1})
     assert (found.bytes, found.delegation) == (size_bytes(asset), None)
+    assert found.modules["head"] == {"linear": 1}
     assert found.notes[1:] == ("attention in block.attention: 2 products, 3 transpose, 0 reshape",)
 
 

@@ -37,6 +37,7 @@ def test_a_file_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         dtypes={"float32": 7},
         bytes=1234,
         delegation=taken,
+        modules={"head.0": {"DIV": 1}},
         notes=("a note",),
     )
     below = Handed(found)
@@ -44,10 +45,18 @@ def test_a_file_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     code, out, err = command("inspect", tmp_path / "m0.tflite")
     assert (code, err) == (0, "reading m0.tflite")
     assert below.arguments == (tmp_path / "m0.tflite",)
-    for words in ("m0.tflite", "1,234", "XNNPACK: 9 of 10 operations, partitions: 2", "outside XNNPACK", "a note"):
+    for words in (
+        "m0.tflite",
+        "1,234",
+        "XNNPACK: 9 of 10 operations, partitions: 2",
+        "outside XNNPACK",
+        "head.0",
+        "a note",
+    ):
         assert words in out
     document = json.loads(command("inspect", tmp_path / "m0.tflite", "--json").out)
     assert document["path"] == str(tmp_path / "m0.tflite")
+    assert document["modules"] == {"head.0": {"DIV": 1}}
     assert document["delegation"]["fallback"] == [
         {"op": "DIV", "count": 1, "reason": "float only", "modules": ["head"]}
     ]
