@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import evit_mobile
 from converters.contract import FloatType, Metadata, Precision
@@ -102,3 +103,26 @@ def test_attention_that_overflows_passes_rewritten(tmp_path: Path) -> None:
         terms = Terms(precision=Precision.FP16, half_sums=True)
         verdicts.append(judge(stages, None, target.runtime, terms).verdict)
     assert verdicts == [Verdict.PASSED, Verdict.FAILED]
+
+
+TERMS = 4096
+LAYERS = {
+    "linear": lambda: nn.Sequential(nn.Flatten(), nn.Linear(TERMS, 8, bias=False)),
+    "convolution": lambda: nn.Conv2d(TERMS, 8, 1, bias=False),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("layer", LAYERS)
+def test_fp16_adds_up_to_the_bit_as_in_the_evaluator_with_the_same_sums(layer: str, tmp_path: Path) -> None:
+    from converters.coreml.evaluator import Evaluator, HalfSums
+
+    torch.manual_seed(0)
+    module, image = LAYERS[layer](), torch.randn(1, TERMS, 1, 1)
+    program, asset, package = torch.export.export(module, (image,)), tmp_path / "a.aimodel", tmp_path / "a.mlpackage"
+    for name, path in (("coreai", asset), ("coreml", package)):
+        find_target(name).lower(program, Precision.FP16, path, Metadata(description="sums"))
+    found = find_target("coreai").load(asset)(image.numpy())
+    same, usual = (Evaluator(package, half_sums=sums)(image.numpy()) for sums in (HalfSums.PRODUCTS, HalfSums.NONE))
+    np.testing.assert_array_equal(found, same)
+    assert np.array_equal(found, usual) is (layer == "convolution")
