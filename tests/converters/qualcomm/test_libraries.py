@@ -70,4 +70,9 @@ def test_the_stand_in_is_as_long_as_its_header_says() -> None:
     load, dynamic = (struct.unpack_from("<IIQQQQQQ", content, 64 + 56 * number) for number in (0, 1))
     assert (load[0], load[2], load[5], load[6]) == (1, 0, len(content), len(content))
     assert (dynamic[0], dynamic[2], dynamic[5]) == (2, 64 + 2 * 56, 7 * 16)
-    assert content.endswith(b"\0libA.so\0")
+    tags = dict(struct.unpack_from("<qQ", content, dynamic[2] + 16 * number) for number in range(7))
+    soname, hashes, strings, symbols, length = (tags[tag] for tag in (14, 4, 5, 6, 10))
+    assert content[strings : strings + length] == b"\0libA.so\0"
+    assert content[strings + soname :] == b"libA.so\0"
+    assert struct.unpack_from("<4I", content, hashes) == (1, 1, 0, 0)  # one bucket, of the one symbol that is none
+    assert content[symbols:strings] == bytes(24)
