@@ -29,7 +29,7 @@ class OperationCheck:
 
     path: str
     on: str
-    beside: str
+    beside: str = "the CPU"
     operations: int
     off: tuple[StepDifference, ...]
 

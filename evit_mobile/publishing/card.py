@@ -83,6 +83,7 @@ def verdict_rows(manifest: Manifest) -> list[list[str]]:
     for entry in manifest.artefacts:
         for validation in entry.validations:
             verdict = validation.verdict + (f": {validation.reason}" if validation.reason else "")
+            verdict += "" if entry.unproven is None else f"; unproven: {entry.unproven}"
             figures = [number(validation.sqnr_db, 1), number(validation.top1_agreement, 4), top1(validation)]
             rows.append([f"`{entry.path}`", validation.runtime, verdict, str(validation.images), *figures])
     return rows

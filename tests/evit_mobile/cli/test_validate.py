@@ -78,7 +78,7 @@ def test_operations_one_by_one_come_behind_the_verdicts(monkeypatch: pytest.Monk
     ended = command(*words, "--json")
     assert ended.code == 0
     assert able.arguments == ran.arguments == (Path("a.tflite"), ["qualcomm:SM8650"])
-    assert ran.options == {"images": Path("photos")}
+    assert ran.options == {"images": Path("photos"), "weights": None}
     assert json.loads(ended.out)["operations"] == [
         {"path": "a.tflite", "on": "qualcomm:SM8650", "operations": 5, "off": []}
     ]

@@ -76,6 +76,8 @@ def test_every_judge_of_every_file_has_a_row_with_its_reason() -> None:
     rows = [line for line in card.splitlines() if "| 256 |" in line]
     assert len(rows) == 3
     assert rows[1] == "| `a.pte` | gpu | failed: SQNR \\| 3 dB only | 256 | 3.0 | - | - |"
+    card = model_card(of_model(artefact("a.aimodel", unproven="its images")), "me/tiny", "mit")
+    assert "| passed: all thresholds met; unproven: its images | 256 |" in card
 
 
 @pytest.mark.parametrize(

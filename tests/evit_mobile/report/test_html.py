@@ -252,3 +252,10 @@ def test_oldest_runtimes_are_told_where_they_are_known() -> None:
     written = page(MODEL, [])
     assert written.count("m0.int8.tflite: from ai-edge-litert 1.4.0 on.") == 1
     assert "m0.int8.mlpackage: from" not in written
+
+
+def test_what_no_judge_runs_is_told() -> None:
+    first, *others = MODEL.artefacts
+    assert "unproven" not in page(MODEL, [])
+    written = page(replace(MODEL, artefacts=(replace(first, unproven="its <images>"), *others)), [])
+    assert f"{first.path}: unproven is its &lt;images&gt;." in written

@@ -87,6 +87,8 @@ def test_what_states_everything_is_named_once() -> None:
 def test_a_verdict_names_the_oldest_runtime_where_it_is_known() -> None:
     (known,) = validation_lines("a.pte", artefact("a.pte"), "executorch 1.4.0")
     assert known.plain == "a.pte: 256 held-out images, a runtime; from executorch 1.4.0 on"
+    (partly,) = validation_lines("a.aimodel", artefact("a.aimodel"), unproven="its images")
+    assert partly.plain == "a.aimodel: 256 held-out images, a runtime; unproven: its images"
     (unknown,) = validation_lines("b.pte", artefact("b.pte"))
     assert unknown.plain == "b.pte: 256 held-out images, a runtime"
 
@@ -195,5 +197,5 @@ def test_the_first_operation_that_is_off_is_told() -> None:
     loud = replace(quiet, off=(off, replace(off, operation="MUL", module="head")))
     assert operations_line(loud).plain == (
         "  on qualcomm:SM8650, 5 operations one by one: 2 are more than one quantum off the CPU,"
-        " the first SOFTMAX of the model itself (t7): 9 quanta, 12.5 % of its codes differ"
+        " the first SOFTMAX of the model itself (t7): 9 quanta, 12.5 % of its values differ"
     )
