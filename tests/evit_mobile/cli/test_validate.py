@@ -80,7 +80,7 @@ def test_operations_one_by_one_come_behind_the_verdicts(monkeypatch: pytest.Monk
     assert able.arguments == ran.arguments == (Path("a.tflite"), ["qualcomm:SM8650"])
     assert ran.options == {"images": Path("photos"), "weights": None}
     assert json.loads(ended.out)["operations"] == [
-        {"path": "a.tflite", "on": "qualcomm:SM8650", "operations": 5, "off": []}
+        {"path": "a.tflite", "on": "qualcomm:SM8650", "beside": "the CPU", "operations": 5, "off": []}
     ]
     assert "on qualcomm:SM8650, 5 operations one by one: none is more than one quantum off" in command(*words).out
 
