@@ -105,3 +105,5 @@ def test_images_of_several_sizes(tmp_path: Path) -> None:
         found = target.load(path)(normalized(pixels))
         with torch.no_grad():
             np.testing.assert_allclose(found, NET(torch.from_numpy(normalized(pixels))).numpy(), rtol=1e-4, atol=1e-5)
+    again = target.lower(programs[0], Precision.FP32, tmp_path / "again.aimodel", METADATA).path
+    assert (again / package.PROGRAM).read_bytes() == (path / package.PROGRAM).read_bytes()
