@@ -48,6 +48,45 @@ def test_a_planted_long_function_is_found(tmp_path: Path) -> None:
     assert [text.split()[1] for text in too_large(path)] == ["long:", "wide:"]
 
 
+def behaves(path: Path) -> bool:
+    """Whether a file has a function whose body is more than a docstring: constants, records and protocols have nothing to test."""
+    functions = (
+        node
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    return any(
+        not isinstance(line, ast.Expr) or not isinstance(line.value, ast.Constant)
+        for node in functions
+        for line in node.body
+    )
+
+
+def without_tests(root: Path) -> list[str]:
+    """The modules that have no test file of their name, in the folder of theirs under tests/."""
+    found = []
+    for path in files(root):
+        module = path.relative_to(root)
+        tests = root / "tests" / module.parent / f"test_{module.name}"
+        if module.name != "__init__.py" and behaves(path) and not tests.exists():
+            found.append(module.as_posix())
+    return found
+
+
+def test_every_module_has_a_test_file_of_its_name(tmp_path: Path) -> None:
+    assert without_tests(ROOT) == []
+    for name, source in {
+        "calib/a.py": "def a():\n    return 1\n",
+        "calib/b.py": "B = 1\n",
+        "calib/c.py": "class C:\n    def c(self):\n        ...\n",
+        "calib/deep/d.py": "class D:\n    def d(self):\n        return 1\n",
+        "tests/calib/test_d.py": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(source)
+    assert without_tests(tmp_path) == ["calib/a.py", "calib/deep/d.py"]
+
+
 def test_no_file_is_too_long() -> None:
     lines = {path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines()) for path in files(ROOT)}
     assert {path: count for path, count in lines.items() if count > LONGEST_FILE} == {}
