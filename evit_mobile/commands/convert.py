@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from torch import nn
@@ -285,9 +285,12 @@ def write_golden(manifest: Manifest, job: Job) -> GoldenEntry | None:
 
 
 def describe(reference: Reference, precision: Precision) -> Metadata:
-    """What the file says about itself."""
+    """What the file says about itself. Of weights in a file it has the name alone: folders of this machine are nobody's business, and the
+    same weights elsewhere give the same bytes.
+    """
+    source = reference.source if "://" in reference.source else PurePath(reference.source).name
     return Metadata(
-        description=f"{reference.spec.title}, {precision}, weights: {reference.weights} ({reference.source})",
+        description=f"{reference.spec.title}, {precision}, weights: {reference.weights} ({source})",
         version=__version__,
         labels=manifest_labels(reference)[0],
         preprocessing=reference.preprocessing.preprocess.to_manifest(),

@@ -63,6 +63,21 @@ def test_a_file_says_what_it_is(m0: Reference) -> None:
     assert (metadata.labels, metadata.version) == (m0.labels, __version__)
 
 
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("/home/somebody/runs/7/best.pth", "best.pth"),
+        ("runs/7/best.pth", "best.pth"),
+        ("best.pth", "best.pth"),
+        ("hf://owner/name@abc/best.pth", "hf://owner/name@abc/best.pth"),
+        ("random:seed=3", "random:seed=3"),
+        ("module", "module"),
+    ],
+)
+def test_a_file_does_not_say_where_its_weights_lay(source: str, told: str, m0: Reference) -> None:
+    assert describe(replace(m0, source=source), Precision.FP16).description.endswith(f"weights: bundled ({told})")
+
+
 def test_no_image_calibrates_and_judges(m0: Reference) -> None:
     calibration, held_out = choose_images(m0, None, 0)
     assert len(calibration) == 256
