@@ -40,6 +40,9 @@ def test_codes_in_codes_out() -> None:
     assert found.dtype is torch.int8
     restored = (found.to(torch.float32) - last.args[2]) * last.args[1]
     torch.testing.assert_close(restored, program.module()(x))
+    nodes = {node.name: node for node in whole.graph.nodes}
+    for name in (*whole.graph_signature.user_inputs, *whole.graph_signature.user_outputs):
+        assert nodes[str(name)].meta["val"].dtype is torch.int8
     (example,), _ = whole.example_inputs
     assert (example.dtype, example.shape) == (torch.int8, IMAGE)
     assert whole.graph_signature.user_inputs == program.graph_signature.user_inputs
