@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from converters.executorch.container import open_container, read_file
+from converters.executorch.quiet import quiet_toolchain
 
 SOURCE = "XNNPACK's profiler; what ExecuTorch runs outside it is not seen"
 """Who tells the times of operators, in words."""
@@ -12,7 +13,8 @@ SOURCE = "XNNPACK's profiler; what ExecuTorch runs outside it is not seen"
 
 def operator_names(path: Path) -> tuple[list[str], list[str]]:
     """Kind of every operation, and path of the module that it comes from ("" in files of other writers). Raises ArtefactError."""
-    container = open_container(read_file(path))
+    with quiet_toolchain():
+        container = open_container(read_file(path))
     kinds = [node.kind for graph in container.graphs for node in graph.nodes]
     modules = container.modules
     return kinds, modules if len(modules) == len(kinds) else [""] * len(kinds)

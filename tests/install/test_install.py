@@ -59,10 +59,12 @@ def torch_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment(place: Path, *packages: str) -> Path:
-    """An environment with what is asked for. Its folder."""
+    """An environment with what is asked for. Its folder. A checkout on the path would count as installed."""
     if not place.exists():
         subprocess.run([sys.executable, "-m", "venv", place], check=True)
-    subprocess.run([place / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-compile", *packages], check=True)
+    around = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    install = [place / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-compile", *packages]
+    subprocess.run(install, env=around, check=True)
     return place
 
 
