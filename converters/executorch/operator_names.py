@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from converters.executorch.container import open_container, read_file
 from converters.executorch.quiet import quiet_toolchain
 
 SOURCE = "XNNPACK's profiler; what ExecuTorch runs outside it is not seen"
@@ -14,6 +13,8 @@ SOURCE = "XNNPACK's profiler; what ExecuTorch runs outside it is not seen"
 def operator_names(path: Path) -> tuple[list[str], list[str]]:
     """Kind of every operation, and path of the module that it comes from ("" in files of other writers). Raises ArtefactError."""
     with quiet_toolchain():
+        from converters.executorch.container import open_container, read_file
+
         container = open_container(read_file(path))
     kinds = [node.kind for graph in container.graphs for node in graph.nodes]
     modules = container.modules
