@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -135,7 +135,7 @@ class Inspection:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
     """What the file says about itself, where its format has room for it. `preprocessing` is how images become its input, as manifests
-    say it.
+    say it; the formats that have no place for it leave it to the manifest.
     """
 
     description: str
@@ -145,6 +145,10 @@ class Metadata:
     labels: tuple[str, ...] = ()
     extra: dict[str, str] = field(default_factory=dict)
     preprocessing: dict[str, Any] = field(default_factory=dict)
+
+    def texts(self) -> dict[str, Any]:
+        """All but the preprocessing, by name."""
+        return {name: value for name, value in asdict(self).items() if name != "preprocessing"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import json
 import math
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,7 @@ def _planned_tensors(tensors: Sequence[Tensor]) -> tuple[list[Any], int]:
 
 def _metadata(metadata: Metadata) -> Any:
     """A method without inputs or operations, as executorch writes methods that return a constant."""
-    text = json.dumps(asdict(metadata), sort_keys=True)
+    text = json.dumps(metadata.texts(), sort_keys=True)
     return schema.ExecutionPlan(
         name=METADATA_METHOD,
         container_meta_type=schema.ContainerMetadata(_arguments(0), ONE_RESULT),

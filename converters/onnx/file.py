@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ UNSIGNED = "0" * 64
 
 def fields_of(metadata: Metadata) -> dict[str, Any]:
     """What there is to say."""
-    return {name: value for name, value in asdict(metadata).items() if value}
+    return {name: value for name, value in metadata.texts().items() if value}
 
 
 def stated(model: ModelProto) -> dict[str, Any]:

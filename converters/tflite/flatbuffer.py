@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -111,7 +110,7 @@ def _metadata(name: str, buffer: int) -> Any:
 
 
 def _metadata_json(metadata: Metadata) -> bytes:
-    fields = {name: value for name, value in dataclasses.asdict(metadata).items() if value}
+    fields = {name: value for name, value in metadata.texts().items() if value}
     return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
 

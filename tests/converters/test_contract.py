@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from converters import contract, plan
-from converters.contract import Precision
+from converters.contract import Metadata, Precision
 
 TABLE = {
     "fp32": (False, False, False, None),
@@ -31,3 +31,17 @@ def test_what_a_precision_is(precision: Precision) -> None:
 def test_the_plan_s_types_are_part_of_the_contract() -> None:
     for name in ("INT8", "INT8_CHANNELS", "Numbers", "QuantPlan", "ActivationQuantization", "WeightQuantization"):
         assert getattr(contract, name) is getattr(plan, name)
+
+
+def test_the_texts_of_a_file_leave_its_preprocessing_to_the_manifest() -> None:
+    stated = Metadata(description="a net", labels=("a", "b"), preprocessing={"color": "RGB"})
+    without = Metadata(description="a net", labels=("a", "b"))
+    assert stated.texts() == without.texts()
+    assert stated.texts() == {
+        "description": "a net",
+        "author": "",
+        "license": "",
+        "version": "",
+        "labels": ("a", "b"),
+        "extra": {},
+    }
