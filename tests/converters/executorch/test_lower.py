@@ -62,7 +62,7 @@ def test_the_file_says_of_its_ends_what_a_reader_needs(interface: Interface, add
 
 
 @pytest.mark.parametrize(
-    ("precision", "types"), [(Precision.FP32, {"fp32"}), (Precision.FP16, {"fp16", "fp32"})], ids=str
+    ("precision", "types"), [(Precision.FP32, {"fp32"}), (Precision.FP16, {"fp16", "fp32"})], ids=["fp32", "fp16"]
 )
 def test_only_the_ends_of_half_precision_are_float32(precision: Precision, types: set[str]) -> None:
     found = lowering.to_graph(export(nn.Sequential(nn.Tanh(), nn.Sigmoid()), torch.randn(IMAGE)), precision)
