@@ -47,8 +47,8 @@ def test_progress_comes_first_and_the_result_last_in_strict_json() -> None:
     assert progress == {"progress": "half way"}
     assert last["result"] == {"value": 8, "threads": 1, "nan": None, "pair": [1, 2]}
     assert int(str(last["peak_bytes"])) > 10**6
+    assert process.wait() == 0  # before its stdin ends, which would end it
     _, said = process.communicate()
-    assert process.returncode == 0
     assert b"to nobody" in said
     assert b"nor this" in said
 
