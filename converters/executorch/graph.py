@@ -75,11 +75,24 @@ class Operation:
 
     @property
     def packing(self) -> str:
-        """All that the packed form of a weight may depend on besides its bytes."""
-        tensors = (*self.inputs.values(), self.output)
-        numbers = [None if tensor is None else (tensor.dtype, tensor.quantization) for tensor in tensors]
+        """All that the packed form of a weight may depend on besides its bytes. Keys of constants are digests of this text: with another
+        one, the same request gives other bytes.
+        """
+        numbers = ", ".join(map(told, (*self.inputs.values(), self.output)))
         weight = self.inputs[WEIGHT_FIELD]
-        return repr((self.kind, sorted(self.fields.items()), numbers, None if weight is None else weight.shape))
+        shape = None if weight is None else weight.shape
+        return f"({self.kind!r}, {sorted(self.fields.items())!r}, [{numbers}], {shape!r})"
+
+
+def told(tensor: Tensor | None) -> str:
+    """Type and codes of a tensor as text; how many bits codes have, the type says."""
+    if tensor is None:
+        return "None"
+    codes = tensor.quantization
+    if codes is None:
+        return f"({tensor.dtype!r}, None)"
+    text = f"scales={codes.scales!r}, zero_point={codes.zero_point!r}, axis={codes.axis!r}"
+    return f"({tensor.dtype!r}, Quantization({text}))"
 
 
 @dataclass(slots=True)

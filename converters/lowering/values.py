@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -20,8 +20,7 @@ class Quantization:
     scales: tuple[float, ...]
     zero_point: int = 0
     axis: int = 0
-    bits: int = field(default=8, repr=False)
-    """Not part of the text by which a .pte tells how weights are packed: XNNPACK has a type for each number of bits."""
+    bits: int = 8
 
     @property
     def scale(self) -> float:
