@@ -21,6 +21,7 @@ from converters.coreml.options import OptionError, Options
 from converters.errors import ArtefactError
 from converters.interface import Function, Normalization
 from tests.converters.coreml.coreml_programs import METADATA, export, seeded
+from tests.converters.coreml.test_runtime import FakeModel
 
 NORMALIZATION = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 LABELS = ("boot", "bag", "shirt", "coat")
@@ -136,15 +137,8 @@ def test_releases_outside_the_table_are_refused(release: int, tmp_path: Path) ->
         written(tmp_path / "p.mlpackage", Options(release=release))
 
 
-class FakeModel:
+class TakesImages(FakeModel):
     """coremltools' MLModel as documented: takes Pillow images where the specification says so."""
-
-    def __init__(self, path: str, compute_units: Any) -> None:
-        assert compute_units.name == "ALL"
-        self.specification = toolchain.load().utils.load_spec(path)
-
-    def get_spec(self) -> Any:
-        return self.specification
 
     def predict(self, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{"logits": np.asarray(one["image"])[None], "classLabel": "boot"} for one in batch]
@@ -153,7 +147,7 @@ class FakeModel:
 def test_on_a_mac_core_ml_gets_the_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "p.mlpackage", ALL_OPTIONS)
     monkeypatch.setattr(runtime, "ON_MAC", True)
-    monkeypatch.setattr(toolchain.load().models, "MLModel", FakeModel)
+    monkeypatch.setattr(toolchain.load().models, "MLModel", TakesImages)
     np.testing.assert_array_equal(runtime.load(path)(normalized(PIXELS)), PIXELS.transpose(0, 2, 3, 1))
 
 
