@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,16 +11,16 @@ from typing import TYPE_CHECKING
 from converters.contract import Artefact, FloatType, Inspection, Precision, Runner
 from converters.onnx.compiled import Compiled, packed
 from converters.onnx.target import OnnxRunner, OnnxTarget
+from converters.qualcomm.compiler import Compiler
 from converters.qualcomm.emulator import Emulator
 from converters.qualcomm.runner import EmulatedRunner
 from converters.qualcomm.socs import Soc
-from converters.qualcomm.target import LAST_WORDS, CompiledTarget, not_taken
+from converters.qualcomm.target import CompiledTarget
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 WORKER = Path(__file__).with_name("compile_worker.py")
-LIMIT_S = 1800.0
 
 
 class OnnxQualcommTarget(CompiledTarget):
@@ -44,7 +43,7 @@ class OnnxQualcommTarget(CompiledTarget):
     def load(self, path: Path) -> Runner:
         compiled = self._opened(path)
         binary, (image,), (logits,) = compiled.binary(), compiled.inputs, compiled.outputs
-        return EmulatedRunner(lambda: OnnxRunner(Emulator(binary, self.soc), image, logits))
+        return EmulatedRunner(lambda: Emulator(binary, self.soc), lambda emulator: OnnxRunner(emulator, image, logits))
 
     def inspect(self, path: Path) -> Inspection:
         return self._opened(path).inspection(self.soc.hexagon)
@@ -61,15 +60,7 @@ def compiled_model(portable: Path, soc: Soc) -> ModelProto:
     from onnx import load
 
     with TemporaryDirectory() as folder:
-        compiled = Path(folder, "compiled.onnx")
-        command = [sys.executable, str(WORKER), str(portable), str(compiled), str(soc.number)]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", timeout=LIMIT_S, check=False
-            )
-            words = (done.stdout + done.stderr).strip()
-        except subprocess.TimeoutExpired:
-            words = f"no answer within {LIMIT_S:.0f} s"
-        if not compiled.exists():
-            raise not_taken(portable, soc, words[-LAST_WORDS:])
-        return load(str(compiled))
+        written = Path(folder, "compiled.onnx")
+        command = [sys.executable, str(WORKER), str(portable), str(written), str(soc.number)]
+        Compiler(command=command, portable=portable, written=written, soc=soc).run()
+        return load(str(written))

@@ -112,6 +112,10 @@ class Emulator:
             for content, dtype, output in zip(contents, dtypes, self._binary.outputs, strict=True)
         )
 
+    def end(self) -> None:
+        """Ends the process, from any thread; what waits for it gets a ToolchainError."""
+        self._process.kill()
+
     def _require_emulator(self) -> None:
         """Raises ToolchainError unless the whole graph is in the emulator of this SoC."""
         assert self._process.stdout is not None

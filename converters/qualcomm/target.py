@@ -9,15 +9,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, ClassVar
 
 from converters.contract import Artefact, FloatType, Inspection, Metadata, Precision, Target
-from converters.errors import ArtefactError, ToolchainError
+from converters.errors import ArtefactError
 from converters.qualcomm import libraries
-from converters.qualcomm.socs import Soc, find_soc
+from converters.qualcomm.socs import find_soc
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
-
-LAST_WORDS = 500
-"""Characters of what a compiler printed that an error repeats."""
 
 
 class CompiledTarget(ABC):
@@ -72,12 +69,3 @@ class CompiledTarget(ABC):
                 allowed=f"a file for {self.soc.name}",
                 do="rename it back, or compile the model for this SoC",
             )
-
-
-def not_taken(portable: Path, soc: Soc, words: str) -> ToolchainError:
-    """The error for a file that a compiler does not take, with the end of what it said."""
-    return ToolchainError(
-        got=f"{portable.name}, which Qualcomm's compiler does not take for {soc.name}: {words}",
-        allowed="operations that the NPU of this SoC has",
-        do="try --int8-full or another SoC, or use the file without --soc",
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from converters.contract import Artefact, FloatType, Inspection, Precision, Runner, Target
 from converters.errors import ArtefactError
 from converters.qualcomm import libraries
+from converters.qualcomm.compiler import Compiler
 from converters.qualcomm.emulator import Emulator
 from converters.qualcomm.runner import EmulatedRunner
 from converters.qualcomm.socs import Soc
-from converters.qualcomm.target import LAST_WORDS, CompiledTarget, not_taken
+from converters.qualcomm.target import CompiledTarget
 from converters.tflite.compiled import Compiled
 from converters.tflite.runtime import LiteRTRunner
 from converters.traits import StepDifference
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 MAKER = "Qualcomm"
+TOOL = Path("tools/apply_plugin_main")
+"""LiteRT's ahead-of-time compiler, inside its package. Its own wrapper, `ai_edge_litert.aot.core.apply_plugin`, sets no time limit."""
 
 
 class QualcommTarget(CompiledTarget):
@@ -53,7 +57,10 @@ class QualcommTarget(CompiledTarget):
     def load(self, path: Path) -> Runner:
         compiled = self._opened(path)
         binary, inspection = compiled.binary(), compiled.inspection(self.runtime)
-        return EmulatedRunner(lambda: LiteRTRunner(EmulatedInterpreter(Emulator(binary, self.soc), inspection)))
+        return EmulatedRunner(
+            lambda: Emulator(binary, self.soc),
+            lambda emulator: LiteRTRunner(EmulatedInterpreter(emulator, inspection)),
+        )
 
     def steps(self, path: Path, image: np.ndarray) -> tuple[StepDifference, ...]:
         from converters.tflite.per_operation import differences
@@ -72,36 +79,23 @@ class QualcommTarget(CompiledTarget):
 
 def compiled_bytes(portable: Path, soc: Soc) -> bytes:
     """What LiteRT's compiler makes of the file. Raises ToolchainError."""
-    from ai_edge_litert.aot.core import common
-    from ai_edge_litert.aot.core.aot_types import Model
-    from ai_edge_litert.aot.core.apply_plugin import ApplyPlugin
+    from ai_edge_litert.aot.core.common import construct_ld_library_path, get_resource
     from ai_edge_litert.aot.vendors.qualcomm.qualcomm_backend import COMPILER_PLUGIN_LIB_PATH
 
-    plugins = common.get_resource(COMPILER_PLUGIN_LIB_PATH).parent
     with TemporaryDirectory() as folder, libraries.search_path() as search_path:
         written = Path(folder, "compiled.tflite")
-        try:
-            ApplyPlugin()(
-                Model(path=portable),
-                Model(path=written),
-                MAKER,
-                soc.name,
-                sdk_libs_path=search_path,
-                libs=str(plugins),
-            )
-        except ValueError as error:
-            raise not_taken(portable, soc, _told(str(error))) from None
+        command = [
+            str(get_resource(TOOL)),
+            "--cmd=apply",
+            f"--model={portable}",
+            f"--o={written}",
+            f"--soc_manufacturer={MAKER}",
+            f"--soc_model={soc.name}",
+            f"--libs={get_resource(COMPILER_PLUGIN_LIB_PATH).parent}",
+        ]
+        environment = {"LD_LIBRARY_PATH": os.pathsep.join([search_path, construct_ld_library_path()])}
+        Compiler(command=command, portable=portable, written=written, soc=soc, environment=environment).run()
         return written.read_bytes()
-
-
-def _told(message: str) -> str:
-    """The end of the log that LiteRT's error names, which is removed."""
-    named = next((Path(word) for word in message.split() if word.endswith(".error")), None)
-    if named is None or not named.exists():
-        return message
-    words = named.read_text("utf-8", "replace").strip()
-    named.unlink()
-    return words[-LAST_WORDS:]
 
 
 class EmulatedInterpreter:

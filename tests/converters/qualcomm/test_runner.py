@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,14 +15,18 @@ from converters.qualcomm.runner import PROCESSES, EmulatedRunner
 
 
 class Tenfold:
-    """A runner of one process: what it was given, and ten times that."""
+    """An emulator and its runner in one: what it was given, and ten times that."""
 
     def __init__(self) -> None:
         self.given: list[int] = []
+        self.ended = threading.Event()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         self.given.append(len(images))
         return images.reshape(len(images), -1)[:, :1] * 10
+
+    def end(self) -> None:
+        self.ended.set()
 
 
 def images(count: int) -> np.ndarray:
@@ -32,12 +39,12 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Tenfold]:
     return []
 
 
-def emulated(opened: list[Tenfold]) -> EmulatedRunner:
-    def open_one() -> Tenfold:
-        opened.append(Tenfold())
+def emulated(opened: list[Tenfold], kind: type[Tenfold] = Tenfold) -> EmulatedRunner:
+    def open_one() -> Any:
+        opened.append(kind())
         return opened[-1]
 
-    return EmulatedRunner(open_one)
+    return EmulatedRunner(open_one, lambda emulator: cast(Any, emulator))
 
 
 @pytest.mark.parametrize(("count", "shares"), [(1, [1]), (2, [1, 1]), (5, [2, 3])])
@@ -45,6 +52,7 @@ def test_outputs_keep_the_order_of_the_images(count: int, shares: list[int], ope
     found = emulated(opened)(images(count))
     assert found.tolist() == [[10.0 * number] for number in range(count)]
     assert sorted(share for one in opened for share in one.given) == shares
+    assert not any(one.ended.is_set() for one in opened)
 
 
 @pytest.mark.parametrize(("cores", "processes"), [(8, PROCESSES), (1, 1), (None, 1)])
@@ -56,9 +64,36 @@ def test_no_more_processes_than_cores(
     assert len(opened) == processes
 
 
-def test_a_failure_of_one_is_a_failure() -> None:
-    def failing(_images: np.ndarray) -> np.ndarray:
-        raise ToolchainError(got="an end", allowed="an answer", do="try again")
+class Slow(Tenfold):
+    """Has no answer before it is ended."""
 
-    with pytest.raises(ToolchainError, match="got an end"):
-        EmulatedRunner(lambda: failing)(images(3))
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        assert self.ended.wait(600)
+        return images
+
+
+class Failing(Slow):
+    """All but the first image, which one runner has, are slow."""
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        if images[0, 0, 0, 0] == 0:
+            raise ToolchainError(got="an end", allowed="an answer", do="try again")
+        return super().__call__(images)
+
+
+class Interrupted(Slow):
+    """The first image orders this process to end."""
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        if images[0, 0, 0, 0] == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().__call__(images)
+
+
+@pytest.mark.parametrize(("kind", "raised"), [(Failing, ToolchainError), (Interrupted, KeyboardInterrupt)])
+def test_a_failure_of_one_ends_the_others_and_so_does_ctrl_c(
+    kind: type[Tenfold], raised: type[BaseException], opened: list[Tenfold]
+) -> None:
+    with pytest.raises(raised):
+        emulated(opened, kind)(images(3))
+    assert all(one.ended.is_set() for one in opened)

@@ -13,7 +13,7 @@ from converters.errors import ArtefactError, UnknownSocError
 from converters.files import sha256
 from converters.qualcomm import libraries
 from converters.qualcomm.socs import find_soc
-from converters.qualcomm.target import CompiledTarget, not_taken
+from converters.qualcomm.target import CompiledTarget
 from converters.registry import find_target
 
 IMAGE = TensorSpec(name="image", shape=(1, 3, 8, 8), dtype="int8", layout=Layout.NCHW, scale=0.5, zero_point=1)
@@ -86,9 +86,3 @@ def test_both_toolchains_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Compiled("SM8650").missing() == "no wheel"
     monkeypatch.setattr(Portable, "missing", lambda _: "no writer")
     assert Compiled("SM8650").missing() == "no writer"
-
-
-def test_the_compiler_s_last_words_are_repeated() -> None:
-    error = not_taken(Path("folder/a.toy"), find_soc("SM8650"), "no GELU")
-    assert error.got == "a.toy, which Qualcomm's compiler does not take for SM8650: no GELU"
-    assert error.exit_code == 3

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert.aot.core import common
 
 from converters.contract import Artefact, FloatType, Inspection, Precision, TensorSpec
-from converters.errors import ArtefactError
+from converters.errors import ArtefactError, ToolchainError
+from converters.qualcomm import compiler, libraries
+from converters.qualcomm.socs import find_soc
 from converters.tflite import qualcomm, structure
 from converters.tflite.qualcomm import EmulatedInterpreter, QualcommTarget
 from converters.tflite.runtime import LiteRTRunner
@@ -85,15 +91,39 @@ def test_the_runner_feeds_an_emulator_as_it_feeds_litert() -> None:
     np.testing.assert_array_equal(runner(images), (codes * 2 - 1) * 0.25)
 
 
-def test_the_log_that_an_error_names_is_told_and_removed(tmp_path: Path) -> None:
-    log = tmp_path / "plugin.error"
-    log.write_text("x" * 10_000 + " the reason\n")
-    told = qualcomm._told(f"Failed to apply plugin, see {log} for more")
-    assert told.endswith("x the reason")
-    assert len(told) == qualcomm.LAST_WORDS
-    assert not log.exists()
+@pytest.fixture
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program of the test's own in the place of LiteRT's compiler, to be written."""
+    path = tmp_path / "tool"
+    path.touch(0o755)
+    monkeypatch.setattr(
+        common, "get_resource", lambda name: path if name == qualcomm.TOOL else tmp_path / "plugin" / name
+    )
+    monkeypatch.setattr(common, "construct_ld_library_path", lambda: "/litert")
+    monkeypatch.setattr(libraries, "search_path", lambda: nullcontext("/qualcomm"))
+    return path
 
 
-@pytest.mark.parametrize("message", ["no word of a log", "see /nowhere/plugin.error"])
-def test_an_error_without_a_log_is_told_itself(message: str) -> None:
-    assert qualcomm._told(message) == message
+def test_the_compiler_is_told_the_soc_and_where_libraries_are(tool: Path, tmp_path: Path) -> None:
+    code = "import os, sys\nflags = dict(one.lstrip('-').split('=', 1) for one in sys.argv[1:])"
+    tool.write_text(
+        f"#!{sys.executable}\n{code}\nopen(flags['o'], 'w').write(repr((flags, os.environ['LD_LIBRARY_PATH'])))"
+    )
+    flags, search_path = ast.literal_eval(qualcomm.compiled_bytes(tmp_path / "m.tflite", find_soc("SM8650")).decode())
+    assert (flags["cmd"], flags["model"]) == ("apply", str(tmp_path / "m.tflite"))
+    assert (flags["soc_manufacturer"], flags["soc_model"]) == ("Qualcomm", "SM8650")
+    assert Path(flags["libs"]).is_relative_to(tmp_path / "plugin")
+    assert search_path == "/qualcomm:/litert"
+
+
+def test_a_compiler_that_hangs_is_ended_and_told(tool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "LIMIT_S", 0.5)
+    tool.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(600)")
+    with pytest.raises(ToolchainError, match=r"m\.tflite, which Qualcomm's compiler had not compiled for SM8650 after"):
+        qualcomm.compiled_bytes(tmp_path / "m.tflite", find_soc("SM8650"))
+
+
+def test_a_file_that_the_compiler_does_not_take_is_refused_with_its_words(tool: Path, tmp_path: Path) -> None:
+    tool.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('no GELU')")
+    with pytest.raises(ToolchainError, match=r"m\.tflite, which Qualcomm's compiler does not take for SM8350: no GELU"):
+        qualcomm.compiled_bytes(tmp_path / "m.tflite", find_soc("SM8350"))
