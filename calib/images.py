@@ -27,8 +27,8 @@ Picture = Image.Image | NDArray[np.uint8]
 
 LARGEST_PIXELS = 1 << 29
 """512 megapixels, 2 GB while an image is decoded: more than any phone takes. Pillow's own limit is one for the whole process."""
-DIGESTED_PIXELS = 1 << 20
-"""Pixels that are copied at a time to take their digest."""
+DIGESTED_PIXELS = 1 << 18
+"""Pixels that are copied at a time to take their digest; a copy of them stays in a processor's cache."""
 
 _CONVERSIONS: dict[str, tuple[str, ...]] = {
     "1": ("L",),

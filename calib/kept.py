@@ -7,6 +7,7 @@ takes a tenth of a second to decode, the 8-bit crop that the network sees is a f
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -22,12 +23,14 @@ BUDGET_BYTES = 1 << 29
 
 
 class KeptDataset:
-    """`dataset`, as an ImageDataset, with the crops that `preprocess` makes of images whose content was looked at."""
+    """`dataset`, as an ImageDataset, with the crops that `preprocess` makes of images whose content was looked at. Images may be
+    looked at on several threads, each on one."""
 
     def __init__(self, dataset: ImageDataset, preprocess: Preprocess, budget_bytes: int = BUDGET_BYTES) -> None:
         self._dataset, self._preprocess, self._budget = dataset, preprocess, budget_bytes
         self._contents: dict[int, str] = {}
         self._crops: dict[tuple[int, Preprocess], NDArray[np.uint8]] = {}
+        self._lock = threading.Lock()
 
     @property
     def source(self) -> str:
@@ -72,9 +75,10 @@ class KeptDataset:
         return found
 
     def _keep(self, index: int, preprocess: Preprocess, crop: NDArray[np.uint8]) -> None:
-        if self._budget >= crop.nbytes:
-            self._budget -= crop.nbytes
-            self._crops[index, preprocess] = np.ascontiguousarray(crop)
+        with self._lock:
+            if self._budget >= crop.nbytes:
+                self._budget -= crop.nbytes
+                self._crops[index, preprocess] = np.ascontiguousarray(crop)
 
 
 def content_of(dataset: ImageDataset, index: int) -> str:

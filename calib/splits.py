@@ -12,15 +12,24 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
+from itertools import chain, islice, zip_longest
 
+from calib.ahead import AHEAD, ContentsAhead
 from calib.datasets import ImageDataset
 from calib.errors import DataError
-from calib.kept import content_of
 from calib.preprocess import Preprocess
 
-_Item = TypeVar("_Item")
+Progress = Callable[[int], None]
+"""Is told how many images have been chosen."""
+
+
+def _untold(_chosen: int) -> None:
+    """The Progress of those who do not ask."""
+
+
+def _anything(_content: str) -> bool:
+    """Accepts every image."""
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,23 +56,30 @@ def select(
     *,
     seed: int = 0,
     minimum: int = 1,
-    accept: Callable[[str], bool] = lambda content: True,  # noqa: ARG005
+    accept: Callable[[str], bool] = _anything,
+    progress: Progress = _untold,
 ) -> Selection:
     """Up to `count` distinct images whose content digest `accept` takes, as many of each class as there are.
 
-    The order within a class follows from `seed` and the positions alone. Decodes only the images it looks at. Raises
-    DataError when fewer than `minimum` are found, and for an unreadable image.
+    The order within a class follows from `seed` and the positions alone. Decodes only the images it looks at, and a few that it would
+    look at next. Raises DataError when fewer than `minimum` are found, and for an unreadable image that it looks at.
     """
     seen: set[str] = set()
-
-    def usable(indices: list[int]) -> Iterator[tuple[int, str]]:
-        for index in indices:
-            content = content_of(dataset, index)
-            if content not in seen and accept(content):
+    chosen: list[tuple[int, str]] = []
+    waiting = deque(map(deque, _by_class(dataset, seed)))
+    with ContentsAhead(dataset) as ahead:
+        while waiting and len(chosen) < count:
+            content = ahead.content(_coming(waiting))
+            index = waiting[0].popleft()
+            accepted = content not in seen and accept(content)
+            if accepted:
                 seen.add(content)
-                yield index, content
-
-    chosen = list(islice(_round_robin([usable(indices) for indices in _by_class(dataset, seed)]), count))
+                chosen.append((index, content))
+                progress(len(chosen))
+            if not waiting[0]:
+                waiting.popleft()
+            elif accepted:
+                waiting.rotate(-1)
     if len(chosen) < minimum:
         raise DataError(
             got=f"{len(chosen)} usable distinct images among the {len(dataset)} of {dataset.source}",
@@ -77,19 +93,30 @@ def select(
 
 
 def select_calibration(
-    dataset: ImageDataset, count: int, *, seed: int = 0, minimum: int = 1, shared: bool = False
+    dataset: ImageDataset,
+    count: int,
+    *,
+    seed: int = 0,
+    minimum: int = 1,
+    shared: bool = False,
+    progress: Progress = _untold,
 ) -> Selection:
     """Calibration images; if `shared`, those on the calibration side of a source that serves both sides.
 
     Raises DataError.
     """
-    if shared:
-        return select(dataset, count, seed=seed, minimum=minimum, accept=on_calibration_side)
-    return select(dataset, count, seed=seed, minimum=minimum)
+    accept = on_calibration_side if shared else _anything
+    return select(dataset, count, seed=seed, minimum=minimum, accept=accept, progress=progress)
 
 
 def select_held_out(
-    dataset: ImageDataset, calibration: Selection | None, count: int, *, seed: int = 0, minimum: int = 1
+    dataset: ImageDataset,
+    calibration: Selection | None,
+    count: int,
+    *,
+    seed: int = 0,
+    minimum: int = 1,
+    progress: Progress = _untold,
 ) -> Selection:
     """Images that are not among `calibration`, and on the held-out side if both come from one source.
 
@@ -102,7 +129,7 @@ def select_held_out(
     def accept(content: str) -> bool:
         return content not in used and not (one_side and on_calibration_side(content))
 
-    return select(dataset, count, seed=seed, minimum=minimum, accept=accept)
+    return select(dataset, count, seed=seed, minimum=minimum, accept=accept, progress=progress)
 
 
 def on_calibration_side(content: str) -> bool:
@@ -119,14 +146,10 @@ def _by_class(dataset: ImageDataset, seed: int) -> list[list[int]]:
     return list(classes.values())
 
 
-def _round_robin(iterators: list[Iterator[_Item]]) -> Iterator[_Item]:
-    """One item of each iterator in turn, leaving out the exhausted ones. Takes nothing before it is asked for."""
-    waiting = deque(iterators)
-    while waiting:
-        iterator = waiting.popleft()
-        for item in islice(iterator, 1):
-            waiting.append(iterator)
-            yield item
+def _coming(waiting: deque[deque[int]]) -> Iterator[int]:
+    """The next images, if each class's next one is chosen; no more than can be read ahead."""
+    rounds = zip_longest(*islice(waiting, AHEAD))
+    return islice((index for index in chain.from_iterable(rounds) if index is not None), AHEAD)
 
 
 def _rank(seed: int, index: int) -> bytes:

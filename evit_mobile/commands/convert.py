@@ -135,7 +135,7 @@ def gather(request: ConvertRequest, targets: tuple[Target, ...], report: Report)
         check_recovery(folder, described(reference), request.to_json(), written_names(varied, request, targets))
         reference = recover(reference, request.variation, source, folder, steps=steps, seed=request.seed, report=report)
     judges = None if request.max_drop is None else MAX_DROP_IMAGES
-    calibration, held_out = choose_images(reference, source, request.seed, judges)
+    calibration, held_out = choose_images(reference, source, request.seed, judges, report)
     check_input(Path(request.out), described(reference), written_names(reference, request, targets))
     return Job(request=request, targets=targets, reference=reference, calibration=calibration, held_out=held_out)
 
@@ -204,15 +204,20 @@ def describe_all(job: Job, prepared: Prepared, records: Sequence[ArtefactRecord]
 
 
 def choose_images(
-    reference: Reference, source: ImageDataset | None, seed: int, judges: int | None = None
+    reference: Reference,
+    source: ImageDataset | None,
+    seed: int,
+    judges: int | None = None,
+    report: Report = silent,
 ) -> tuple[Images, Images]:
     """Images to calibrate with and up to `judges` images to judge with, None for as many as its task needs; never the same ones."""
     preprocess = reference.preprocessing.preprocess
     task = reference.spec.task
-    calibration = calibration_images(source, preprocess, seed, CALIBRATION_IMAGES[task])
+    calibration = calibration_images(source, preprocess, seed, CALIBRATION_IMAGES[task], report=report)
     calibration.first(1)  # what is wrong with all of them is better said now
     count = MIN_IMAGES[task] if judges is None else judges
-    return calibration, held_out_images(source, calibration, preprocess, seed, count, learned=reference.learned)
+    learned = reference.learned
+    return calibration, held_out_images(source, calibration, preprocess, seed, count, learned, report=report)
 
 
 def produce(target: Target, forms: Sequence[Form], request: ConvertRequest, report: Report) -> ArtefactRecord:

@@ -33,7 +33,7 @@ def prepared_again(
     report("loading weights")
     reference, source = open_images(manifest_reference(folder, manifest, weights), calibration_source(manifest))
     preprocess, seed, task = manifest.input.preprocess, request.seed, reference.spec.task
-    calibration = calibration_images(source, preprocess, seed, CALIBRATION_IMAGES[task])
+    calibration = calibration_images(source, preprocess, seed, CALIBRATION_IMAGES[task], report=report)
     judging = 1 if request.max_drop is None else MAX_DROP_IMAGES  # they only decide how many points an int8 file loses
     prepared = prepare(
         Preparation(

@@ -16,6 +16,7 @@ from calib.preprocess import Preprocess
 from calib.sources.bundled import Bundled, bundled_preprocess, open_bundled
 from calib.splits import Selection, select_calibration, select_held_out
 from evit_mobile.images.published import default_preprocess
+from evit_mobile.progress import Pace, Report, silent
 from evit_mobile.spec import ModelSpec, Task
 from evit_mobile.thresholds import MIN_IMAGES
 
@@ -97,6 +98,7 @@ def calibration_images(
     count: int = CALIBRATION_IMAGES[Task.CLASSIFICATION],
     *,
     minimum: int = 1,
+    report: Report = silent,
 ) -> Images:
     """Images to calibrate with, or to recover with: of the bundled training sample, or the calibration side of `source`.
 
@@ -104,7 +106,8 @@ def calibration_images(
     """
     opened = open_bundled(Bundled.CALIBRATION) if source is None else source
     dataset = KeptDataset(opened, preprocess)
-    selection = select_calibration(dataset, count, seed=seed, minimum=minimum, shared=source is not None)
+    told = Pace(report, "reading images to calibrate with", count)
+    selection = select_calibration(dataset, count, seed=seed, minimum=minimum, shared=source is not None, progress=told)
     return Images(dataset=dataset, selection=selection, preprocess=preprocess)
 
 
@@ -115,6 +118,8 @@ def held_out_images(
     seed: int,
     count: int = MIN_IMAGES[Task.CLASSIFICATION],
     learned: tuple[str, ...] = (),
+    *,
+    report: Report = silent,
 ) -> Images:
     """Images to judge with, of the bundled test set or of `source`: none that calibrated, none whose content is in `learned`. Where
     `calibration` is of the same source, images that were decoded for it are not decoded again.
@@ -126,7 +131,8 @@ def held_out_images(
     nothing = Selection(source="", indices=(), contents=(), labels=None)
     used = nothing if calibration is None else calibration.selection
     used = replace(used, contents=(*used.contents, *learned))
-    selection = select_held_out(dataset, used, count, seed=seed)
+    told = Pace(report, "reading images to judge with", count)
+    selection = select_held_out(dataset, used, count, seed=seed, progress=told)
     return Images(dataset=dataset, selection=selection, preprocess=preprocess)
 
 

@@ -54,8 +54,8 @@ def recover(
     """
     spec = varied_spec(reference, variation)
     preprocess = reference.preprocessing.preprocess
-    images = calibration_images(source, preprocess, seed, IMAGES, minimum=MIN_IMAGES)
-    held_out = held_out_images(source, images, preprocess, seed, HELD_OUT)
+    images = calibration_images(source, preprocess, seed, IMAGES, minimum=MIN_IMAGES, report=report)
+    held_out = held_out_images(source, images, preprocess, seed, HELD_OUT, report=report)
     student, recovery = taught(
         reference, variation, images, held_out, steps=STEPS if steps is None else steps, seed=seed, report=report
     )
