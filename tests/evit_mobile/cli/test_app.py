@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -28,6 +29,11 @@ def test_commands_are_in_the_order_of_the_list_and_say_what_they_do() -> None:
 
 def test_the_version() -> None:
     assert command("--version") == (0, f"{__version__}\n", "")
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "evit_mobile", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{__version__}\n"
 
 
 def test_without_a_command_help_is_shown() -> None:
