@@ -81,6 +81,8 @@ def test_progress_bars_are_back_afterwards() -> None:
 
 
 def test_versions_are_those_that_are_installed() -> None:
-    release = torch.__version__.partition("+")[0]  # the index's wheel is 2.13.0 to the installer and 2.13.0+cu130 to itself
+    release = torch.__version__.partition("+")[
+        0
+    ]  # the index's wheel is 2.13.0 to the installer and 2.13.0+cu130 to itself
     assert toolchain.versions()["coremltools"] == toolchain.load().__version__
     assert toolchain.versions()["torch"].partition("+")[0] == release

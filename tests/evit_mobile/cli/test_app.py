@@ -32,7 +32,9 @@ def test_the_version() -> None:
 
 
 def test_the_package_runs_as_a_module() -> None:
-    done = subprocess.run([sys.executable, "-m", "evit_mobile", "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "evit_mobile", "--version"], capture_output=True, text=True, check=True
+    )
     assert done.stdout == f"{__version__}\n"
 
 
