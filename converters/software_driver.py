@@ -50,9 +50,14 @@ def folder() -> Path:
     return Path(os.environ.get(VARIABLE, FOLDER)).absolute()
 
 
+CHEAP_SHADERS = {"GALLIVM_PERF": "nopt", "LP_NATIVE_VECTOR_WIDTH": "128"}
+"""Mesa's llvmpipe without LLVM's optimisation, and at half the width: shaders compile in a quarter of the time, and give the same bits."""
+
+
 def environment(prepared: Path) -> dict[str, str]:
-    """What makes a process find the driver, and keep its compiled shaders."""
+    """What makes a process find the driver, compile shaders cheaply unless the caller's own environment says how, and keep them."""
     return {
+        **{name: os.environ.get(name, value) for name, value in CHEAP_SHADERS.items()},
         "LD_LIBRARY_PATH": str(prepared / LIBRARIES),
         "VK_DRIVER_FILES": str(prepared / ICD),
         "VK_ICD_FILENAMES": str(prepared / ICD),

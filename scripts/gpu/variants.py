@@ -173,9 +173,10 @@ def main() -> int:
             asked = Asked(model=model, precision=precision, weights=given.weights, size=given.size, images=given.images)
             if asked not in figures:
                 print(asked, flush=True)
-                figures = {**read(), asked: measure(asked)}
+                figure = measure(asked)
+                figures = {**read(), asked: figure}  # another call may have added some
                 write(figures)
-                print(figures[asked], flush=True)
+                print(figure, flush=True)
     return 0
 
 

@@ -65,3 +65,12 @@ def test_the_tool_is_asked_with_the_prepared_libraries(tmp_path: Path, monkeypat
     assert driver.device == str(tmp_path / software_driver.ICD)
     assert driver.version == str(tmp_path / software_driver.LIBRARIES)
     assert "fp32, which says nothing about fp16: run scripts/gpu" in str(software_driver.missing())
+
+
+def test_shaders_compile_cheaply_unless_the_caller_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in software_driver.CHEAP_SHADERS:
+        monkeypatch.delenv(name, raising=False)
+    assert software_driver.environment(tmp_path).items() >= software_driver.CHEAP_SHADERS.items()
+    monkeypatch.setenv("GALLIVM_PERF", "")
+    given = software_driver.environment(tmp_path)
+    assert (given["GALLIVM_PERF"], given["LP_NATIVE_VECTOR_WIDTH"]) == ("", "128")
