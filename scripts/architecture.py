@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.test_floors import FLOORS, ROOT, imported
+from tests.test_floors import DOORS, FLOORS, ROOT, imported
 
 PICTURE = ROOT.parent / "docs" / "images" / "architecture.svg"
 WIDTH, HEIGHT, GAP, BOX, WIDE = 960, 74, 16, 34, 132
@@ -24,7 +24,7 @@ def edges(root: Path) -> set[tuple[str, str]]:
     found = set()
     for path in sorted(root.rglob("*.py")):
         own = path.relative_to(root).parts[0].removesuffix(".py")
-        if own != "__init__":
+        if own not in DOORS:
             found |= {(own, part) for _, part in imported(path, root) if part != own}
     return found
 

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
+from converters.processes import end, ended
+
 LENGTH = struct.Struct("<Q")
 
 
@@ -60,17 +62,11 @@ class Child:
         self._finalizer()
 
     def _last_words(self) -> str:
-        code = self._process.wait()
+        code = ended(self._process)
         self._said.seek(0)
         lines = self._said.read().decode(errors="replace").strip().splitlines()
         how = f"the process ended by signal {-code}" if code < 0 else f"the process ended with exit code {code}"
         return f"{how}: {lines[-1].strip()}" if lines else how
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Ends the process, if it has not yet, and waits for it."""
-    process.kill()
-    process.communicate()
 
 
 def send(stream: IO[bytes], content: bytes) -> None:

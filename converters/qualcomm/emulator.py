@@ -21,6 +21,7 @@ from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 from converters.errors import ToolchainError
+from converters.processes import end
 from converters.qualcomm.socs import Soc
 
 if TYPE_CHECKING:
@@ -143,8 +144,7 @@ class Emulator:
         self._process.kill()
 
     def _failure(self, what: str) -> ToolchainError:
-        self._process.kill()
-        code, words = self._process.wait(), self._words.read_text("utf-8", "replace").strip()
+        code, words = end(self._process), self._words.read_text("utf-8", "replace").strip()
         if self._late:
             what = f"gave no answer within {LIMIT_S:.0f} s"
         return ToolchainError(
@@ -155,6 +155,5 @@ class Emulator:
 
 
 def _end(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:
-    process.kill()
-    process.wait()
+    end(process)
     folder.cleanup()

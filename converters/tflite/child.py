@@ -12,6 +12,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from converters.errors import ArtefactError, ConverterError, ToolchainError
+from converters.processes import end, ended
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +47,7 @@ class ChildInterpreter:
             stderr=self._log,
             env={**os.environ, **child.environment},
         )
-        weakref.finalize(self, self._process.kill)
+        weakref.finalize(self, end, self._process)
         self._input, self._answer = b"", b""
 
     def get_input_details(self) -> list[dict[str, Any]]:
@@ -73,7 +74,7 @@ class ChildInterpreter:
         except BrokenPipeError:
             self._answer = b""
         if len(self._answer) != size:
-            raise self._ended(self._process.wait())
+            raise self._ended(ended(self._process))
 
     def get_tensor(self, _index: int) -> np.ndarray:
         import numpy as np
