@@ -15,7 +15,7 @@ from converters.onnx.file import described, read_model, signed, stated
 from converters.qualcomm.emulator import Binary, End
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto
 
 NODE, COMPILED = "EPContext", "compiled"
 
@@ -47,18 +47,11 @@ class Compiled:
         self.soc: str = facts["soc"]
         self.operations: int = facts["operations"]
         self.inputs, self.outputs = ([spec_of(one) for one in facts[side]] for side in ("inputs", "outputs"))
-        self._node: NodeProto = model.graph.node[0]
+        self._model = model
 
     def binary(self) -> Binary:
         """What the NPU runs."""
-        fields = {attribute.name: attribute for attribute in self._node.attribute}
-        inputs, outputs = (tuple(map(end, specs)) for specs in (self.inputs, self.outputs))
-        return Binary(
-            content=fields["ep_cache_context"].s,
-            graph=fields["partition_name"].s.decode(),
-            inputs=inputs,
-            outputs=outputs,
-        )
+        return binary_of(self._model)
 
     def inspection(self, delegate: str) -> Inspection:
         """What the file contains, all of which `delegate` runs."""
@@ -79,5 +72,21 @@ def spec_of(stored: dict[str, Any]) -> TensorSpec:
     return TensorSpec(**{**stored, "shape": tuple(stored["shape"]), "layout": layout})
 
 
-def end(spec: TensorSpec) -> End:
-    return End(name=spec.name, shape=spec.shape, dtype=spec.dtype)
+def binary_of(model: ModelProto) -> Binary:
+    """What the NPU runs of a model whose only node is what the provider compiled: its ends are those of the node, in their order."""
+    from onnx import helper
+
+    (node,) = model.graph.node
+    fields = {attribute.name: attribute for attribute in node.attribute}
+    types = {stated.name: stated.type.tensor_type for stated in (*model.graph.input, *model.graph.output)}
+
+    def end(name: str) -> End:
+        shape = tuple(dim.dim_value for dim in types[name].shape.dim)
+        return End(name=name, shape=shape, dtype=helper.tensor_dtype_to_np_dtype(types[name].elem_type).name)
+
+    return Binary(
+        content=fields["ep_cache_context"].s,
+        graph=fields["partition_name"].s.decode(),
+        inputs=tuple(map(end, node.input)),
+        outputs=tuple(map(end, node.output)),
+    )

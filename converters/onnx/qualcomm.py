@@ -16,8 +16,10 @@ from converters.qualcomm.emulator import Emulator
 from converters.qualcomm.runner import EmulatedRunner
 from converters.qualcomm.socs import Soc
 from converters.qualcomm.target import CompiledTarget
+from converters.traits import StepDifference
 
 if TYPE_CHECKING:
+    import numpy as np
     from onnx import ModelProto
 
 WORKER = Path(__file__).with_name("compile_worker.py")
@@ -44,6 +46,11 @@ class OnnxQualcommTarget(CompiledTarget):
         compiled = self._opened(path)
         binary, (image,), (logits,) = compiled.binary(), compiled.inputs, compiled.outputs
         return EmulatedRunner(lambda: Emulator(binary, self.soc), lambda emulator: OnnxRunner(emulator, image, logits))
+
+    def steps(self, path: Path, image: np.ndarray) -> tuple[StepDifference, ...]:
+        from converters.onnx.per_operation import differences
+
+        return differences(path, self.soc, image, compiled_model)
 
     def inspect(self, path: Path) -> Inspection:
         return self._opened(path).inspection(self.soc.hexagon)

@@ -88,14 +88,18 @@ class OnnxTarget:
 
 
 class OnnxSession:
-    """A model in ONNX Runtime's CPU provider: an input of the model's own type -> its outputs."""
+    """A model in ONNX Runtime's CPU provider: an input of the model's own type -> its outputs. `as_written` nodes are computed one by one,
+    not fused into integer ones.
+    """
 
-    def __init__(self, model: ModelProto) -> None:
+    def __init__(self, model: ModelProto, *, as_written: bool = False) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = QUIET
         options.intra_op_num_threads = 1
+        if as_written:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         content = model.SerializeToString()
         self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         self._name = model.graph.input[0].name

@@ -45,7 +45,7 @@ class End:
     dtype: str
 
     def to_json(self) -> dict[str, Any]:
-        types = {"float32": "FLOAT", "int8": "INT8", "uint8": "UINT8"}
+        types = {"float32": "FLOAT", "int8": "INT8", "uint8": "UINT8", "uint16": "UINT16"}
         return {"name": self.name, "shape": self.shape, "dtype": self.dtype, "type": types[self.dtype]}
 
 

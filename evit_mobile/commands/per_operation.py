@@ -45,7 +45,7 @@ def step_judges(path: Path, on: Sequence[str]) -> list[tuple[ArtefactEntry, str]
         known = dict.fromkeys(name for row in FORMATS for name in row.judges if name.startswith("qualcomm:"))
         raise UsageError(
             got=f"--per-operation with {' '.join(f'--on {name}' for name in on) or 'no --on'}",
-            allowed=f"it with --on coreai on an .aimodel, or with --on {', '.join(known)} on a .tflite file of that SoC",
+            allowed=f"it with --on coreai on an .aimodel, or with --on {', '.join(known)} on a .tflite or .onnx file of that SoC",
             do="name that judge, or leave --per-operation out",
         )
     for entry, name in able:

@@ -19,10 +19,10 @@ from converters.quantized_program import shared_module
 from evit_mobile.quantization.integer_placement import place_everything
 from evit_mobile.quantization.integer_products import symmetric_groups
 from evit_mobile.quantization.integer_ranges import (
-    UNIT_OPERATIONS,
     UNIT_PARAMETERS,
     Group,
     Parameters,
+    has_fixed_parameters,
     integer_parameters,
 )
 from evit_mobile.quantization.observe import Observations, observe
@@ -33,6 +33,9 @@ WIDE_BITS = 16
 """Of activations in the profile a16w8."""
 SILENT: Parameters = (2.0**-15, -(2**15))
 """Of a tensor that is always 0, in 16 bits: Hexagon's emulator computes its layer wrongly with a scale of 1 (8 dB instead of 53)."""
+
+WIDE_UNIT: Parameters = (2.0**-16, -(2**15))
+"""Of what a sigmoid gives, in 16 bits: Hexagon's codes are these whatever the file says, which misleads who reads them elsewhere."""
 
 Choice = Callable[[Group, Callable[[], Range], Mapping[Node, Parameters]], Parameters]
 """Parameters of tensors that share one scale, from what was observed of them and the parameters of the tensors before them."""
@@ -122,15 +125,17 @@ def placement_for(profile: Precision, module: GraphModule, protected: frozenset[
     return replace(placement, groups=(), floats=()) if profile is Precision.INT8_WEIGHTS else placement
 
 
-def wide_parameters(_group: Group, observed: Callable[[], Range], _known: Mapping[Node, Parameters]) -> Parameters:
+def wide_parameters(group: Group, observed: Callable[[], Range], _known: Mapping[Node, Parameters]) -> Parameters:
     """Parameters of tensors that share one scale, in 16 bits."""
+    if has_fixed_parameters(group):
+        return WIDE_UNIT
     low, high = observed()
     return SILENT if low == high == 0 else affine_parameters(low, high, bits=WIDE_BITS)
 
 
 def group_parameters(group: Group, observed: Callable[[], Range], _known: Mapping[Node, Parameters]) -> Parameters:
     """Parameters of tensors that share one scale, in the accuracy-first profile."""
-    if any(node.target in UNIT_OPERATIONS for node in group):
+    if has_fixed_parameters(group):
         return UNIT_PARAMETERS
     scale, zero_point = affine_parameters(*observed())
     return half_scale(scale), zero_point

@@ -3,7 +3,8 @@
 A layer adds its bias in steps of (input scale x weight scale). An output channel whose weights are nearly zero beside a usual bias has
 steps so small that the bias is billions of them: more than Hexagon before v73 computes with (m0 lost 12 dB), and from 2^31 on more than
 int32 holds, which runtimes clamp without a word. Such a channel gets a coarser scale, and with it smaller weights: each of them changes
-the result by at most a 2^15th of the bias.
+the result by at most a 2^15th of the bias. Where codes have 16 bits, Hexagon also needs steps that are not next to nothing beside those of
+the result.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule, Node
 
-from converters.contract import INT8, INT8_CHANNELS, QuantPlan, WeightQuantization
+from converters.contract import INT8, INT8_CHANNELS, ActivationQuantization, QuantPlan, WeightQuantization
+from converters.lowering.emitter import clamp_limits
+from converters.lowering.program import only_user
 from converters.quantized_program import BIAS, parameter_of
 from evit_mobile.quantization.simulate import reader_of
 
@@ -28,6 +31,10 @@ HALF_TOLERANCE = 0.01
 MOST_STEPS = 2**22
 """The most steps that a bias may be, of an input of 8 bits; those of finer inputs are as much smaller. Measured on Hexagon's emulator:
 right for v68 and v69, and no loss elsewhere.
+"""
+LEAST_FACTOR = 2.0**-22
+"""The least that a step may be of a step of the layer's result, where codes are finer than 8 bits. Measured on Hexagon's emulator, v68 and
+v75: a channel below 2^-24 gives its highest code whatever it reads. Of the result each weight changes a 2^7th of a step at most.
 """
 
 
@@ -51,23 +58,36 @@ def weight_scales(weight: Tensor) -> tuple[float, ...]:
 
 def with_room_for_biases(module: GraphModule, plan: QuantPlan) -> QuantPlan:
     """`plan` for the program of `module` with weight scales raised until every bias, as corrected, is at most MOST_STEPS of its
-    (input scale x weight scale). Layers whose input is float have no such steps.
+    (input scale x weight scale), and such a step at least LEAST_FACTOR of the result's scale. Layers whose input is float have no such
+    steps.
     """
     nodes = list(module.graph.nodes)
-    sources = {activation.tensor: activation for activation in plan.activations}
+    known = {activation.tensor: activation for activation in plan.activations}
     corrections = {correction.tensor: torch.tensor(correction.values) for correction in plan.biases}
 
     def roomy(weight: WeightQuantization) -> WeightQuantization:
         reader = reader_of(nodes, weight.tensor)
-        source, bias = reader.args[0], _bias_of(module, reader, corrections)
-        if bias is None or not isinstance(source, Node) or source.name not in sources:
+        source = known.get(str(reader.args[0]))
+        if source is None:
             return weight
-        steps = MOST_STEPS << (sources[source.name].bits - INT8.bits)
-        least = (bias.abs().double() / (sources[source.name].scale * steps)).tolist()
-        pairs = zip(weight.scales, least, strict=True)
+        bias, finer = _bias_of(module, reader, corrections), source.bits - INT8.bits
+        least = torch.zeros(len(weight.scales), dtype=torch.float64)
+        if bias is not None:
+            least = bias.abs().double() / (source.scale * (MOST_STEPS << finer))
+        if finer and (result := _result_of(reader, known)) is not None:
+            least = least.clamp(min=result.scale * LEAST_FACTOR / source.scale)
+        pairs = zip(weight.scales, least.tolist(), strict=True)
         return replace(weight, scales=tuple(scale if scale >= floor else _from(floor) for scale, floor in pairs))
 
     return replace(plan, weights=tuple(roomy(weight) for weight in plan.weights))
+
+
+def _result_of(layer: Node, known: Mapping[str, ActivationQuantization]) -> ActivationQuantization | None:
+    """The codes that a layer's result becomes, by itself or behind a clamp; None where it stays float."""
+    follower = only_user(layer)
+    if layer.name not in known and follower is not None and clamp_limits(follower) is not None:
+        return known.get(follower.name)
+    return known.get(layer.name)
 
 
 def _bias_of(module: GraphModule, reader: Node, corrections: Mapping[str, Tensor]) -> Tensor | None:

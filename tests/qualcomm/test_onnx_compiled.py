@@ -20,9 +20,10 @@ from converters.onnx import qualcomm
 from converters.onnx.target import OnnxTarget
 from converters.quantized_program import quantize_program
 from converters.registry import find_target
+from evit_mobile.commands.per_operation import MOST_QUANTA
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.prepare.forms import export
-from evit_mobile.quantization import make_plan
+from evit_mobile.quantization import make_plan, plan, scales
 from evit_mobile.rewrites import rewrite_for_integers
 from tests.qualcomm.test_onnx_format import Small, images
 
@@ -95,6 +96,56 @@ def test_a_tensor_that_is_always_zero_leaves_nothing_on_the_cpu(precision: Preci
     path, x = tmp_path / "m.sm8650.onnx", images(4, 16).numpy()
     TARGET.compile(source, precision, path)
     assert sqnr_db(TARGET.load(path)(x), OnnxTarget().load(source)(x)) > 20
+
+
+class Gated(nn.Module):
+    """A gate whose results lie in a narrow range, and output channels with nearly no weights, with a bias and without: m0 has such."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.gate, self.last = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 1)
+        with torch.no_grad():
+            self.last.weight[:2] *= 1e-7
+            self.last.bias.copy_(torch.tensor([0.5, 0, 0.5, 0]))  # type: ignore[union-attr]  # it has a bias
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.first(x).relu()
+        return self.last(y * self.gate(y.mean((2, 3), keepdim=True)).sigmoid()).flatten(1)
+
+
+def gated(folder: Path, precision: Precision) -> Path:
+    torch.manual_seed(0)
+    return portable(folder, precision, Gated().eval())
+
+
+@pytest.mark.parametrize("precision", [Precision.INT8, Precision.A16W8])
+def test_every_operation_is_right_on_the_codes_of_the_cpu(precision: Precision, tmp_path: Path) -> None:
+    source, path, x = gated(tmp_path, precision), tmp_path / "m.sm8650.onnx", images(4, 16).numpy()
+    steps = TARGET.steps(source, x[:1])
+    operations = [step.operation for step in steps if step.operation != "QuantizeLinear"]
+    assert operations == ["Conv", "ReduceMean", "Conv", "Sigmoid", "Mul", "Conv"]
+    assert {step.tensor for step in steps if step.quanta > MOST_QUANTA} == set()
+    TARGET.compile(source, precision, path)
+    assert sqnr_db(TARGET.load(path)(x), OnnxTarget().load(source)(x)) > (50 if precision is Precision.A16W8 else 30)
+
+
+def test_steps_next_to_nothing_beside_the_results_are_seen_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scales, "LEAST_FACTOR", 0.0)
+    source, path, x = gated(tmp_path, Precision.A16W8), tmp_path / "m.sm8650.onnx", images(4, 16).numpy()
+    off = [step for step in TARGET.steps(source, x[:1]) if step.quanta > MOST_QUANTA]
+    assert [(step.operation, step.module) for step in off] == [("Conv", "last")]
+    TARGET.compile(source, Precision.A16W8, path)
+    assert sqnr_db(TARGET.load(path)(x), OnnxTarget().load(source)(x)) < 20
+
+
+def test_a_sigmoid_of_16_bits_in_the_range_that_was_seen_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "has_fixed_parameters", lambda _group: False)
+    steps = TARGET.steps(gated(tmp_path, Precision.A16W8), images(1, 16).numpy())
+    assert [step.operation for step in steps if step.quanta > MOST_QUANTA] == ["Sigmoid"]
 
 
 def test_damage_and_other_socs_are_refused_before_qualcomms_code_sees_a_byte(

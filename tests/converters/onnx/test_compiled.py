@@ -11,12 +11,13 @@ import pytest
 
 from converters.contract import Inspection, Layout, TensorSpec
 from converters.errors import ArtefactError
-from converters.onnx.compiled import Compiled, end, packed, spec_of
+from converters.onnx.compiled import Compiled, packed, spec_of
 from converters.onnx.file import described, signed
 from converters.qualcomm.emulator import End
 
 IMAGE = TensorSpec(name="image", shape=(1, 3, 8, 8), dtype="int8", layout=Layout.NCHW, scale=0.5, zero_point=-3)
 LOGITS = TensorSpec(name="logits", shape=(1, 10), dtype="float32")
+IMAGE_END, LOGITS_END = (End(name=spec.name, shape=spec.shape, dtype=spec.dtype) for spec in (IMAGE, LOGITS))
 SOURCE = Inspection(
     inputs=(IMAGE,), outputs=(LOGITS,), operations={"Conv": 3, "Add": 2}, dtypes={}, bytes=1, delegation=None
 )
@@ -39,7 +40,6 @@ def provided(onnx: ModuleType, kind: str = "EPContext") -> Any:
 def test_an_end_is_read_back_from_json(spec: TensorSpec) -> None:
     stored = asdict(spec) | {"shape": list(spec.shape), "layout": spec.layout and str(spec.layout)}
     assert spec_of(stored) == spec
-    assert end(spec) == End(name=spec.name, shape=spec.shape, dtype=spec.dtype)
 
 
 def test_what_is_packed_is_read_back(onnx: ModuleType, tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_what_is_packed_is_read_back(onnx: ModuleType, tmp_path: Path) -> None:
     assert (compiled.soc, compiled.operations) == ("SM8650", 5)
     binary = compiled.binary()
     assert (binary.content, binary.graph) == (b"binary", "g")
-    assert (binary.inputs, binary.outputs) == ((end(IMAGE),), (end(LOGITS),))
+    assert (binary.inputs, binary.outputs) == ((IMAGE_END,), (LOGITS_END,))
     inspection = compiled.inspection("Hexagon")
     assert (inspection.inputs, inspection.outputs) == ((IMAGE,), (LOGITS,))
     assert inspection.delegation is not None

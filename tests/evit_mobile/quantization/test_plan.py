@@ -24,6 +24,7 @@ from evit_mobile.quantization.placement import PROTECTED_REASON
 from evit_mobile.quantization.plan import (
     SILENT,
     WIDE_BITS,
+    WIDE_UNIT,
     candidates,
     group_parameters,
     make_plan,
@@ -113,13 +114,20 @@ def test_a_tensor_that_is_not_finite_is_an_error(value: float, gated: ExportedPr
         make_plan(gated, [*photos, torch.full_like(photos[0], value)])
 
 
-def test_sigmoid_has_its_kernels_parameters_in_every_profile_of_8_bits(
-    gated: ExportedProgram, photos: list[Tensor]
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        (Precision.INT8, UNIT_PARAMETERS),
+        (Precision.INT8_FULL, UNIT_PARAMETERS),
+        (Precision.A16W8, WIDE_UNIT),
+    ],
+)
+def test_sigmoid_has_its_kernels_parameters(
+    profile: Precision, expected: Parameters, gated: ExportedProgram, photos: list[Tensor]
 ) -> None:
-    for profile in (Precision.INT8, Precision.INT8_FULL):
-        plan = make_plan(gated, photos, profile=profile)
-        (found,) = ((one.scale, one.zero_point) for one in plan.activations if one.tensor == "sigmoid")
-        assert found == UNIT_PARAMETERS
+    plan = make_plan(gated, photos, profile=profile)
+    (found,) = ((one.scale, one.zero_point) for one in plan.activations if one.tensor == "sigmoid")
+    assert found == expected
 
 
 def test_a_group_that_is_always_zero_has_a_scale_that_hexagon_computes_with() -> None:

@@ -20,6 +20,7 @@ from evit_mobile.quantization import make_plan
 from evit_mobile.quantization.automatic import logits_of
 from evit_mobile.quantization.scales import (
     HALF_TOLERANCE,
+    LEAST_FACTOR,
     MOST_STEPS,
     half_scale,
     weight_scales,
@@ -110,6 +111,26 @@ def test_what_a_correction_adds_to_a_bias_is_counted(program: ExportedProgram, i
     corrected = replace(plan, biases=(BiasCorrection(tensor="0.bias", module="0", values=values),))
     assert most_steps(program, corrected) > MOST_STEPS
     assert most_steps(program, with_room_for_biases(graph_module(program), corrected)) <= MOST_STEPS
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-3, 1e-7, 1e-12])
+@pytest.mark.parametrize("clamped", [False, True])
+def test_steps_of_16_bits_are_not_next_to_nothing_beside_the_result_s(
+    size: float, clamped: bool, images: list[Tensor]
+) -> None:
+    """Without a bias, so that the room for it does not hide what is asked."""
+    torch.manual_seed(0)
+    last = nn.Conv2d(8, 8, 1, bias=False)
+    with torch.no_grad():
+        last.weight[DEAD] *= size
+    program = export(nn.Sequential(nn.Conv2d(3, 8, 3), last, *[nn.ReLU()] * clamped).eval(), (8, 8))
+    plan = make_plan(program, images, profile=Precision.A16W8)
+    source, result = plan.activations[-2].scale, plan.activations[-1].scale
+    found, usual = (scales[DEAD] for scales in (plan.weights[1].scales, weight_scales(last.weight)))
+    assert found * source / result >= LEAST_FACTOR * (1 - 1e-6)  # it is rounded to fp32
+    assert (found == usual) == (size in (0.0, 1e-3))
+    (eight,) = (one for one in make_plan(program, images).weights if one.tensor == plan.weights[1].tensor)
+    assert eight.scales[DEAD] == usual
 
 
 def test_layers_with_float_inputs_keep_their_scales(program: ExportedProgram, images: list[Tensor]) -> None:
