@@ -44,7 +44,9 @@ class CompiledTarget(ABC):
         """
 
     def missing(self) -> str | None:
-        return self.portable().missing() or libraries.missing()
+        return (
+            libraries.missing() or self.portable().missing()
+        )  # in this order: the extra qualcomm brings ONNX's packages along
 
     def lower(self, program: ExportedProgram, precision: Precision, path: Path, metadata: Metadata) -> Artefact:
         with TemporaryDirectory() as folder:

@@ -81,8 +81,12 @@ def test_a_file_for_another_soc_is_refused_by_name() -> None:
         target.check_soc(Path("a.toy"), "")
 
 
-def test_both_toolchains_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(libraries, "missing", lambda: "no wheel")
-    assert Compiled("SM8650").missing() == "no wheel"
+def test_both_toolchains_are_needed_and_the_one_that_brings_more_is_named_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(libraries, "missing", lambda: None)
+    assert Compiled("SM8650").missing() is None
     monkeypatch.setattr(Portable, "missing", lambda _: "no writer")
     assert Compiled("SM8650").missing() == "no writer"
+    monkeypatch.setattr(libraries, "missing", lambda: "no wheel")
+    assert Compiled("SM8650").missing() == "no wheel"
