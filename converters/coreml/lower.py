@@ -142,7 +142,12 @@ def _convert(mil_program: Any, release: int, labels: list[str] | None) -> Any:
 
     ct = toolchain.load()
     classifier = None if labels is None else ct.ClassifierConfig(labels, CLASS, PROBABILITIES)
-    with toolchain.no_progress_bars(), toolchain.quiet(("coremltools",)), toolchain.small_tensors_inline(INLINE):
+    with (
+        toolchain.no_progress_bars(),
+        toolchain.quiet(("coremltools",)),
+        toolchain.small_tensors_inline(INLINE),
+        toolchain.checked_once(),
+    ):
         return ct.convert(
             mil_program,
             source="milinternal",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import types
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,6 +79,36 @@ def test_progress_bars_are_back_afterwards() -> None:
     with pytest.raises(ZeroDivisionError):
         failing()
     assert manager.tqdm is drawn
+
+
+class TestCheckedOnce:
+    """What breaks a program is found at the end of the block, and nothing stays switched over."""
+
+    def test_a_sound_program_is_checked_when_its_passes_are_done(self) -> None:
+        program = toolchain.load("coremltools.converters.mil.mil.program").Program
+        usual = program.validate
+        with toolchain.checked_once():
+            self.program(toolchain.load()).validate(check_essential_scope=True)
+        assert program.validate is usual
+
+    def test_a_broken_program_is_refused(self) -> None:
+        broken = self.program(toolchain.load())
+        (function,) = broken.functions.values()
+        function.operations.remove(function.operations[0])  # what the second one reads
+        block = toolchain.checked_once()
+        block.__enter__()
+        broken.validate()
+        with pytest.raises(ValueError, match="not visible in the block"):
+            block.__exit__(None, None, None)
+
+    def program(self, model: Any) -> Any:
+        builder = model.converters.mil.Builder
+
+        @builder.program(input_specs=[builder.TensorSpec(shape=(2,))])  # type: ignore[untyped-decorator]  # coremltools'
+        def twice(x: Any) -> Any:
+            return builder.relu(x=builder.relu(x=x))
+
+        return twice
 
 
 def test_versions_are_those_that_are_installed() -> None:
