@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import converters
+from tests.few_images import few_images
 
 ROOT = Path(converters.__file__).parents[1]
 PAGE = (ROOT / "docs" / "add-a-format.md").read_text("utf-8")
@@ -56,8 +57,9 @@ def test_the_format_is_listed_and_offered(checkout: Path) -> None:
 
 @pytest.mark.slow
 def test_it_converts_proves_and_finds_a_fault(checkout: Path) -> None:
+    images = ("--calib", str(few_images(checkout)))
     options = ("--format", "toy", "--fp32", "--size", "32", "--golden", "0", "--out", "out", "--json")
-    converted = evit_mobile(checkout, "convert", *options)
+    converted = evit_mobile(checkout, "convert", *images, *options)
     assert converted.returncode == 0, converted.stderr
     (entry,) = json.loads(converted.stdout)["artefacts"]
     assert (entry["format"], entry["path"]) == ("toy", "efficientvit_m0.fp32.npz")

@@ -29,6 +29,7 @@ from evit_mobile.record.manifest import ArtefactEntry
 from evit_mobile.reference import load_reference
 from evit_mobile.spec import ModelSpec, Task, find_spec
 from evit_mobile.validation.verdict import Terms, judge
+from tests.few_images import few_images
 
 SEGMENTER, FEATURES = "efficientvit_seg_b0_cityscapes", "efficientvit_l0"
 SIZE = (64, 64)
@@ -127,7 +128,7 @@ def listed(folder: Path) -> tuple[ArtefactEntry, ...]:
 @pytest.mark.parametrize("precision", ["int8", "fp16"])
 def test_segmentation_in_fewer_bits(precision: str, tmp_path: Path) -> None:
     conversion = convert(
-        trained_segmenter(), precision=precision, size=SIZE, calib=bundled_images(tmp_path), out=tmp_path / "out"
+        trained_segmenter(), precision=precision, size=SIZE, calib=few_images(tmp_path), out=tmp_path / "out"
     )
     verdicts = {entry.format: entry.validation.reason for entry in listed(tmp_path / "out")}
     assert verdicts == dict.fromkeys(FORMATS, "all thresholds met")
@@ -144,16 +145,6 @@ def test_features(tmp_path: Path) -> None:
     assert (entry.outputs[0].shape, entry.outputs[0].layout) == ((1, 3, 3, 512), Layout.NHWC)
     with pytest.raises(UsageError, match="task is features"):
         evaluate(tmp_path / entry.path)
-
-
-def bundled_images(folder: Path) -> Path:
-    """Images of clothes as a file, since a module's own images have to be given."""
-    from calib.sources.bundled import Bundled, open_bundled
-
-    dataset = open_bundled(Bundled.TEST)
-    pixels = np.stack([np.asarray(dataset.item(index)) for index in range(80)])
-    np.savez(folder / "images.npz", images=pixels)
-    return folder / "images.npz"
 
 
 def trained_segmenter() -> nn.Module:
