@@ -29,6 +29,7 @@ from evit_mobile.images.data import everything, preprocess_for
 from evit_mobile.metrics import top_k_accuracy
 from evit_mobile.models import build_model
 from evit_mobile.prepare.preparation import EXACT_DB, run_module
+from evit_mobile.progress import Report
 from evit_mobile.record.files import read_manifest
 from evit_mobile.record.manifest import ArtefactEntry
 from evit_mobile.reference import load_reference, randomise
@@ -50,6 +51,25 @@ def converted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     conversion = evit_mobile.convert(request.param, out=folder)
     assert conversion.manifest.to_json() == read_manifest(folder).to_json()
     return folder
+
+
+@pytest.fixture(scope="module")
+def kept() -> dict[str, pipeline.Prepared]:
+    return {}
+
+
+@pytest.fixture
+def prepared_once(kept: dict[str, pipeline.Prepared], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that differ in their folders and golden vectors alone are prepared once: for tests of what comes after that."""
+    prepare_all = pipeline.prepare_all
+
+    def prepare(job: pipeline.Job, report: Report) -> pipeline.Prepared:
+        asked = json.dumps({**job.request.to_json(), "out": None, "golden": None})
+        if asked not in kept:
+            kept[asked] = prepare_all(job, report)
+        return kept[asked]
+
+    monkeypatch.setattr(pipeline, "prepare_all", prepare)
 
 
 @pytest.mark.parametrize("model", BUNDLED)
@@ -101,8 +121,7 @@ def reference_top1(model: str) -> float:
     images = everything(None, preprocess_for(reference.spec, bundled=True), None)
     labels = images.labels(10)
     assert labels is not None
-    batches = images.batches(8)  # b0 takes a quarter of the time that it takes with 50, which no cache holds
-    return top_k_accuracy(run_module(reference.module, batches), labels, 1)
+    return top_k_accuracy(run_module(reference.module, images.batches()), labels, 1)
 
 
 def test_validate_proves_it_again(converted: Path) -> None:
@@ -215,6 +234,7 @@ def test_the_same_command_writes_the_same_bytes(tmp_path: Path) -> None:
     assert digests[0] == digests[1]
 
 
+@pytest.mark.usefixtures("prepared_once")
 def test_a_second_format_joins_the_manifest(tmp_path: Path) -> None:
     for precision in ("fp32", "fp16"):
         convert(formats=["tflite"], precision=precision, size=(96, 96), out=tmp_path)
@@ -228,6 +248,7 @@ def golden_document(folder: Path) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.usefixtures("prepared_once")
 def test_another_model_in_the_same_folder_takes_the_golden_vectors_away(tmp_path: Path) -> None:
     def convert_at(side: int, golden: int) -> None:
         convert(formats=["tflite"], precision="fp32", size=(side, side), golden=golden, out=tmp_path)
@@ -262,9 +283,10 @@ def failing(failure: BaseException) -> Callable[..., None]:
 
 def exit_code_of_converting(monkeypatch: pytest.MonkeyPatch, folder: Path, *formats: str) -> int:
     chosen = [word for name in formats for word in ("--format", name)]
-    return run(monkeypatch, "convert", *chosen, "--fp32", "--size", "96", "--out", str(folder))
+    return run(monkeypatch, "convert", *chosen, "--fp32", "--size", "64", "--out", str(folder))
 
 
+@pytest.mark.usefixtures("prepared_once")
 @pytest.mark.parametrize(
     ("failure", "code"),
     [(KeyboardInterrupt(), 130), (DataError(got="a damaged photo", allowed="photos", do="remove it"), 2)],
@@ -277,6 +299,7 @@ def test_a_file_that_was_not_judged_is_not_left(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("prepared_once")
 @pytest.mark.parametrize(
     ("failure", "code"),
     [
@@ -297,6 +320,7 @@ def test_artefacts_proven_before_a_failure_are_kept(
     assert read_manifest(tmp_path).golden is not None
 
 
+@pytest.mark.usefixtures("prepared_once")
 @pytest.mark.parametrize(("failure", "code"), [(FULL_DISK, 2), (KeyboardInterrupt(), 130)])
 def test_artefacts_are_kept_without_golden_vectors(
     failure: BaseException, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -308,6 +332,7 @@ def test_artefacts_are_kept_without_golden_vectors(
     assert read_manifest(tmp_path).golden is None
 
 
+@pytest.mark.usefixtures("prepared_once")
 def test_nothing_written_is_no_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "produce", failing(FULL_DISK))
     assert exit_code_of_converting(monkeypatch, tmp_path, "tflite") == 2
