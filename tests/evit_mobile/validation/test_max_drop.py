@@ -35,6 +35,7 @@ def test_a_limit_that_cannot_be_kept_is_exit_code_1_with_the_best(
     monkeypatch.setattr("evit_mobile.commands.convert.MAX_DROP_IMAGES", 256)
     monkeypatch.setattr("evit_mobile.commands.proving.prove", lowered_by(2.0))
     monkeypatch.setattr("evit_mobile.prepare.forms.MEASURED_IMAGES", 16)  # each trial measures with them
+    monkeypatch.setattr("evit_mobile.quantization.automatic.STRIDE_DB", 10.0)  # a fifth of the trials
     options = ("--format", "tflite", "--size", "64", "--max-drop", "0.1", "--out", str(tmp_path), "--json")
     assert run(monkeypatch, "convert", *options) == 1
     captured = capfd.readouterr()
