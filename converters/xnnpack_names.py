@@ -24,6 +24,7 @@ MEANINGS = {
     "Fully Connected": {"FULLY_CONNECTED", "CONV_2D", "FullyConnected", "Conv2d"},
     "Global Average Pooling": {"MEAN", "GlobalAvgPooling2d"},
     "HardSwish": {"HARD_SWISH", "Hardswish"},
+    "Invalid Unary Op": {"HARD_SWISH", "LOGISTIC", "TANH", "RSQRT", "SQRT", "EXP", "LOG"},  # of int8 values, by table
     "Maximum": {"MAXIMUM", "RELU", "Maximum"},
     "Mean": {"MEAN", "GlobalAvgPooling2d"},
     "Minimum": {"MINIMUM", "Minimum"},

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from evit_mobile.profiling.stored import NO_DIFFERENCE
 from evit_mobile.report.names import Name
+from evit_mobile.report.operator_words import operator_words
 
 SLOWEST_KINDS = 6
 MODULE_DEPTH = 3
@@ -189,11 +190,11 @@ def by_module(rows: list[dict[str, Any]], depth: int) -> list[tuple[str, float]]
 
 
 def by_kind(rows: list[dict[str, Any]]) -> list[tuple[str, int, float]]:
-    """(kind, number of operators, ms), slowest first."""
+    """(kind in words, number of operators, ms), slowest first."""
     counts: dict[str, int] = defaultdict(int)
     totals: dict[str, float] = defaultdict(float)
     for row in rows:
-        kind = row["kind"] or row["operator"]
+        kind = operator_words(row["operator"], row["kind"])
         counts[kind] += 1
         totals[kind] += row["ms"]
     return sorted(((kind, counts[kind], total) for kind, total in totals.items()), key=lambda entry: -entry[2])

@@ -140,7 +140,7 @@ def test_the_page_says_everything(folder: Path) -> None:
         "2 x DIV: float only",
         "not run: needs macOS",
         "median latency, ms",
-        "1 x CONV_2D",
+        "1 x convolution",
         "sum 0.900 ms of 1.000 ms (90 %)",
         "the budget ended before",
         "unavailable: no counters",

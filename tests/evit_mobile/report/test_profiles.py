@@ -53,7 +53,7 @@ def test_times_by_module_are_in_the_order_of_execution(depth: int, modules: list
 
 
 def test_times_by_kind_are_the_slowest_first() -> None:
-    assert by_kind(ROWS) == [("CONV_2D", 2, 1.0), ("SOFTMAX", 1, 0.75), ("an operator of None", 1, 0.125)]
+    assert by_kind(ROWS) == [("convolution", 2, 1.0), ("softmax", 1, 0.75), ("an operator of None", 1, 0.125)]
     assert by_kind([]) == []
 
 
@@ -166,8 +166,8 @@ def printed(*parts: Any) -> list[list[str]]:
 
 def test_operators_are_a_table_by_kind_and_by_module() -> None:
     lines = printed(*operator_tables(item(operators=operators())))
-    assert ["CONV_2D", "2", "1.000", "50", "%", "stages.0.blocks", "1.250", "62", "%"] in lines
-    assert ["SOFTMAX", "1", "0.750", "38", "%", "head", "0.500", "25", "%"] in lines
+    assert ["convolution", "2", "1.000", "50", "%", "stages.0.blocks", "1.250", "62", "%"] in lines
+    assert ["softmax", "1", "0.750", "38", "%", "head", "0.500", "25", "%"] in lines
     assert ["outside", "operators", "0.125", "6", "%"] in lines
 
 
