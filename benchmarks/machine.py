@@ -39,6 +39,14 @@ def this_machine() -> Machine:
     )
 
 
+def machine_words(machine: Machine) -> str:
+    return f"{hardware_words(machine)}, load average {machine.load:.1f}"
+
+
+def hardware_words(machine: Machine) -> str:
+    return f"{machine.cpu}, {machine.cores} cores ({' '.join(machine.features)}), {machine.system}"
+
+
 def usable_cores() -> int:
     """Cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.candidates import Origin
-from benchmarks.machine import Machine
+from benchmarks.cost.page import cost_section, read_costs
+from benchmarks.cost.results import Cost
+from benchmarks.machine import machine_words
 from benchmarks.reading import findings
 from benchmarks.results import Comparison, Result, Timing, from_json
-from benchmarks.statistics import Spread
+from benchmarks.tables import number, percent, table
 
 INTRODUCTION = """\
 # Benchmarks
@@ -44,16 +46,17 @@ HEADINGS = (
 def write_document(results: Path, document: Path) -> None:
     """Writes `document` from all result files in `results`."""
     comparisons = [read_comparison(path) for path in sorted(results.glob("*.json"))]
-    document.write_text(to_markdown(comparisons))
+    document.write_text(to_markdown(comparisons, read_costs(results / "cost")))
 
 
 def read_comparison(path: Path) -> Comparison:
     return from_json(Comparison, json.loads(path.read_text()))
 
 
-def to_markdown(comparisons: Sequence[Comparison]) -> str:
+def to_markdown(comparisons: Sequence[Comparison], costs: Sequence[Cost] = ()) -> str:
     """The whole page."""
-    return "\n".join([INTRODUCTION, *(section(comparison) for comparison in comparisons)])
+    sections = [section(comparison) for comparison in comparisons]
+    return "\n".join([INTRODUCTION, *sections, *([cost_section(costs)] if costs else [])])
 
 
 def section(comparison: Comparison) -> str:
@@ -89,19 +92,8 @@ def conditions(comparison: Comparison) -> Iterable[str]:
     yield "- " + ", ".join(f"{package} {version}" for package, version in comparison.versions.items())
 
 
-def machine_words(machine: Machine) -> str:
-    features = " ".join(machine.features)
-    return f"{machine.cpu}, {machine.cores} cores ({features}), {machine.system}, load average {machine.load:.1f}"
-
-
 def threads_words(threads: int) -> str:
     return "1 thread" if threads == 1 else f"{threads} threads"
-
-
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def row(result: Result, *, named: bool) -> tuple[str, ...]:
@@ -137,11 +129,3 @@ def label(result: Result, *, named: bool) -> str:
 
 def time_cell(timing: Timing | None) -> str:
     return "-" if timing is None else f"{timing.ms.median:.2f} [{timing.ms.lower:.2f}, {timing.ms.upper:.2f}]"
-
-
-def number(value: Spread | None, digits: int) -> str:
-    return "-" if value is None else f"{value.median:.{digits}f}"
-
-
-def percent(value: Spread | None) -> str:
-    return "-" if value is None else f"{100 * value.median:.0f} %"

@@ -4,9 +4,11 @@ import json
 import re
 from pathlib import Path
 
+from benchmarks.cost.page import read_costs
 from benchmarks.reading import findings, outermost
-from benchmarks.report import read_comparison, table, to_markdown, write_document
+from benchmarks.report import read_comparison, to_markdown, write_document
 from benchmarks.results import to_json
+from benchmarks.tables import table
 from tests.benchmarks.benchmark_results import comparison
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +24,9 @@ def long_sentences(page: str) -> list[str]:
 
 
 def test_no_sentence_of_the_page_is_long() -> None:
-    page = to_markdown([read_comparison(path) for path in sorted((ROOT / "benchmarks" / "results").glob("*.json"))])
+    results = ROOT / "benchmarks" / "results"
+    comparisons = [read_comparison(path) for path in sorted(results.glob("*.json"))]
+    page = to_markdown(comparisons, read_costs(results / "cost"))
     assert long_sentences(page) == []
     assert page == (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
 

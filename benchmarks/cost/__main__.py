@@ -1,0 +1,46 @@
+"""`python -m benchmarks.cost`: the command line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.cost.measure import EVALUATED, Builds, measure_all
+from benchmarks.cost.tasks import TASKS
+from benchmarks.report import write_document
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+NAMES = (*(task.name for task in TASKS if task.name != "photos"), *EVALUATED)
+
+
+def main(
+    earlier: Annotated[Path, typer.Argument(help="A checkout of the build to compare with.")],
+    only: Annotated[list[str] | None, typer.Option("--only", help=f"Of {', '.join(NAMES)}, photos.")] = None,
+    photos: Annotated[Path | None, typer.Option("--photos", help="A folder of photos, to measure `photos` on.")] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Turns of each build.")] = 5,
+    work: Annotated[Path, typer.Option("--work", help="Folder for written files and logs.")] = Path("out/cost"),
+    results: Annotated[Path, typer.Option("--results")] = CHECKOUT / "benchmarks" / "results",
+    document: Annotated[Path, typer.Option("--document")] = CHECKOUT / "docs" / "benchmarks.md",
+) -> None:
+    """Run commands of this checkout and of an earlier one in turns, and write what they take."""
+    allowed = NAMES if photos is None else ("photos", *NAMES)
+    unknown = set(only or ()) - set(allowed)
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}; allowed: {', '.join(allowed)}, photos with --photos")
+    builds = Builds(
+        ours=CHECKOUT,
+        theirs=earlier.resolve(),
+        photos=None if photos is None else photos.resolve(),
+        work=work.resolve(),
+    )
+    measure_all(
+        builds, only or allowed, rounds, results / "cost", lambda line: print(line, file=sys.stderr, flush=True)
+    )
+    write_document(results, document)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,110 @@
+"""Measuring: both builds run the same command in turns, each with caches of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.cost.evaluator import evaluator_turns
+from benchmarks.cost.results import Cost
+from benchmarks.cost.tasks import TASKS, Task
+from benchmarks.cost.usage import Usage, used_by
+from benchmarks.machine import this_machine
+from benchmarks.processes import answer
+from benchmarks.results import to_json
+
+EVALUATED = {"efficientvit_m0": 1.0, "efficientvit_b0": 1.5}
+"""Models whose Core ML package the evaluator runs in int8, and the goals: at most this multiple of PyTorch's time."""
+
+MAIN = "import sys; from evit_mobile.cli import main; sys.argv[0] = 'evit-mobile'; main()"
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Builds:
+    """Two checkouts, whose packages are imported from there with this interpreter, and a folder for what they write."""
+
+    ours: Path
+    theirs: Path
+    photos: Path | None
+    work: Path
+
+    def used(self, build: Path, command: str, turn: int) -> Usage:
+        """What the command takes of `build`. Raises CommandError."""
+        folder = self.work / commit(build)
+        folder.mkdir(parents=True, exist_ok=True)
+        out = folder / f"out{turn}"
+        words = command.format(files=folder / "files", out=out, photos=self.photos).split()
+        environment = {"PYTHONPATH": str(build), "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+        usage = used_by([sys.executable, "-c", MAIN, *words], environment, folder, folder / "log.txt")
+        shutil.rmtree(out, ignore_errors=True)
+        return usage
+
+    def with_files(self, build: Path) -> None:
+        """Writes the files that other commands read, unless they are there."""
+        if not (self.work / commit(build) / "files" / "manifest.json").exists():
+            self.used(build, "convert --model efficientvit_m0 --format all --int8 --out {files}", 0)
+
+
+def measure_all(builds: Builds, chosen: Iterable[str], rounds: int, results: Path, report: Report) -> None:
+    """Measures what is chosen and writes a result file for each."""
+    results.mkdir(parents=True, exist_ok=True)
+    for name in chosen:
+        report(f"{name}: measuring")
+        task = next((task for task in TASKS if task.name == name), None)
+        cost = measured_evaluator(name, builds, rounds) if task is None else measured(task, builds, rounds)
+        (results / f"{name}.json").write_text(json.dumps(to_json(cost), indent=1) + "\n")
+
+
+def measured(task: Task, builds: Builds, rounds: int) -> Cost:
+    """Both builds in turns, ours first in every other one."""
+    sides = {builds.ours: list[Usage](), **({} if task.new else {builds.theirs: list[Usage]()})}
+    date, machine = time.strftime("%Y-%m-%d %H:%M", time.gmtime()), this_machine()
+    if "{files}" in task.command:
+        for build in sides:
+            builds.with_files(build)
+    for turn in range(rounds):
+        for build in list(sides)[:: -1 if turn % 2 else 1]:
+            sides[build].append(builds.used(build, task.command, turn))
+    return Cost(
+        name=task.name,
+        title=task.title,
+        peer=commit(builds.theirs),
+        build=commit(builds.ours),
+        date=date,
+        machine=machine,
+        ours=tuple(sides[builds.ours]),
+        theirs=tuple(sides.get(builds.theirs, ())),
+        time=task.time,
+        memory=task.memory,
+    )
+
+
+def measured_evaluator(model: str, builds: Builds, rounds: int) -> Cost:
+    """The evaluator beside PyTorch; the package is written by our build."""
+    date, machine = time.strftime("%Y-%m-%d %H:%M", time.gmtime()), this_machine()
+    folder = builds.work / commit(builds.ours) / model
+    ours, theirs = answer(evaluator_turns, model, rounds, folder, log=builds.work / "evaluator.log")
+    return Cost(
+        name=model,
+        title=f"Core ML evaluator, {model} int8, 16 images",
+        peer="eager PyTorch",
+        build=commit(builds.ours),
+        date=date,
+        machine=machine,
+        ours=ours,
+        theirs=theirs,
+        time=EVALUATED[model],
+    )
+
+
+def commit(build: Path) -> str:
+    """Seven digits of the commit that a checkout is at."""
+    command = ["git", "-C", str(build), "rev-parse", "--short=7", "HEAD"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

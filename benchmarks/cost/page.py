@@ -1,0 +1,71 @@
+"""The section "Cost" of docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.cost.results import Cost, peaks
+from benchmarks.cost.tasks import TASKS
+from benchmarks.machine import hardware_words
+from benchmarks.results import from_json
+from benchmarks.statistics import Spread
+from benchmarks.tables import number, table
+
+INTRODUCTION = """\
+## Cost
+
+What commands take, beside the build of an earlier commit that did the same work on the same machine, in turns (`python -m
+benchmarks.cost`). Seconds are processor time on all cores together, which other work on the machine disturbs least. Memory is the
+resident peak of the command's largest process. Figures are medians over the turns; ratios are taken within each turn. The goal is
+what the ratio was to be at most.
+"""
+
+HEADINGS = ("what", "beside", "turns", "s", "their s", "ratio", "goal", "MB", "their MB", "ratio", "goal", "measured")
+
+
+def read_costs(folder: Path) -> list[Cost]:
+    """All results of `folder`, in the order of the table of tasks, what else was measured before them."""
+    costs = [from_json(Cost, json.loads(path.read_text())) for path in sorted(folder.glob("*.json"))]
+    order = {task.name: place for place, task in enumerate(TASKS)}
+    return sorted(costs, key=lambda cost: order.get(cost.name, -1))
+
+
+def cost_section(costs: Sequence[Cost]) -> str:
+    """The section; nothing without results."""
+    if not costs:
+        return ""
+    machines = list(dict.fromkeys(hardware_words(cost.machine) for cost in costs))
+    conditions = "\n".join(f"- {words}" for words in machines)
+    return "\n".join([INTRODUCTION, conditions, "", table(HEADINGS, [row(cost) for cost in costs]), ""])
+
+
+def row(cost: Cost) -> tuple[str, ...]:
+    return (
+        cost.title,
+        cost.peer if cost.theirs else "-",
+        str(len(cost.ours)),
+        median([one.cpu_s for one in cost.ours], 1),
+        median([one.cpu_s for one in cost.theirs], 1),
+        ratio(cost.time_ratio),
+        goal(cost.time),
+        median([one / 1e6 for one in peaks(cost.ours)], 0),
+        median([one / 1e6 for one in peaks(cost.theirs)], 0),
+        ratio(cost.memory_ratio),
+        goal(cost.memory),
+        f"{cost.date}, {cost.build}",
+    )
+
+
+def median(values: Sequence[float], digits: int) -> str:
+    return f"{statistics.median(values):.{digits}f}" if values else "-"
+
+
+def ratio(value: Spread | None) -> str:
+    return number(value, 2)
+
+
+def goal(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

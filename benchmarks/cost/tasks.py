@@ -1,0 +1,59 @@
+"""What is measured: the literal table of commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A command of both builds. In it, {files} is a folder that `convert` wrote, {out} a fresh one, {photos} one of photos.
+
+    `time` and `memory` are the goals: at most this multiple of the earlier build's. `new` marks what the earlier build has not.
+    """
+
+    name: str
+    title: str
+    command: str
+    time: float | None = None
+    memory: float | None = None
+    new: bool = False
+
+
+M0 = "efficientvit_m0.int8"
+
+TASKS: tuple[Task, ...] = (
+    Task(
+        name="photos",
+        title="convert m0, int8, three formats, 512 photos of 12 megapixels",
+        command="convert --model efficientvit_m0 --format all --int8 --calib {photos} --no-cache --out {out}",
+        time=0.2,
+        memory=1.2,
+    ),
+    Task(
+        name="large",
+        title="convert l1 (random weights), int8, LiteRT",
+        command="convert --model efficientvit_l1 --weights random --format tflite --int8 --no-cache --out {out}",
+        time=0.5,
+        memory=0.5,
+    ),
+    Task(
+        name="convert",
+        title="convert m0, int8, three formats",
+        command="convert --model efficientvit_m0 --format all --int8 --no-cache --out {out}",
+    ),
+    Task(name="validate", title="validate, three files", command="validate {files}"),
+    Task(name="evaluate", title="evaluate, 256 images", command=f"evaluate {{files}}/{M0}.tflite --limit 256"),
+    Task(name="profile", title="profile, LiteRT", command=f"profile {{files}}/{M0}.tflite --budget 2"),
+    Task(name="sensitivity", title="sensitivity of m0", command="sensitivity --model efficientvit_m0 --no-cache"),
+    Task(name="inspect-tflite", title="inspect, LiteRT", command=f"inspect {{files}}/{M0}.tflite"),
+    Task(name="inspect-executorch", title="inspect, ExecuTorch", command=f"inspect {{files}}/{M0}.pte"),
+    Task(name="inspect-coreml", title="inspect, Core ML", command=f"inspect {{files}}/{M0}.mlpackage"),
+    Task(name="report", title="report", command="report {files} --out {out}.html"),
+    Task(name="export-app", title="export-app web", command="export-app web --from {files} --out {out}"),
+    Task(name="models", title="models", command="models"),
+    Task(name="doctor", title="doctor", command="doctor"),
+    Task(name="help", title="--help", command="--help"),
+    Task(name="publish", title="publish --dry-run", command="publish {files} --to hf://me/m0 --dry-run", new=True),
+)
+"""Not among them: `serve` and `compile`, which wait for a browser and for Qualcomm's packages; `sweep`, whose cells are conversions."""
