@@ -15,12 +15,12 @@ from torch.utils._pytree import tree_leaves, tree_map
 from converters.coreml import toolchain
 from converters.coreml.names import operation_name
 from converters.coreml.operators import OPERATORS, WEIGHTS
-from converters.coreml.palettes import is_worth_a_palette, palettize, repeated_values
+from converters.coreml.palettes import repeated_values
 from converters.coreml.translations.elementwise import float_
 from converters.coreml.values import Translation, Var, is_float, is_float32
 from converters.errors import ToolchainError
+from converters.lowering.palettes import coded, is_worth_a_palette, palettized
 from converters.lowering.program import module_path
-from converters.plan import INT8_CHANNELS
 
 CONSTANT_TYPES = (Tensor, bool, int, float, str, torch.dtype, torch.memory_format, torch.layout, torch.device)
 MIL_DTYPES: dict[type[np.floating[Any]], str] = {np.float16: "fp16", np.float32: "fp32"}
@@ -118,18 +118,11 @@ class Emitter(Interpreter):
         if self.palette_bits is None or not isinstance(value, Tensor):
             return value
         if is_worth_a_palette(tuple(value.shape)):
-            return self._palette(value, self.palette_bits)
+            return self._indexed(*palettized(value, self.palette_bits), self.palette_bits)
         if not value.is_floating_point():
             return value
-        scales = (value.flatten(1).abs().amax(1) / INT8_CHANNELS.most).clamp_min(torch.finfo(torch.float16).tiny)
-        scales = scales.view(-1, *[1] * (value.ndim - 1))
-        return self.op("constexpr_blockwise_shift_scale", "int8", data=(value / scales).round().char(), scale=scales)
-
-    def _palette(self, value: Tensor, bits: int) -> Var:
-        """Float weights or int8 codes as indices into tables of their own type."""
-        indices, tables = palettize(value.numpy(), bits)
-        entries = torch.from_numpy(tables if value.is_floating_point() else tables.round()).to(value.dtype)
-        return self._indexed(indices, entries, bits)
+        codes, scales = coded(value)
+        return self.op("constexpr_blockwise_shift_scale", "int8", data=codes, scale=scales)
 
     def operand(self, value: Any) -> Any:
         """An operand of elementwise arithmetic in the form that the file stores."""

@@ -1,49 +1,15 @@
-"""Weights as indices into small tables of values (palettes), found by k-means in one dimension.
-
-The tables minimise the squared error of the weights of a group of output channels. In one dimension the best clusters are
-intervals, so dynamic programming finds them (W. D. Fisher, "On Grouping for Maximum Homogeneity", JASA 53, 1958); here over
-BINS bins of the values, then refined on the values themselves (S. Lloyd, "Least squares quantization in PCM", IEEE Trans.
-Inf. Theory 28, 1982).
-"""
+"""Constants that repeat a few values as indices into a table, without loss, where that takes less room in a package."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from converters.lowering.palettes import Array
 
-GROUP = 16
-"""Most output channels that share a table."""
-FEWEST_WEIGHTS = 2048
-"""A smaller tensor is better off with int8 and a scale per channel: tables take room, and depthwise convolutions, most of
-the small ones, lose too much (m0 at 4 bits: 10.6 dB instead of 17.6 with tables for all from 512 weights on)."""
 INDEX_BITS = (1, 2, 3, 4, 6, 8)
 """Widths of an index that `constexpr_lut_to_dense` of iOS 18 knows."""
 ANOTHER_OPERATION = 512
 """Bytes that the operation, its types and a header in weight.bin take: what indices have to save to be worth it."""
-BINS = 256
-ITERATIONS = 20
-
-
-def is_worth_a_palette(shape: tuple[int, ...]) -> bool:
-    """Whether a weight of this shape is big enough."""
-    return math.prod(shape) >= FEWEST_WEIGHTS
-
-
-def palettize(weight: Array, bits: int) -> tuple[Array, Array]:
-    """`weight` (O, ...) as indices of the same shape and tables (G, 1, ..., 2^bits, 1), one for each O / G channels.
-
-    Both in the types that `constexpr_lut_to_dense` of iOS 18 takes, except that indices are int64. Deterministic.
-    """
-    groups = weight.shape[0] // math.gcd(weight.shape[0], GROUP)
-    rows = weight.reshape(groups, -1).astype(np.float64)
-    found = [_cluster(row, 2**bits) for row in rows]
-    indices = np.stack([codes for codes, _ in found]).reshape(weight.shape)
-    tables = np.stack([centres for _, centres in found])
-    return indices, tables.reshape(groups, *[1] * (weight.ndim - 1), 2**bits, 1)
 
 
 def repeated_values(constant: Array) -> tuple[Array, Array, int] | None:
@@ -57,48 +23,3 @@ def repeated_values(constant: Array) -> tuple[Array, Array, int] | None:
         return None
     table = np.pad(values, (0, 2**bits - len(values)), "edge")
     return indices.reshape(constant.shape), table.reshape(*[1] * constant.ndim, -1, 1), bits
-
-
-def _cluster(values: Array, count: int) -> tuple[Array, Array]:
-    """Index of the nearest of `count` centres for each value (N,), and the centres (count,) in rising order."""
-    ordered = np.sort(values)
-    if len(distinct := np.unique(ordered)) <= count:
-        return np.searchsorted(distinct, values), np.pad(distinct, (0, count - len(distinct)), "edge")
-    sums = np.concatenate([[0], np.cumsum(ordered)])
-    centres = _best_intervals(ordered, sums, count)
-    for _ in range(ITERATIONS):
-        ends = np.searchsorted(ordered, (centres[1:] + centres[:-1]) / 2)
-        edges = np.concatenate([[0], ends, [len(ordered)]])
-        members = np.diff(edges)
-        means = np.where(members > 0, np.diff(sums[edges]) / np.maximum(members, 1), centres)
-        if np.array_equal(means, centres):
-            break
-        centres = means
-    return np.searchsorted((centres[1:] + centres[:-1]) / 2, values), centres
-
-
-def _best_intervals(ordered: Array, sums: Array, count: int) -> Array:
-    """Means (count,) of the `count` intervals of bins with the least squared error; `sums` are running ones of `ordered`.
-
-    Bin edges lie halfway between an even grid, which would leave the middle to a few bins, and quantiles, which would leave
-    the tails to a few.
-    """
-    fractions = np.arange(1, BINS) / BINS
-    edges = (np.quantile(ordered, fractions) + ordered[0] + fractions * (ordered[-1] - ordered[0])) / 2
-    ends = np.unique(np.concatenate([[0], np.searchsorted(ordered, edges), [len(ordered)]]))
-    total, squares = sums[ends], np.concatenate([[0], np.cumsum(ordered**2)])[ends]
-    lengths = ends[:, None] - ends
-    error = (squares[:, None] - squares) - (total[:, None] - total) ** 2 / np.maximum(lengths, 1)
-    cost = np.where(lengths >= 0, error, np.inf)  # cost[i, j]: of the values between edges j and i as one cluster
-    least, starts = cost[:, 0], []
-    for _ in range(count - 1):
-        candidates = cost + least
-        starts.append(candidates.argmin(1))
-        least = candidates.min(1)
-    cuts = [len(ends) - 1]
-    for start in reversed(starts):
-        cuts.append(int(start[cuts[-1]]))
-    bounds = ends[[0, *reversed(cuts)]]
-    members = np.diff(bounds)
-    means = np.where(members > 0, np.diff(sums[bounds]) / np.maximum(members, 1), ordered[0])
-    return np.asarray(np.maximum.accumulate(means))  # an empty interval repeats its neighbour
