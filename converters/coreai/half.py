@@ -2,7 +2,8 @@
 
 What fp16 cannot hold stays fp32 (`converters.interface.Function`), and so does what comes of it directly. Scales of quantization
 that are no normal numbers in fp16 stay fp32 as well: Core AI's compiler on Linux takes them for zero (coreai-core 1.0.0b3). Those of
-weights do in any case: a weight's codes are dequantized in fp32, and the weight is rounded once.
+weights do in any case: a weight's codes are dequantized in fp32, and the weight is rounded once. Tables of palettes have the type of
+the layer that reads them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch.fx import GraphModule, Node
 from torch.fx.node import map_arg
 from torch.utils._pytree import tree_map
 
+from converters.coreai.palettes import is_palette
 from converters.coreai.quantization import constant, is_quantization
 
 HALF, SINGLE = torch.float16, torch.float32
@@ -67,6 +69,8 @@ class Halving:
     def _computes_in(self, node: Node) -> torch.dtype:
         if node.name in self._wide or any(one.name in self._wide for one in node.all_input_nodes):
             return SINGLE
+        if is_palette(node):
+            return self._computes_in(next(iter(node.users)))
         if is_quantization(node):
             scale = self._constant(node.args[1])
             return HALF if scale.ndim == 0 and scale >= SMALLEST_NORMAL else SINGLE

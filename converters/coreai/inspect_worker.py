@@ -25,6 +25,8 @@ DTYPES = {
     "i8": "int8",
     "si8": "int8",
     "ui8": "uint8",
+    "ui4": "uint4",
+    "ui6": "uint6",
     "si32": "int32",
     "ui32": "uint32",
 }

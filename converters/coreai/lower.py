@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 MAIN = "main"
 """The only function of an asset for one size."""
 
-PRECISIONS = {
+PRECISIONS: dict[Precision, FloatType] = {
     precision: FloatType.FP32 if precision is Precision.FP32 else FloatType.FP16
-    for precision in (Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS)
+    for precision in Precision
+    if precision not in (Precision.INT8_FULL, Precision.A16W8)
 }
 OLDEST = "iOS 27"
 UNPROVEN = "what hands an image's pixels on: Core AI on Linux cannot be given images, and is given the pixels"
@@ -78,7 +79,12 @@ def job_of(folder: Path, named: dict[str, Function], precision: Precision, inter
     for name, function in named.items():
         torch.export.save(function.program, folder / f"{name}.pt2")
         functions.append({"name": name, "file": f"{name}.pt2", "wide": sorted(function.islands)})
-    return {"functions": functions, "floats": PRECISIONS[precision], "interface": asdict(interface)}
+    return {
+        "functions": functions,
+        "floats": PRECISIONS[precision],
+        "palette_bits": precision.palette_bits,
+        "interface": asdict(interface),
+    }
 
 
 def _described(metadata: Metadata, precision: Precision, interface: Interface) -> dict[str, Any]:

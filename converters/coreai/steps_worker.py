@@ -40,7 +40,8 @@ AGAIN, COPY = "again.aimodel", "copy.aimodel"
 CARRIED = {"cast", "reshape", "transpose", "broadcast_in_dims", "broadcasting_add"}
 """What says nothing of a step that does something else as well."""
 STORED = {"float32", "float16", "int8", "uint8"}
-"""What constants hold that come of weights."""
+"""What constants hold that come of weights, but for indices into palettes: the runtime gives none of these, and what they look up is a
+step of its own."""
 
 
 @dataclass(slots=True)

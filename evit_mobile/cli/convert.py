@@ -92,7 +92,7 @@ class ConvertOptions(ModelAndImages):
         int | None,
         typer.Option(
             "--palette",
-            help="Core ML, with --int8 or --fp16: weights of 4 or 6 bits from palettes.",
+            help="Core ML and Core AI, with --int8 or --fp16: weights of 4 or 6 bits from palettes.",
             rich_help_panel=PRECISION,
         ),
     ] = None

@@ -1,15 +1,19 @@
-"""A folder that only Core AI could tell from an asset, and a package in the place of Apple's."""
+"""A folder that only Core AI could tell from an asset, and a package and operators in the place of Apple's."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from converters.coreai import package
+from tests.converters.coreai.stand_in import operators as replaced_operators
 from tests.converters.coreai.stand_in import write_package
 
 
@@ -32,3 +36,14 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         yield
+
+
+@pytest.fixture
+def operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Operators of compressed weights: Apple's where its wheel is here, else those of stand_in.py."""
+    registering = "coreai_torch._compression.custom_layers"
+    if find_spec("coreai_torch") is not None:
+        pytest.importorskip("coreai_torch")  # which lets it warn of torch's local version
+    else:
+        replaced_operators()
+        monkeypatch.setitem(sys.modules, registering, ModuleType(registering))

@@ -1,13 +1,18 @@
-"""A package in the place of Apple's coreai, for the processes that import it, and assets for it: their programs say in JSON what to do."""
+"""A package in the place of Apple's coreai, for the processes that import it, and assets for it: their programs say in JSON what to do.
+Operators in the place of those that coreai-torch registers, for programs that are not written.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import torch
 
 from converters.coreai import package
 
@@ -86,3 +91,20 @@ def asset_of(path: Path, own: Mapping[str, str] = MappingProxyType({}), **progra
     (path / package.HASH).write_bytes(hashlib.sha256(content).digest())
     (path / package.METADATA).write_text(json.dumps({"assetVersion": package.ASSET_VERSION, package.OWN: dict(own)}))
     return path
+
+
+@cache
+def operators() -> torch.library.Library:
+    """The operators of compressed weights that Apple's coreai-torch registers, for where it is not installed."""
+    library = torch.library.Library("coreai", "FRAGMENT")
+    library.define("lut_to_dense(Tensor indices, Tensor lut, int axis) -> Tensor")
+    library.define("constexpr_blockwise_shift_scale(Tensor input, Tensor scale) -> Tensor")
+    library.impl("lut_to_dense", looked_up, "CompositeExplicitAutograd")
+    library.impl("constexpr_blockwise_shift_scale", torch.mul, "CompositeExplicitAutograd")
+    return library
+
+
+def looked_up(indices: torch.Tensor, lut: torch.Tensor, _axis: int = 0) -> torch.Tensor:
+    """Entries (O, ...) of tables (G, 1, ..., entries, 1), one for each O / G channels."""
+    tables = lut.reshape(lut.shape[0], -1)
+    return tables.gather(1, indices.reshape(lut.shape[0], -1).long()).reshape(indices.shape)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,11 @@ from converters.contract import Metadata, Precision, QuantPlan, WeightQuantizati
 from converters.coreai import package, toolchain
 from converters.coreai.target import CoreAITarget
 from converters.errors import ArtefactError, ToolchainError
+from converters.files import size_bytes
+from converters.lowering.palettes import coded, is_worth_a_palette, palettized
 from converters.quantized_program import quantize_program
 from converters.registry import find_target
+from tests.converters.coreai.stand_in import looked_up
 from tests.lowering_helpers import quantize
 
 pytestmark = [
@@ -73,6 +78,8 @@ PROGRAMS = {
     Precision.FP16: exported,
     Precision.INT8: int8,
     Precision.INT8_WEIGHTS: int8_weights,
+    Precision.FP16_PALETTE6: exported,
+    Precision.INT8_PALETTE4: int8,
 }
 
 
@@ -113,6 +120,50 @@ def test_weights_are_stored_as_core_ai_stores_compressed_ones(tmp_path: Path) ->
     operations = find_target("coreai").inspect(written(tmp_path / "net.aimodel", int8(), Precision.INT8)).operations
     assert operations["blockwise_shift_scale"] == 3
     assert operations["dequantize"] == operations["quantize"]
+
+
+def from_palettes(program: ExportedProgram, bits: int) -> ExportedProgram:
+    """The program with what its weights become when they are indices of so many bits."""
+    frozen = partial(nn.Parameter, requires_grad=False)
+    for name, value in program.state_dict.items():
+        if value.ndim > 1 and is_worth_a_palette(tuple(value.shape)):
+            indices, tables = palettized(value.detach(), bits)
+            program.state_dict[name] = frozen(looked_up(torch.from_numpy(indices), tables))
+        elif value.ndim > 1 and value.is_floating_point():
+            codes, scales = coded(value.detach())
+            program.state_dict[name] = frozen(codes * scales)
+    return program
+
+
+@pytest.mark.parametrize(
+    ("precision", "faithful_db"),
+    [
+        (Precision.FP16_PALETTE4, 55),
+        (Precision.FP16_PALETTE6, 55),
+        (Precision.INT8_PALETTE4, 40),
+        (Precision.INT8_PALETTE6, 40),
+    ],
+)
+def test_weights_are_what_their_indices_look_up(precision: Precision, faithful_db: float, tmp_path: Path) -> None:
+    make, bits = int8 if precision.quantized else exported, precision.palette_bits
+    assert bits is not None
+    path = written(tmp_path / "net.aimodel", make(), precision)
+    found = run(path)
+    faithful = sqnr_db(computed(from_palettes(make(), bits)), found)
+    assert faithful > max(faithful_db, sqnr_db(computed(make()), found))
+    inspection = find_target("coreai").inspect(path)
+    assert (inspection.operations["lut_to_dense"], inspection.dtypes[f"uint{bits}"]) == (1, 1)
+
+
+@pytest.mark.parametrize("make", [exported, int8])
+def test_indices_take_no_more_than_their_bits(make: Callable[[], ExportedProgram], tmp_path: Path) -> None:
+    kind, weight = ("int8" if make is int8 else "fp16"), NET.layers[2].weight
+    sizes = {
+        bits: size_bytes(written(tmp_path / f"{bits}.aimodel", make(), Precision(f"{kind}-palette{bits}")))
+        for bits in (4, 6)
+    }
+    tables = 3 * (2**6 - 2**4) * (1 if kind == "int8" else 2)
+    assert abs(sizes[6] - sizes[4] - weight.numel() * 2 / 8 - tables) < 64
 
 
 class Scaled(nn.Module):

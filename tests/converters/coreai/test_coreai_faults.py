@@ -18,6 +18,7 @@ from converters.contract import Precision
 from converters.coreai import package, toolchain
 from converters.errors import ArtefactError, ToolchainError
 from converters.interface import Function
+from converters.lowering.palettes import palettized
 from converters.registry import find_target
 from evit_mobile.findings import Verdict
 from evit_mobile.validation.verdict import Terms, judge
@@ -39,6 +40,7 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     written(folder / "fp32.aimodel")
     written(folder / "int8.aimodel", int8(), Precision.INT8)
     written(folder / "int8-weights.aimodel", int8_weights(), Precision.INT8_WEIGHTS)
+    written(folder / "fp16-palette6.aimodel", exported(), Precision.FP16_PALETTE6)
     programs = [torch.export.export(NET, (torch.zeros(1, 3, *size),)) for size in SIZES]
     target = type(find_target("coreai"))([Function(program=program) for program in programs[1:]])
     target.lower(programs[0], Precision.FP32, folder / "sizes.aimodel", METADATA)
@@ -119,6 +121,12 @@ HEAD, FIRST = NET.head.weight.detach(), NET.layers[0].weight.detach()
 STORED = HEAD.numpy().tobytes()
 SCALES = (FIRST.abs().flatten(1).amax(1) / 127).numpy()
 CODES = (FIRST / torch.from_numpy(SCALES).view(-1, 1, 1, 1)).round().to(torch.int8).numpy()
+INDICES, ENTRIES = palettized(NET.layers[2].weight.detach(), 6)
+TABLES = ENTRIES.numpy().astype(np.float16).reshape(3, 64)
+PACKED = np.packbits(
+    np.unpackbits(INDICES.astype(np.uint8)[..., None], axis=-1, bitorder="little")[..., :6], bitorder="little"
+)
+"""Indices of 6 bits as the file has them, the lower bits first."""
 
 FAULTS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "a bit of a weight": ("fp32", flipped(STORED, 4 * int(HEAD.abs().argmax()) + 3, 0)),
@@ -131,6 +139,12 @@ FAULTS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "a weight that is no number": ("fp32", replaced(STORED[:4], np.float32(np.nan).tobytes())),
     "a scale": ("int8-weights", replaced(SCALES[:4].tobytes(), (2 * SCALES[:4]).tobytes())),
     "codes of another channel": ("int8-weights", replaced(CODES[:8].tobytes(), CODES[8:16].tobytes())),
+    "indices of another channel": (
+        "fp16-palette6",
+        replaced(PACKED.tobytes(), np.roll(PACKED, len(PACKED) // 24).tobytes()),
+    ),
+    "tables in another order": ("fp16-palette6", replaced(TABLES.tobytes(), TABLES[:, ::-1].tobytes())),
+    "an entry of a table": ("fp16-palette6", flipped(TABLES[0].tobytes(), 1, 6)),
     "a program that is cut short": ("fp32", cut),
     "a program of nothing": ("fp32", lambda path: rehashed(path, package.MAGIC + bytes(64))),
     "swapped functions": ("sizes", swapped),
@@ -139,7 +153,7 @@ FAULTS: dict[str, tuple[str, Callable[[Path], None]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", ["fp32", "int8", "int8-weights", "sizes"])
+@pytest.mark.parametrize("kind", ["fp32", "int8", "int8-weights", "fp16-palette6", "sizes"])
 def test_sound_assets_pass(kind: str, assets: Path) -> None:
     precision = Precision.FP32 if kind == "sizes" else Precision(kind)
     assert outcome(assets / f"{kind}.aimodel", precision) == Verdict.PASSED

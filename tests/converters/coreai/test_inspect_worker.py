@@ -22,6 +22,8 @@ from converters.coreai.inspect_worker import described, ends, kind, tensor
         ("tensor<7xf16>", ([7], "float16")),
         ("tensor<si8>", ([], "int8")),
         ("tensor<2xui32, #encoding>", ([], "tensor<2xui32, #encoding>")),
+        ("tensor<16x8xui4>", ([16, 8], "uint4")),
+        ("tensor<16x8x1x1xui6>", ([16, 8, 1, 1], "uint6")),
         ("tensor<4xbf16>", ([4], "bf16")),
         ("!coreai.token", ([], "!coreai.token")),
     ],

@@ -76,7 +76,12 @@ def test_several_sizes_are_functions_called_by_them(job: dict[str, Any], tmp_pat
     refused(tmp_path / "a.aimodel", function(4, 6), function(8, 2, "relu"), precision=Precision.FP32)
     assert job["shapes"] == {"size_4x6": (1, 3, 4, 6), "size_8x2": (1, 3, 8, 2)}
     assert [one["wide"] for one in job["functions"]] == [[], ["relu"]]
-    assert job["floats"] == "fp32"
+    assert (job["floats"], job["palette_bits"]) == ("fp32", None)
+
+
+def test_the_width_of_an_index_is_told(job: dict[str, Any], tmp_path: Path) -> None:
+    refused(tmp_path / "a.aimodel", function(4, 6), precision=Precision.INT8_PALETTE4)
+    assert (job["floats"], job["palette_bits"]) == ("fp16", 4)
 
 
 def test_the_ends_that_are_asked_for_are_told_and_stated(job: dict[str, Any], tmp_path: Path) -> None:
@@ -96,4 +101,4 @@ def test_the_ends_that_are_asked_for_are_told_and_stated(job: dict[str, Any], tm
 
 def test_only_fp32_computes_in_fp32() -> None:
     assert {precision for precision, floats in PRECISIONS.items() if floats is FloatType.FP32} == {Precision.FP32}
-    assert set(PRECISIONS) == {Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS}
+    assert set(Precision) - set(PRECISIONS) == {Precision.INT8_FULL, Precision.A16W8}

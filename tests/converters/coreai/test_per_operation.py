@@ -19,8 +19,10 @@ from tests.converters.coreai.test_coreai_asset import IMAGES, PROGRAMS, written
 from tests.converters.coreai.test_coreai_faults import (
     CODES,
     HEAD,
+    PACKED,
     SCALES,
     STORED,
+    TABLES,
     flipped,
     of_other_classes,
     rehashed,
@@ -44,6 +46,8 @@ FAULTS: dict[str, tuple[Precision, Callable[[Path], None], str]] = {
         replaced(CODES[:8].tobytes(), CODES[8:16].tobytes()),
         "layers.0",
     ),
+    "an index": (Precision.FP16_PALETTE6, flipped(PACKED.tobytes(), 100, 0), "layers.2"),
+    "an entry of a table": (Precision.FP16_PALETTE6, flipped(TABLES.tobytes(), 100, 2), "layers.2"),
 }
 """Of which precision, what is planted, and the module that is off."""
 
@@ -62,7 +66,7 @@ def test_of_a_sound_asset_none_is_off(precision: Precision, tmp_path: Path) -> N
     assert off(found) == []
     assert {"conv2d", "hard_sigmoid+broadcasting_mul", "reduce_mean"} <= {step.operation for step in found}
     assert {"layers.0", "layers.1", "layers.2", "head"} <= {step.module for step in found}
-    assert ("quantize" in {step.operation for step in found}) == (precision is Precision.INT8)
+    assert ("quantize" in {step.operation for step in found}) == precision.calibrated
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -10,6 +10,7 @@ from torch.export import ExportedProgram
 pytest.importorskip("coreai_torch", reason="Apple's wheel registers the operators of its quantization")
 
 from converters.contract import FloatType
+from converters.coreai.palettes import is_palette
 from converters.coreai.prepared import prepared
 from converters.coreai.quantization import is_quantization
 from tests.lowering_helpers import export, quantize
@@ -40,6 +41,14 @@ def test_fp16_is_inside_and_islands_are_not() -> None:
     assert ready.module()(X).dtype is torch.float32
     torch.testing.assert_close(ready.module()(X), program.module()(X), rtol=1e-2, atol=1e-3)
     assert dtypes(prepared(program, FloatType.FP16, ("conv2d",))) == {torch.float32, torch.float16}
+
+
+def test_larger_weights_are_looked_up() -> None:
+    torch.manual_seed(0)
+    program = export(nn.Conv2d(4, 64, 3), X)
+    ready = prepared(program, FloatType.FP16, (), palette_bits=6)
+    assert [node.meta["val"].dtype for node in ready.graph.nodes if is_palette(node)] == [torch.float16]
+    torch.testing.assert_close(ready.module()(X), program.module()(X), rtol=5e-2, atol=5e-2)
 
 
 def test_quantized_programs_have_core_ai_s_nodes() -> None:

@@ -18,7 +18,7 @@ def test_doctor_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     precisions = {row["format"]: row["precisions"] for row in document["targets"]}
     assert list(precisions) == [row.name for row in FORMATS]
     with_palettes = [name for name, known in precisions.items() if any("palette" in precision for precision in known)]
-    assert with_palettes == ["coreml", "executorch-coreml"]
+    assert with_palettes == ["coreml", "coreai", "executorch-coreml"]
 
 
 def test_what_is_missing_is_told_below_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
