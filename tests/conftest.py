@@ -24,10 +24,16 @@ settings.register_profile("evit-mobile", deadline=None, derandomize=True, suppre
 settings.load_profile("evit-mobile")
 
 
+LONGEST = ("test_pipeline.py", "test_all_variants.py")
+"""Files of many minutes each."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first: processes take a file at a time, and none is to begin a long one when the others are done."""
+    """The longest files come first, then those with slow tests: processes take a file at a time, and none is to begin a long one when
+    the others are done.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path.name not in LONGEST, item.path not in slow))
 
 
 LOADED = pytest.StashKey[frozenset[str]]()
