@@ -61,6 +61,13 @@ def run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.fixture(scope="module")
+def weights(checkout: Path) -> str:
+    """A checkpoint of the family's small model, in the checkout."""
+    assert run(checkout, "-c", SAVE).returncode == 0
+    return "toy.pth"
+
+
 def test_the_family_is_listed(checkout: Path) -> None:
     listed = run(checkout, "-m", "evit_mobile.cli", "models", "--json")
     rows = {row["name"]: row for row in json.loads(listed.stdout)}
@@ -69,9 +76,8 @@ def test_the_family_is_listed(checkout: Path) -> None:
 
 
 @pytest.mark.slow
-def test_its_checkpoint_is_recognised_converted_and_proven(checkout: Path) -> None:
-    assert run(checkout, "-c", SAVE).returncode == 0
-    options = ("--weights", "toy.pth", "--size", "32", "--format", "tflite", "--fp32", "--golden", "0", "--out", "out")
+def test_its_checkpoint_is_recognised_converted_and_proven(checkout: Path, weights: str) -> None:
+    options = ("--weights", weights, "--size", "32", "--format", "tflite", "--fp32", "--golden", "0", "--out", "out")
     converted = run(checkout, "-m", "evit_mobile.cli", "convert", *options, "--json")
     assert converted.returncode == 0, converted.stderr
     document = json.loads(converted.stdout)
@@ -81,13 +87,12 @@ def test_its_checkpoint_is_recognised_converted_and_proven(checkout: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_wrong_rewrite_of_it_is_found(checkout: Path) -> None:
-    assert run(checkout, "-c", SAVE).returncode == 0
+def test_a_wrong_rewrite_of_it_is_found(checkout: Path, weights: str) -> None:
     rewrite = checkout / "evit_mobile" / "rewrites" / "toy.py"
     right = rewrite.read_text()
     rewrite.write_text(right.replace("block.conv.bias.mul_(gamma)", "block.conv.bias.mul_(2)"))
     try:
-        options = ("--weights", "toy.pth", "--size", "32", "--format", "tflite", "--fp32", "--out", "wrong")
+        options = ("--weights", weights, "--size", "32", "--format", "tflite", "--fp32", "--out", "wrong")
         refused = run(checkout, "-m", "evit_mobile.cli", "convert", *options)
     finally:
         rewrite.write_text(right)

@@ -22,10 +22,11 @@ from evit_mobile.profiling.channel import Worker, describe_exit
         ("import time; time.sleep(60)", "no answer in time"),
     ],
 )
-def test_workers_that_fail(body: str, message: str) -> None:
+def test_workers_that_fail(body: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     failing = Worker([sys.executable, "-c", body], "here")
     with pytest.raises(DeviceError, match=message):
         failing.ask("load", timeout_s=2.0)
+    monkeypatch.setattr(channel, "END_TIMEOUT_S", 0.05)  # the one that sleeps does not end by itself
     failing.close()
 
 
