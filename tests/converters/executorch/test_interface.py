@@ -82,7 +82,10 @@ def test_what_the_file_says_of_its_ends(precision: Precision, tmp_path: Path) ->
     assert (inspection.delegation.partitions, inspection.delegation.fallback) == (1, ())
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    "precision",
+    [Precision.INT8, *(pytest.param(one, marks=pytest.mark.slow) for one in (Precision.FP32, Precision.FP16))],
+)
 def test_pixels_do_not_depend_on_the_weight_cache(precision: Precision, tmp_path: Path) -> None:
     path = tmp_path / "both.pte"
     path.write_bytes(content(BOTH, precision))

@@ -21,7 +21,10 @@ IMAGE = (1, 4, 6, 6)
 TARGET = ExecuTorchTarget()
 
 
-@pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16, Precision.INT8])
+@pytest.mark.parametrize(
+    "precision",
+    [Precision.FP32, *(pytest.param(one, marks=pytest.mark.slow) for one in (Precision.FP16, Precision.INT8))],
+)
 def test_the_weight_cache_changes_nothing(precision: Precision, tmp_path: Path) -> None:
     x = images()
     program = export(model(), x)

@@ -14,9 +14,12 @@ from evit_mobile.spec import CLASSIFIERS, find_spec
 from tests.oracles import timm_model
 
 SIDES = {"msra": 224, "mit": 128}
+LARGE = ("efficientvit_l1", "efficientvit_l2", "efficientvit_l3")
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in CLASSIFIERS]
+)
 def test_outputs_equal_timms(name: str) -> None:
     family = find_spec(name).family
     images = torch.randn(2, 3, SIDES[family], SIDES[family], generator=torch.Generator().manual_seed(1))

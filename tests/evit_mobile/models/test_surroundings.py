@@ -277,7 +277,14 @@ def test_probabilities_are_no_logits_for_names() -> None:
 
 
 @pytest.mark.parametrize("bake", [parametrizations.weight_norm, parametrizations.orthogonal, weight_norm, halved])
-@pytest.mark.parametrize("place", ["head.linear", "stages.0.blocks.0.ffn0.m.pw1.conv", "patch_embed.conv1.conv"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "head.linear",
+        pytest.param("stages.0.blocks.0.ffn0.m.pw1.conv", marks=pytest.mark.slow),
+        pytest.param("patch_embed.conv1.conv", marks=pytest.mark.slow),
+    ],
+)
 def test_computed_weights_are_baked(bake: Callable[[nn.Module], object], place: str) -> None:
     theirs = network()
     bake(theirs.get_submodule(place))

@@ -52,6 +52,7 @@ def test_loading_takes_less_than_two_and_a_half_times_the_weights(name: str, suf
     assert peak < LIMIT * weights
 
 
+@pytest.mark.slow
 def test_optimizer_state_is_not_read_into_memory(tmp_path: Path) -> None:
     """A training checkpoint of five times the weights loads in the memory of the weights."""
     state = build_model(MODELS["efficientvit_b3"]).state_dict()

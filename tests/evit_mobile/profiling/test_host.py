@@ -87,6 +87,7 @@ def test_a_second_profile_is_added_and_compared(
     assert comparison["verdict"] == "no difference seen"
 
 
+@pytest.mark.slow
 def test_the_tables_are_printed(artefacts: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "profile.jsonl")
     paths = [str(path) for path in artefacts.values()]

@@ -14,7 +14,7 @@ from tests.evit_mobile.rewrites.rewritten import (
 )
 
 
-@pytest.mark.parametrize("size", [(96, 96), (224, 160)])
+@pytest.mark.parametrize("size", [(96, 96), pytest.param((224, 160), marks=pytest.mark.slow)])
 def test_the_function_is_kept_on_other_images(size: tuple[int, int]) -> None:
     model, probe = with_relu_attention(size)
     rewritten, log = rewrite(model, probe)
