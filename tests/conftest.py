@@ -63,11 +63,22 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def demo_models(own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001  # it is there first
-    """What tests/demo_models.py writes, once for all apps; EVIT_MOBILE_DEMO_MODELS is a folder where it was written before."""
+    """What tests/demo_models.py writes, in the formats of Android and of browsers."""
+    return written_models(tmp_path_factory, ("tflite", "executorch"))
+
+
+@pytest.fixture(scope="session")
+def apple_models(own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001  # it is there first
+    """The same in the formats of iOS: few machines have the tools of all apps, and files of no app would be for nothing."""
+    return written_models(tmp_path_factory, ("coreml", "executorch"))
+
+
+def written_models(tmp_path_factory: pytest.TempPathFactory, formats: tuple[str, ...]) -> Path:
+    """EVIT_MOBILE_DEMO_MODELS is a folder where all of them were written before."""
     if "EVIT_MOBILE_DEMO_MODELS" in os.environ:
         return Path(os.environ["EVIT_MOBILE_DEMO_MODELS"])
     from tests.demo_models import main
 
     folder = tmp_path_factory.mktemp("models")
-    main(folder)
+    main(folder, formats)
     return folder

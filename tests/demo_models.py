@@ -13,9 +13,11 @@ FOLDER/photo          m0 from 8-bit pixels to probabilities: fp32 for LiteRT and
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from evit_mobile.demos.export import APPS, export_app
 from evit_mobile.models.bundled import bundled_checkpoint
 
 NAMES = ("m0", "b0", "five", "photo")
+FORMATS = ("tflite", "executorch", "coreml")
 GOLDEN_IMAGES = 32
 CLASSES, SIZE = 5, (192, 256)
 PHOTOS = 100
@@ -41,9 +44,11 @@ PHOTO_SIZES = ((280, 280), (224, 224), (210, 196))
 """Widths and heights in pixels."""
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, wanted: Collection[str] = FORMATS) -> None:
+    """All of it, or what there is of it in the formats `wanted`."""
     photos = folder / "photos"
     write_photos(photos)
+    convert = functools.partial(convert_to, wanted)
     convert(folder / "m0", "fp32", ["tflite", "executorch"])
     convert(folder / "m0", "int8", ["tflite"])
     convert(folder / "m0", "fp16", ["coreml"])
@@ -58,8 +63,11 @@ def main(folder: Path) -> None:
     convert(folder / "photo", "int8-full", ["tflite"], **ends)
 
 
-def convert(folder: Path, precision: str, formats: list[str], **options: Any) -> None:
-    evit_mobile.convert(formats=formats, precision=precision, out=folder, golden=GOLDEN_IMAGES, **options)
+def convert_to(wanted: Collection[str], folder: Path, precision: str, formats: list[str], **options: Any) -> None:
+    """To those of `formats` that are wanted."""
+    chosen = [one for one in formats if one in wanted]
+    if chosen:
+        evit_mobile.convert(formats=chosen, precision=precision, out=folder, golden=GOLDEN_IMAGES, **options)
 
 
 def write_photos(folder: Path) -> None:

@@ -22,10 +22,10 @@ needs_swift = [pytest.mark.slow, pytest.mark.skipif(SWIFT.missing is not None, r
 
 
 @pytest.fixture(scope="module")
-def work(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def work(apple_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Model folders in `models`, what Swift builds in `build`."""
     folder = tmp_path_factory.mktemp("ios")
-    write_fixtures(folder / "models", demo_models)
+    write_fixtures(folder / "models", apple_models)
     return folder
 
 
