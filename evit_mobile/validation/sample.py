@@ -14,14 +14,16 @@ Stages = Sequence[tuple[str, Logits]]
 
 
 def sample(
-    judge: object, images: Images, stages: Stages, terms: Terms
+    judge: object, images: Images, stages: Stages, terms: Terms, times: int = 1
 ) -> tuple[Images, list[tuple[str, Logits]], Terms]:
-    """The images that `judge` runs, what every stage before gave for them, and the terms of its verdict."""
+    """The images that `judge` runs, a slow one `times` as many as usual, what every stage before gave for them, and the terms of its
+    verdict.
+    """
     if isinstance(judge, HalfAdder):
         terms = replace(terms, half_sums=judge.half_sums)
     if not isinstance(judge, Accelerator):
         return images, list(stages), terms
-    count = judge.images
+    count = judge.images * times
     return (
         images.limited(count),
         [(name, logits[:count]) for name, logits in stages],

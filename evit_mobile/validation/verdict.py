@@ -41,7 +41,7 @@ class Terms:
     it came close enough to the original. `max_drop` is a limit of the user's own, in points. With `allow_few` few images are enough.
     `floats` are those that the judge computes every file in, None where it computes a file in its own.
     With `probabilities` the artefact gives these, and every stage before it is compared by the softmax of its logits.
-    `half_sums` says that the judge's runtime adds up in fp16.
+    `half_sums` says that the judge's runtime adds up in fp16. Not `counted`, nothing is asked of how many images agree.
     """
 
     precision: Precision
@@ -52,6 +52,7 @@ class Terms:
     probabilities: bool = False
     floats: FloatType | None = None
     half_sums: bool = False
+    counted: bool = True
 
 
 def judge(stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, runtime: str, terms: Terms) -> Validation:
@@ -81,7 +82,7 @@ def judge(stages: list[tuple[str, Logits]], labels: NDArray[np.int64] | None, ru
     limits = limits_for(terms.precision, terms.max_drop, terms.floats, half_sums=terms.half_sums)
     detail = "" if agreement is None else shortfall(reference, artefact, terms.task)
     seen = Seen(hops=hops, top1_reference=top1_reference, top1_artefact=top1_artefact, detail=detail)
-    faults = find_faults(seen, uncounted(limits) if few else limits)
+    faults = find_faults(seen, uncounted(limits) if few or not terms.counted else limits)
     faults += recovery_faults(terms.recovery)
     verdict, reason = conclude(faults, few, terms.recovery)
     return Validation(

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from calib.errors import DataError
-from converters.contract import Precision, Runner
+from converters.contract import FloatType, Precision, Runner
 from converters.errors import ArtefactError, NoRuntimeError, ToolchainError
+from evit_mobile.commands import proving
 from evit_mobile.commands.proving import Standard, Written, listed_terms, prove, proved, standard_at
 from evit_mobile.findings import Verdict
 from evit_mobile.images.data import everything
@@ -121,6 +122,57 @@ def test_a_file_passes_that_gives_what_the_reference_does(
     assert (found.verdict, found.images, found.runtime) == (verdict, 40, "a runtime")
     assert (found.top1_agreement == 1) == (verdict is Verdict.PASSED)
     assert [(hop.start, hop.end) for hop in found.hops] == [("reference", "tflite")]
+
+
+class Slow(Broken):
+    """A judge of eight images that gives these logits (40, 10), of which those of images `flipped` have the second class for the first."""
+
+    images, floats = 8, FloatType.FP32
+
+    def __init__(self, logits: np.ndarray, flipped: list[int]) -> None:
+        super().__init__(None)
+        self.answers, self.ran = logits.copy(), 0
+        self.answers[flipped, :2] = self.answers[flipped, 1::-1]
+
+    def load(self, path: Path) -> Runner:  # noqa: ARG002  # as above
+        answers = iter(self.answers)
+
+        def run(images: np.ndarray) -> np.ndarray:
+            self.ran += len(images)
+            return np.stack([next(answers) for _ in images])
+
+        return run
+
+
+@pytest.mark.parametrize(
+    ("flipped", "noise", "verdict", "images", "ran"),
+    [
+        ([], 0.0, Verdict.PASSED, 8, 8),
+        ([3], 0.0, Verdict.PASSED, 32, 40),
+        ([3, 20, 25], 0.0, Verdict.FAILED, 32, 40),
+        ([3], 0.5, Verdict.FAILED, 8, 8),
+    ],
+    ids=["as the reference", "one of eight", "one of ten", "far off"],
+)
+def test_a_slow_judge_runs_more_where_counting_its_few_is_all_that_fails(
+    flipped: list[int],
+    noise: float,
+    verdict: Verdict,
+    images: int,
+    ran: int,
+    standard: Standard,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(proving, "known_labels", lambda *_: None)
+    logits = np.tile(np.array([8, 7.9, *range(8)], np.float32), (40, 1))
+    judge = Slow(logits * (1 + noise), flipped)
+    found = prove(
+        judge,
+        WRITTEN,
+        replace(standard, stages=[("reference", logits)]),
+        Terms(precision=Precision.INT8, allow_few=True),
+    )
+    assert (found.verdict, found.images, judge.ran) == (verdict, images, ran)
 
 
 def test_one_size_is_the_whole_and_has_no_row_of_its_own(m0: Reference, standard: Standard) -> None:

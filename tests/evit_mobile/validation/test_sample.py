@@ -21,6 +21,8 @@ def test_an_accelerator_runs_its_first_images_only() -> None:
     assert sample(find_judge("xnnpack", "tflite"), images, stages, TERMS) == (images, stages, TERMS)
     fewer, before, terms = sample(find_judge("gpu", "tflite"), images, stages, TERMS)
     assert (len(fewer), terms.floats) == (32, FloatType.FP16)
+    more, longer, _ = sample(find_judge("gpu", "tflite"), images, stages, TERMS, 2)
+    assert (len(more), len(longer[0][1])) == (40, 40)
     np.testing.assert_array_equal(before[0][1], stages[0][1][:32])
     np.testing.assert_array_equal(fewer.first(40), images.first(32))
     assert fewer.labels(10) is not None
