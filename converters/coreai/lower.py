@@ -83,6 +83,7 @@ def job_of(folder: Path, named: dict[str, Function], precision: Precision, inter
         "functions": functions,
         "floats": PRECISIONS[precision],
         "palette_bits": precision.palette_bits,
+        "compressed": precision.compressed,
         "interface": asdict(interface),
     }
 

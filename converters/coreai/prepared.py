@@ -9,7 +9,7 @@ from torch.export import ExportedProgram
 from converters.contract import FloatType
 from converters.coreai.ends import with_ends
 from converters.coreai.half import to_half
-from converters.coreai.palettes import take_from_palettes
+from converters.coreai.palettes import look_up_repeated, take_from_palettes
 from converters.coreai.quantization import name_as_core_ai
 from converters.interface import TENSORS, Interface
 from converters.lifting import exported_again
@@ -22,9 +22,12 @@ def prepared(
     wide: Collection[str],
     interface: Interface = TENSORS,
     palette_bits: int | None = None,
+    *,
+    compressed: bool = False,
 ) -> ExportedProgram:
     """`program` with Core AI's quantization, computing in `floats` but for the results that `wide` names; fp32 at both ends, or what
-    `interface` asks for. With `palette_bits` larger weights are indices of so many bits.
+    `interface` asks for. With `palette_bits` larger weights are indices of so many bits. In a `compressed` program
+    constants that repeat a few values are indices too.
     """
     module = graph_module(program)
     name_as_core_ai(module)
@@ -33,5 +36,7 @@ def prepared(
     example, ends = with_ends(module, program, interface)
     if floats is FloatType.FP16:
         to_half(module, {*wide, *ends})
+    if compressed:
+        look_up_repeated(module)
     module.graph.eliminate_dead_code()
     return exported_again(module, program, (example,))

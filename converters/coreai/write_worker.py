@@ -119,8 +119,8 @@ def programs(job: Path, description: dict[str, Any]) -> dict[str, ExportedProgra
     given, interface = {}, interface_of(description)
     for function in description["functions"]:
         program = torch.export.load(job / function["file"])
-        floats, bits = FloatType(description["floats"]), description["palette_bits"]
-        program = prepared(program, floats, function["wide"], interface, bits)
+        floats, bits, compressed = (description[key] for key in ("floats", "palette_bits", "compressed"))
+        program = prepared(program, FloatType(floats), function["wide"], interface, bits, compressed=compressed)
         name = function["name"] if interface.pixels is None else PIXELS + function["name"]
         given[name] = program.run_decompositions(get_decomp_table())
     return given

@@ -15,14 +15,15 @@ from torch.utils._pytree import tree_leaves, tree_map
 from converters.coreml import toolchain
 from converters.coreml.names import operation_name
 from converters.coreml.operators import OPERATORS, WEIGHTS
-from converters.coreml.palettes import repeated_values
 from converters.coreml.translations.elementwise import float_
 from converters.coreml.values import Translation, Var, is_float, is_float32
 from converters.errors import ToolchainError
-from converters.lowering.palettes import coded, is_worth_a_palette, palettized
+from converters.lowering.palettes import coded, is_worth_a_palette, palettized, repeated_values
 from converters.lowering.program import module_path
 
 CONSTANT_TYPES = (Tensor, bool, int, float, str, torch.dtype, torch.memory_format, torch.layout, torch.device)
+INDEX_BITS = (1, 2, 3, 4, 6, 8)
+"""Widths of an index that `constexpr_lut_to_dense` of iOS 18 knows."""
 MIL_DTYPES: dict[type[np.floating[Any]], str] = {np.float16: "fp16", np.float32: "fp32"}
 
 
@@ -128,7 +129,7 @@ class Emitter(Interpreter):
         """An operand of elementwise arithmetic in the form that the file stores."""
         if not (self.indexed and isinstance(value, Tensor) and value.is_floating_point()):
             return float_(value)
-        found = repeated_values(self._array(value))
+        found = repeated_values(self._array(value), INDEX_BITS)
         return value if found is None else self._indexed(*found)
 
     def _indexed(self, indices: Any, tables: Any, bits: int) -> Var:

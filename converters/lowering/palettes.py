@@ -9,6 +9,7 @@ Inf. Theory 28, 1982).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ GROUP = 16
 FEWEST_WEIGHTS = 2048
 """A smaller tensor is better off with int8 and a scale per channel: tables take room, and depthwise convolutions, most of
 the small ones, lose too much (m0 at 4 bits: 10.6 dB instead of 17.6 with tables for all from 512 weights on)."""
+ANOTHER_OPERATION = 512
+"""Bytes that the operation, its types and a header in weight.bin take, in a Core ML package: what indices have to save to be worth it."""
 BINS = 256
 ITERATIONS = 20
 
@@ -57,6 +60,20 @@ def palettize(weight: Array, bits: int) -> tuple[Array, Array]:
     indices = np.stack([codes for codes, _ in found]).reshape(weight.shape)
     tables = np.stack([centres for _, centres in found])
     return indices, tables.reshape(groups, *[1] * (weight.ndim - 1), 2**bits, 1)
+
+
+def repeated_values(constant: Array, widths: Sequence[int]) -> tuple[Array, Array, int] | None:
+    """`constant` (d_1, ..., d_K) as indices of its shape, a table (1, ..., 1, 2^bits, 1) of the values it has, and `bits`,
+    the first of `widths` that is enough: exact.
+
+    None where it has too many different values for that to take less room.
+    """
+    values, indices = np.unique(constant, return_inverse=True)
+    bits = next((bits for bits in widths if len(values) <= 2**bits), None)
+    if bits is None or indices.size * bits / 8 + 2**bits * values.itemsize + ANOTHER_OPERATION > constant.nbytes:
+        return None
+    table = np.pad(values, (0, 2**bits - len(values)), "edge")
+    return indices.reshape(constant.shape), table.reshape(*[1] * constant.ndim, -1, 1), bits
 
 
 def _cluster(values: Array, count: int) -> tuple[Array, Array]:

@@ -22,7 +22,7 @@ from converters.lowering.palettes import coded, is_worth_a_palette, palettized
 from converters.quantized_program import quantize_program
 from converters.registry import find_target
 from tests.converters.coreai.stand_in import looked_up
-from tests.lowering_helpers import quantize
+from tests.lowering_helpers import Apply, export, quantize
 
 pytestmark = [
     pytest.mark.slow,
@@ -164,6 +164,17 @@ def test_indices_take_no_more_than_their_bits(make: Callable[[], ExportedProgram
     }
     tables = 3 * (2**6 - 2**4) * (1 if kind == "int8" else 2)
     assert abs(sizes[6] - sizes[4] - weight.numel() * 2 / 8 - tables) < 64
+
+
+@pytest.mark.parametrize(("precision", "tables"), [(Precision.FP16, 0), (Precision.INT8_WEIGHTS, 1)])
+def test_position_biases_are_stored_as_indices_in_compressed_assets(
+    precision: Precision, tables: int, tmp_path: Path
+) -> None:
+    bias = torch.arange(49.0).repeat(49).view(1, 1, 49, 49) / 64
+    image = torch.randn(1, 1, 49, 49, generator=torch.Generator().manual_seed(0))
+    path = written(tmp_path / "net.aimodel", export(Apply(lambda x, y: x + y, y=bias), image), precision)
+    assert find_target("coreai").inspect(path).operations.get("lut_to_dense", 0) == tables
+    np.testing.assert_array_equal(run(path, image), (image.half() + bias.half()).float().numpy())
 
 
 class Scaled(nn.Module):

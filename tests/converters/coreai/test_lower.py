@@ -76,12 +76,12 @@ def test_several_sizes_are_functions_called_by_them(job: dict[str, Any], tmp_pat
     refused(tmp_path / "a.aimodel", function(4, 6), function(8, 2, "relu"), precision=Precision.FP32)
     assert job["shapes"] == {"size_4x6": (1, 3, 4, 6), "size_8x2": (1, 3, 8, 2)}
     assert [one["wide"] for one in job["functions"]] == [[], ["relu"]]
-    assert (job["floats"], job["palette_bits"]) == ("fp32", None)
+    assert (job["floats"], job["palette_bits"], job["compressed"]) == ("fp32", None, False)
 
 
 def test_the_width_of_an_index_is_told(job: dict[str, Any], tmp_path: Path) -> None:
     refused(tmp_path / "a.aimodel", function(4, 6), precision=Precision.INT8_PALETTE4)
-    assert (job["floats"], job["palette_bits"]) == ("fp16", 4)
+    assert (job["floats"], job["palette_bits"], job["compressed"]) == ("fp16", 4, True)
 
 
 def test_the_ends_that_are_asked_for_are_told_and_stated(job: dict[str, Any], tmp_path: Path) -> None:

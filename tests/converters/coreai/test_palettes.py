@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 
 from converters.coreai.half import to_half
-from converters.coreai.palettes import is_palette, take_from_palettes
+from converters.coreai.palettes import is_palette, look_up_repeated, take_from_palettes
 from converters.coreai.quantization import is_quantization, name_as_core_ai
 from converters.lifting import exported_again
 from converters.lowering.palettes import palettized
@@ -18,7 +18,7 @@ from converters.lowering.program import operator_name
 from converters.quantized_program import graph_module
 from tests.converters.coreai.stand_in import looked_up
 from tests.converters.coreai.test_coreai_asset import IMAGES, int8_weights
-from tests.lowering_helpers import export
+from tests.lowering_helpers import Apply, export
 
 pytestmark = pytest.mark.usefixtures("operators")
 X = IMAGES[:1]
@@ -129,3 +129,26 @@ def test_tables_have_the_type_of_the_layer_that_reads_them(wide: tuple[str, ...]
     to_half(module, wide)
     ((_, tables),) = palettes(module)
     assert tables.dtype is dtype
+
+
+OFFSETS = torch.arange(49.0).repeat(49).view(1, 1, 49, 49)
+
+
+def test_an_operand_that_repeats_a_few_values_is_looked_up_without_loss() -> None:
+    image = torch.randn(1, 1, 49, 49)
+    module = graph_module(export(Apply(lambda x, bias: (x + bias) * bias, bias=OFFSETS), image))
+    expected = module(image)
+    look_up_repeated(module)
+    module.graph.lint()
+    module.recompile()
+    ((indices, table),) = palettes(module)
+    assert (indices.shape, indices.max(), table.numel()) == (OFFSETS.shape, 48, 64)
+    assert torch.equal(module(image), expected)
+
+
+@pytest.mark.parametrize("operand", [torch.randn(1, 1, 49, 49), OFFSETS.long(), OFFSETS[:, :, :1]])
+def test_varied_operands_integers_and_small_ones_stay(operand: Tensor) -> None:
+    module = graph_module(export(Apply(lambda x, y: x + y, y=operand), torch.randn(1, 1, 49, 49)))
+    before = str(module.graph)
+    look_up_repeated(module)
+    assert str(module.graph) == before

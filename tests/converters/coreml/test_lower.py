@@ -6,18 +6,21 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from converters.contract import Layout, Metadata, Precision
 from converters.coreml import package
+from converters.coreml.evaluator import Evaluator
 from converters.coreml.lower import check_functions, lower
 from converters.coreml.options import OptionError, Options
 from converters.errors import ToolchainError
 from converters.files import sha256, size_bytes
 from converters.interface import Function
-from tests.converters.coreml.coreml_programs import FeedForward, export, write
+from tests.converters.coreml.coreml_programs import FeedForward, Lambda, export, write
+from tests.converters.coreml.int8_packages import of_kind
 
 X = torch.randn(1, 6, 5, 5, generator=torch.Generator().manual_seed(0))
 
@@ -113,3 +116,19 @@ def test_the_artefact_says_the_oldest_ios(
 ) -> None:
     found = write(export(nn.Conv2d(6, 2, 1), X), tmp_path / "p.mlpackage", precision, minimum_ios=release)
     assert found.oldest_runtime == words
+
+
+@pytest.mark.parametrize(("precision", "tables"), [(Precision.INT8, 1), (Precision.FP16, 0)])
+@torch.no_grad()
+def test_compressed_programs_store_repeated_values_as_indices(
+    precision: Precision, tables: int, tmp_path: Path
+) -> None:
+    bias = torch.arange(49.0).repeat(49).view(1, 1, 49, 49)
+    image = torch.randn(1, 1, 49, 49, generator=torch.Generator().manual_seed(1))
+    module = Lambda(lambda x, bias: x + bias, bias)
+    program = export(module, image)
+    write(program, tmp_path / "p.mlpackage", precision)
+    found = of_kind(package.load_function(tmp_path / "p.mlpackage").operations, "constexpr_lut_to_dense")
+    assert len(found) == tables
+    half = (image.half() + bias.half()).float().numpy()
+    np.testing.assert_array_equal(Evaluator(tmp_path / "p.mlpackage")(image.numpy()), half)

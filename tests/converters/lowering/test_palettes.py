@@ -1,4 +1,4 @@
-"""Palettes minimise their error, and small weights keep a scale for each channel."""
+"""Palettes minimise their error, small weights keep a scale for each channel, and what repeats a few values loses nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converters.lowering.palettes import GROUP, coded, is_worth_a_palette, palettize, palettized
+from converters.lowering.palettes import GROUP, coded, is_worth_a_palette, palettize, palettized, repeated_values
+
+WIDTHS = (1, 2, 4, 6, 8)
 
 
 def restored(indices: np.ndarray, tables: np.ndarray) -> np.ndarray:
@@ -89,3 +91,31 @@ def test_a_small_weight_has_codes_and_a_scale_for_each_channel_that_fp16_holds()
     assert (abs(codes * scales - weight) <= 0.5 * scales).all()
     assert codes[:2].abs().amax((1, 2, 3)).tolist() == [127, 127]
     assert (scales >= torch.finfo(torch.float16).tiny).all()
+
+
+@given(
+    shape=st.lists(st.integers(1, 40), min_size=1, max_size=3),
+    different=st.integers(1, 300),
+    seed=st.integers(0, 2**16),
+)
+def test_nothing_is_lost(shape: list[int], different: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    constant = random.choice(random.standard_normal(different).astype(np.float16), shape)
+    found = repeated_values(constant, WIDTHS)
+    if found is None:
+        return
+    indices, table, bits = found
+    np.testing.assert_array_equal(table.flatten()[indices], constant)
+    assert table.shape == (*[1] * len(shape), 2**bits, 1)
+    assert indices.max() < 2**bits
+    assert indices.size * bits / 8 + table.nbytes < constant.nbytes
+
+
+def test_a_position_bias_is_worth_it_and_a_small_or_a_varied_constant_is_not() -> None:
+    offsets = np.abs(np.arange(7)[:, None] - np.arange(7))  # of rows, or of columns
+    bias = (offsets[:, None, :, None] * 7 + offsets[None, :, None, :]).reshape(1, 49, 49).astype(np.float16)
+    found = repeated_values(bias, WIDTHS)
+    assert found is not None
+    assert found[2] == 6
+    assert repeated_values(bias[:, :8, :8], WIDTHS) is None
+    assert repeated_values(np.arange(2401, dtype=np.float16).reshape(1, 49, 49), WIDTHS) is None
