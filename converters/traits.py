@@ -24,12 +24,13 @@ class ForGpus(Protocol):
         ...
 
 
-def floats_to_fit(target: Target, precision: Precision) -> FloatType:
+def floats_to_fit(target: Target, precision: Precision, *, overflowing: bool = False) -> FloatType:
     """What has to hold the results of a file's float operations, wherever it is run. Those of int8 files read codes, which cannot leave the
-    calibrated ranges: they keep the faster form.
+    calibrated ranges: they keep the faster form, unless that is `overflowing`: what it computes within these is too large for fp16.
     """
     on_gpus = isinstance(target, ForGpus) and not target.cpu_only
-    return FloatType.FP16 if on_gpus and not precision.calibrated else target.precisions[precision]
+    has_to_fit = not precision.calibrated or (overflowing and precision is Precision.INT8)
+    return FloatType.FP16 if on_gpus and has_to_fit else target.precisions[precision]
 
 
 @runtime_checkable

@@ -9,10 +9,9 @@ from benchmarks.subjects import Subject
 from calib.splits import Selection
 from converters.contract import Precision
 from converters.registry import find_target
-from converters.traits import floats_to_fit
 from evit_mobile.commands.convert import describe
 from evit_mobile.images.data import Images
-from evit_mobile.prepare.lowerable import Preparation
+from evit_mobile.prepare.lowerable import Preparation, lowered_by
 from evit_mobile.prepare.preparation import prepare
 from evit_mobile.progress import silent
 
@@ -29,7 +28,6 @@ def convert(subject: Subject, precision: Precision, folder: Path, target_name: s
     """Prepares on all calibration images and lowers. Raises the errors of evit_mobile and converters."""
     reference, target = subject.deployable, find_target(target_name)
     path = folder / f"{precision}{target.suffix}"
-    floats = floats_to_fit(target, precision)
     held_out = first_image(subject.held_out)
     asked = Preparation(
         reference=reference,
@@ -39,8 +37,8 @@ def convert(subject: Subject, precision: Precision, folder: Path, target_name: s
         targets=[target],
         cache=False,
     )
-    prepared = prepare(asked, silent)
-    target.lower(prepared[floats].program, precision, path, describe(reference, precision))
+    lowerable = lowered_by(target, precision, prepare(asked, silent))
+    target.lower(lowerable.program, precision, path, describe(reference, precision))
     return path
 
 

@@ -14,7 +14,7 @@ from calib.datasets import ImageDataset
 from converters.contract import FloatType, Metadata, Precision, Target
 from converters.files import atomic_path
 from converters.interface import Function
-from converters.traits import compiled_for_npu, floats_to_fit
+from converters.traits import compiled_for_npu
 from evit_mobile.commands.document import artefact_entry, asked_model, calibration_entry, compose, described
 from evit_mobile.commands.proving import Standard, Written, proved
 from evit_mobile.findings import ArtefactRecord
@@ -22,7 +22,7 @@ from evit_mobile.images.data import CALIBRATION_IMAGES, Images, calibration_imag
 from evit_mobile.images.preprocessing import options_of
 from evit_mobile.labels import known_labels, manifest_labels, open_images, with_labels
 from evit_mobile.prepare.interface import fed, with_interface
-from evit_mobile.prepare.lowerable import Lowerable, Preparation
+from evit_mobile.prepare.lowerable import Lowerable, Preparation, lowered_by
 from evit_mobile.prepare.preparation import prepare, run_module
 from evit_mobile.prepare.sizes import Form, prepare_sizes
 from evit_mobile.progress import Report, silent
@@ -178,7 +178,7 @@ def produce_all(job: Job, prepared: Prepared, report: Report) -> tuple[list[Arte
     failures: list[BaseException] = []
     request = job.request
     for target in job.targets:
-        lowerable = prepared.usual[floats_to_fit(target, request.precision)]
+        lowerable = lowered_by(target, request.precision, prepared.usual)
         forms = [Form(lowerable=lowerable, reference=job.reference, held_out=job.held_out)]
         forms += prepared.further if target.several_sizes else ()
         further = [Function(program=one.lowerable.program, islands=one.lowerable.islands) for one in forms[1:]]

@@ -8,12 +8,11 @@ from converters.contract import QuantPlan, Target
 from converters.errors import ArtefactError
 from converters.interface import Function
 from converters.registry import find_target
-from converters.traits import floats_to_fit
 from evit_mobile.commands.recorded import calibration_source, manifest_reference
 from evit_mobile.errors import UsageError
 from evit_mobile.images.data import CALIBRATION_IMAGES, calibration_images, held_out_images
 from evit_mobile.labels import open_images
-from evit_mobile.prepare.lowerable import Preparation
+from evit_mobile.prepare.lowerable import Preparation, lowered_by
 from evit_mobile.prepare.preparation import prepare
 from evit_mobile.progress import Report
 from evit_mobile.record.manifest import FILE_NAME, ArtefactEntry, Manifest
@@ -50,7 +49,7 @@ def prepared_again(
         report,
     )
     check_plan(folder, entry, next(iter(prepared.values())).plan)
-    lowerable = prepared[floats_to_fit(find_target(entry.format), entry.precision)]
+    lowerable = lowered_by(find_target(entry.format), entry.precision, prepared)
     return Function(program=lowerable.program, islands=lowerable.islands)
 
 

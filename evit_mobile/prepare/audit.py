@@ -40,6 +40,11 @@ def audit(reference: nn.Module, program: ExportedProgram, images: Sequence[Tenso
     )
 
 
+def overflowing(form: nn.Module, images: Sequence[Tensor]) -> bool:
+    """Whether fp16 cannot hold what a form of the model computes of `images`, each (1, 3, H, W)."""
+    return any(overflows(one) for one in reference_peaks(form, images))
+
+
 def overflows(found: Peak) -> bool:
     """Whether fp16 may not hold it. What is not finite in float32 counts."""
     return not found.peak * MARGIN <= FP16_MAX

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch.export import ExportedProgram
@@ -19,7 +19,7 @@ from evit_mobile.reference import Reference
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lowerable:
     """The program that the targets lower, and the logits of every stage before them on the held-out images. `plain` is the program
-    before it was quantized.
+    before it was quantized; `overflowing` says that the model's plain form computes what fp16 cannot hold.
     """
 
     program: ExportedProgram
@@ -28,6 +28,7 @@ class Lowerable:
     protection: Protection | None
     stages: tuple[tuple[str, Logits], ...]
     audit: ActivationAudit | None = None
+    overflowing: bool = False
 
     @property
     def islands(self) -> frozenset[str]:
@@ -38,7 +39,7 @@ class Lowerable:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
     """What is prepared, with which images, and for which targets. `max_drop`, `float_io` and `observer` are as in a `ConvertRequest`; with
-    `cache`, finished calibrations are kept and reused.
+    `cache`, finished calibrations are kept and reused. `overflowing`, as in `Lowerable`, is found out where a target's form depends on it.
     """
 
     reference: Reference
@@ -50,8 +51,19 @@ class Preparation:
     float_io: bool = False
     cache: bool = True
     observer: Method = Method.MSE
+    overflowing: bool = False
 
     @property
     def floats(self) -> tuple[FloatType, ...]:
         """What the results of the targets' float operations have to fit."""
-        return tuple(dict.fromkeys(floats_to_fit(target, self.precision) for target in self.targets))
+        return tuple(dict.fromkeys(self.floats_of(target) for target in self.targets))
+
+    def floats_of(self, target: Target) -> FloatType:
+        """Likewise of one target."""
+        return floats_to_fit(target, self.precision, overflowing=self.overflowing)
+
+
+def lowered_by(target: Target, precision: Precision, prepared: Mapping[FloatType, Lowerable]) -> Lowerable:
+    """Which of all that was prepared the target lowers."""
+    overflowing = any(one.overflowing for one in prepared.values())
+    return prepared[floats_to_fit(target, precision, overflowing=overflowing)]

@@ -10,7 +10,6 @@ from torch.export import ExportedProgram
 from calib.methods import Method
 from converters.contract import Precision, QuantPlan
 from converters.quantized_program import quantize_program
-from converters.traits import floats_to_fit
 from evit_mobile.findings import Protection
 from evit_mobile.labels import credible_labels
 from evit_mobile.metrics import Logits
@@ -55,7 +54,7 @@ def planned(
     def loss(trial: Protection) -> float:
         plans = plans_with(trial)
         quantized = {form: quantize_program(program, plans[form]) for form, program in programs.items()}
-        pairs = [(target, quantized[forms[floats_to_fit(target, asked.precision)]]) for target in asked.targets]
+        pairs = [(target, quantized[forms[asked.floats_of(target)]]) for target in asked.targets]
         labels = credible_labels(asked.reference, asked.held_out, expected)
         return trial_loss(pairs, expected, asked.held_out, labels)
 

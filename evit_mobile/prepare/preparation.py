@@ -22,7 +22,7 @@ from evit_mobile.findings import Protection
 from evit_mobile.images.data import Images
 from evit_mobile.metrics import Logits, sqnr_db
 from evit_mobile.prepare.audit import IMAGES as AUDIT_IMAGES
-from evit_mobile.prepare.audit import audit, describe
+from evit_mobile.prepare.audit import audit, describe, overflowing
 from evit_mobile.prepare.forms import (
     Programs,
     export,
@@ -52,6 +52,9 @@ def prepare(
     """
     report("rewriting")
     forms = rewritten(asked)
+    if matters(asked) and overflowing(forms[FloatType.FP32], images_of(asked.calibration)):
+        asked = replace(asked, overflowing=True)
+        forms = rewritten(asked)
     report("exporting")
     spec = asked.reference.spec
     programs: Programs = {form: export(form, spec.size, spec.channels) for form in dict.fromkeys(forms.values())}
@@ -67,10 +70,17 @@ def prepare(
     }
     if asked.precision is Precision.INT8_FULL and not asked.float_io:
         lowerables = {form: replace(one, program=with_integer_io(one.program)) for form, one in lowerables.items()}
+    if asked.overflowing:
+        lowerables = {form: replace(one, overflowing=True) for form, one in lowerables.items()}
     prepared = {kind: lowerables[form] for kind, form in forms.items()}
     if FloatType.FP16 in prepared:
         prepared[FloatType.FP16] = audited(asked, exact(asked, prepared[FloatType.FP16], report), report)
     return prepared
+
+
+def matters(asked: Preparation) -> bool:
+    """Whether a target's form depends on whether the plain one overflows fp16."""
+    return replace(asked, overflowing=True).floats != asked.floats
 
 
 def exact(asked: Preparation, half: Lowerable, report: Report) -> Lowerable:

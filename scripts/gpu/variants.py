@@ -30,10 +30,9 @@ from converters.files import atomic_path
 from converters.registry import find_target
 from converters.software_driver import HOW, find_driver
 from converters.tflite.judges import GpuInSoftware
-from converters.traits import floats_to_fit
 from evit_mobile.images.data import calibration_images, held_out_images
 from evit_mobile.metrics import compare
-from evit_mobile.prepare.lowerable import Preparation
+from evit_mobile.prepare.lowerable import Preparation, lowered_by
 from evit_mobile.prepare.preparation import prepare
 from evit_mobile.reference import load_reference
 from evit_mobile.validation.verdict import AGREEMENTS
@@ -88,7 +87,7 @@ def measure(asked: Asked) -> Figure:
     preparation = Preparation(
         reference=reference, calibration=calibration, held_out=held_out, precision=precision, targets=[target]
     )
-    prepared = prepare(preparation, lambda line: print(f"  {line}", flush=True))[floats_to_fit(target, precision)]
+    prepared = lowered_by(target, precision, prepare(preparation, lambda line: print(f"  {line}", flush=True)))
     agreement, expected = AGREEMENTS[reference.spec.task], prepared.stages[0][1]
     images = np.concatenate(list(held_out.batches()))
     with tempfile.TemporaryDirectory() as folder:

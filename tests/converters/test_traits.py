@@ -29,7 +29,7 @@ HAVE = {
     },
     "SettingsRunner": {"executorch", "executorch-coreml", "executorch-vulkan", "executorch-vgf"},
     "Compiler": {"tflite-sm8650", "onnx-sm8650"},
-    "StepJudge": {"tflite-sm8650"},
+    "StepJudge": {"tflite-sm8650", "onnx-sm8650"},
 }
 ALL = ("coreml", "coreai", "tflite", "executorch", "executorch-coreml", "executorch-vulkan", "executorch-vgf", "onnx")
 
@@ -44,6 +44,13 @@ def test_float_files_that_gpus_run_have_to_fit_fp16() -> None:
     for target in (cpu, find_target("executorch"), find_target("coreml")):
         for precision, floats in target.precisions.items():
             assert floats_to_fit(target, precision) is floats
+            assert floats_to_fit(target, precision, overflowing=True) is floats
+
+
+def test_what_overflows_within_its_ranges_has_to_fit_fp16_in_int8_too() -> None:
+    everywhere = find_target("tflite")
+    assert floats_to_fit(everywhere, Precision.INT8, overflowing=True) is FloatType.FP16
+    assert floats_to_fit(everywhere, Precision.INT8_FULL, overflowing=True) is FloatType.FP32  # it has no floats
 
 
 @pytest.mark.parametrize("trait", HAVE)

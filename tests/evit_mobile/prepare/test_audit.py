@@ -16,7 +16,7 @@ from converters.traits import Choosable
 from evit_mobile.findings import Verdict
 from evit_mobile.images.data import calibration_images, held_out_images, preprocess_for
 from evit_mobile.models.mit import LiteMLA
-from evit_mobile.prepare.audit import FP16_MAX, MARGIN, audit, describe
+from evit_mobile.prepare.audit import FP16_MAX, MARGIN, audit, describe, overflowing
 from evit_mobile.prepare.forms import export
 from evit_mobile.prepare.lowerable import Preparation
 from evit_mobile.prepare.preparation import prepare
@@ -68,6 +68,11 @@ def test_the_margin_counts() -> None:
     found = audit(module(gain), export(module(gain), (4, 4)), [X])
     assert FP16_MAX / MARGIN < found.largest.peak < FP16_MAX
     assert found.overflowing
+
+
+def test_one_image_is_enough_to_overflow() -> None:
+    assert overflowing(module(300.0), [X * 0.01, X])
+    assert not overflowing(module(300.0), [X * 0.01])
 
 
 @pytest.mark.parametrize(("name", "audited"), [("coreml", True), ("coreml", False), ("executorch-coreml", True)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from converters.contract import FloatType, Precision
 from converters.registry import find_target
 from converters.tflite.target import TFLiteTarget
 from evit_mobile.findings import ActivationAudit, Peak
-from evit_mobile.prepare.lowerable import Lowerable, Preparation
+from evit_mobile.prepare.lowerable import Lowerable, Preparation, lowered_by
 
 NOWHERE = Peak(module="", operation="relu", peak=1.0)
 FP32, FP16 = FloatType.FP32, FloatType.FP16
@@ -54,6 +55,20 @@ def test_floats_are_those_of_all_targets_each_once_and_in_their_order(
 
 def test_a_file_for_cpus_only_is_in_its_own_floats() -> None:
     assert prepared_for(Precision.FP32, TFLiteTarget(cpu_only=True)).floats == (FP32,)
+
+
+def test_an_int8_file_for_gpus_is_of_the_form_for_fp16_where_the_model_overflows() -> None:
+    """What the reference as it stands overflows decides nothing: both have an audit that says so."""
+    plain, quiet = lowerable(), lowerable("conv2d")
+    loud = replace(quiet, overflowing=True)
+    overflowing, other = {FP32: plain, FP16: loud}, {FP32: plain, FP16: quiet}
+    for name, of_overflowing, of_other in (
+        ("tflite", loud, plain),
+        ("executorch", plain, plain),
+        ("coreml", loud, quiet),
+    ):
+        assert lowered_by(find_target(name), Precision.INT8, overflowing) is of_overflowing
+        assert lowered_by(find_target(name), Precision.INT8, other) is of_other
 
 
 def prepared_for(precision: Precision, *targets: Any) -> Preparation:

@@ -12,7 +12,7 @@ from converters.contract import FloatType, Precision
 from converters.tflite.target import TFLiteTarget
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.prepare import preparation
-from evit_mobile.prepare.lowerable import Lowerable
+from evit_mobile.prepare.lowerable import Lowerable, lowered_by
 from evit_mobile.prepare.preparation import EXACT_DB, exact, prepare, rewritten_db, run_module
 from tests.evit_mobile.prepare.tiny import CLASSES, SIDE, Kept, asked, network, photos
 
@@ -53,6 +53,22 @@ def test_stages_are_the_references_and_the_forms_logits(floats: tuple[dict[Float
     np.testing.assert_allclose(logits[1], run(prepared[FP32], images), atol=1e-6)
     assert (prepared[FP32].plan, prepared[FP32].protection) == (None, None)
     assert rewritten_db(prepared[FP32]) > EXACT_DB
+
+
+@pytest.mark.parametrize(
+    ("overflows", "cpu_only", "floats"), [(False, False, FP32), (True, False, FP16), (True, True, FP32)]
+)
+def test_int8_for_gpus_takes_the_form_for_fp16_where_the_plain_one_overflows(
+    overflows: bool, cpu_only: bool, floats: FloatType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[int] = []
+    monkeypatch.setattr(preparation, "overflowing", lambda _form, images: heard.append(len(images)) or overflows)
+    target = TFLiteTarget(cpu_only=cpu_only)
+    prepared = prepare(asked(network(attention=True), Precision.INT8, target), lambda _: None)
+    assert [*prepared] == [floats]
+    assert lowered_by(target, Precision.INT8, prepared) is prepared[floats]
+    assert (prepared[floats].audit is not None) == (floats is FP16)
+    assert heard == ([] if cpu_only else [12])  # every calibration image: the largest one may be any
 
 
 @pytest.mark.parametrize("float_io", [True, False])
