@@ -123,7 +123,7 @@ def test_what_was_proven_before_a_failure_stays(
         return str(target.name)
 
     monkeypatch.setattr(pipeline, "produce", produce)
-    lowerable: Any = SimpleNamespace(program=None, islands=frozenset())
+    lowerable: Any = SimpleNamespace(program=None, islands=frozenset(), overflowing=False)
     prepared = Prepared(usual=dict.fromkeys(FloatType, lowerable), further=())
     records, failures = produce_all(job(m0, tmp_path, *FORMATS), prepared, silent)
     assert (records, failures) == (made, [error])
