@@ -77,6 +77,6 @@ def _parameters(module: GraphModule, node: Node) -> tuple[Node, Node]:
 def constant(module: GraphModule, name: str, value: torch.Tensor) -> Node:
     """A node that reads `value`, which `module` keeps under `name`."""
     name = "".join(letter if letter.isalnum() else "_" for letter in name)
-    if name not in dict(module.named_buffers()):
+    if not hasattr(module, name):
         module.register_buffer(name, value)
     return module.graph.get_attr(name)
