@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from benchmarks.bounds import Bound, bounds_section, read_bounds
 from benchmarks.candidates import Origin
 from benchmarks.cost.page import cost_section, read_costs
 from benchmarks.cost.results import Cost
@@ -46,17 +47,18 @@ HEADINGS = (
 def write_document(results: Path, document: Path) -> None:
     """Writes `document` from all result files in `results`."""
     comparisons = [read_comparison(path) for path in sorted(results.glob("*.json"))]
-    document.write_text(to_markdown(comparisons, read_costs(results / "cost")))
+    document.write_text(to_markdown(comparisons, read_bounds(results / "bounds"), read_costs(results / "cost")))
 
 
 def read_comparison(path: Path) -> Comparison:
     return from_json(Comparison, json.loads(path.read_text()))
 
 
-def to_markdown(comparisons: Sequence[Comparison], costs: Sequence[Cost] = ()) -> str:
+def to_markdown(comparisons: Sequence[Comparison], bounds: Sequence[Bound] = (), costs: Sequence[Cost] = ()) -> str:
     """The whole page."""
     sections = [section(comparison) for comparison in comparisons]
-    return "\n".join([INTRODUCTION, *sections, *([cost_section(costs)] if costs else [])])
+    further = [text for text in (bounds_section(bounds, comparisons), cost_section(costs)) if text]
+    return "\n".join([INTRODUCTION, *sections, *further])
 
 
 def section(comparison: Comparison) -> str:

@@ -13,7 +13,9 @@ IMAGES = 16
 
 
 def evaluator_turns(model: str, rounds: int, folder: Path) -> tuple[tuple[Usage, ...], tuple[Usage, ...]]:
-    """(evaluator, PyTorch): what the images of each round took, of `model` in int8. To be run in a process of its own."""
+    """(evaluator, PyTorch): what the images of each round took, of `model` in int8, which is written into `folder` unless it is there.
+    To be run in a process of its own.
+    """
     import torch
 
     from converters.contract import Precision
@@ -22,12 +24,13 @@ def evaluator_turns(model: str, rounds: int, folder: Path) -> tuple[tuple[Usage,
     from evit_mobile.images.data import held_out_images, preprocess_for
     from evit_mobile.reference import load_reference
 
-    conversion = convert(model, precision=Precision.INT8, formats=("coreml",), out=str(folder))
-    (entry,) = conversion.manifest.artefacts
+    package = folder / f"{model}.int8.mlpackage"
+    if not package.exists():
+        convert(model, precision=Precision.INT8, formats=("coreml",), out=str(folder))
     reference = load_reference(model)
     images = held_out_images(None, None, preprocess_for(reference.spec, bundled=True), 0, IMAGES)
     batches = list(images.batches(1))
-    run = load(folder / entry.path, evaluated=True)
+    run = load(package, evaluated=True)
     torch.set_num_threads(1)
 
     def evaluate() -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+from benchmarks.bounds import read_bounds
 from benchmarks.cost.page import read_costs
 from benchmarks.reading import findings, outermost
 from benchmarks.report import read_comparison, to_markdown, write_document
@@ -26,7 +27,7 @@ def long_sentences(page: str) -> list[str]:
 def test_no_sentence_of_the_page_is_long() -> None:
     results = ROOT / "benchmarks" / "results"
     comparisons = [read_comparison(path) for path in sorted(results.glob("*.json"))]
-    page = to_markdown(comparisons, read_costs(results / "cost"))
+    page = to_markdown(comparisons, read_bounds(results / "bounds"), read_costs(results / "cost"))
     assert long_sentences(page) == []
     assert page == (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
 
