@@ -34,7 +34,7 @@ right for v68 and v69, and no loss elsewhere.
 """
 LEAST_FACTOR = 2.0**-22
 """The least that a step may be of a step of the layer's result, where codes are finer than 8 bits. Measured on Hexagon's emulator, v68 and
-v75: a channel below 2^-24 gives its highest code whatever it reads. Of the result each weight changes a 2^7th of a step at most.
+v75: a channel below 2^-24 gives its lowest or highest code. Of the result each weight changes a 2^7th of a step at most.
 """
 
 
