@@ -110,7 +110,9 @@ PROFILE = {
     "memory": {"peak_bytes": 3e8, "before_load_bytes": 1e8},
     "energy": {"mj_per_inference": ESTIMATE},
     "operators": {
-        "rows": [{"kind": "Fully Connected (NC, QS8, QC8W)", "count": 1, "ms": 1.0, "module": MODULE}],
+        "rows": [
+            {"operator": "op", "kind": "Fully Connected (NC, QS8, QC8W)", "count": 1, "ms": 1.0, "module": MODULE}
+        ],
         **{
             "whole_ms": 10.0,
             "unattributed_ms": 1.0,

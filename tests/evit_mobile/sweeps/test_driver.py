@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 import pytest
@@ -167,6 +169,16 @@ def test_two_drivers_share_a_sweep(store: Store, tmp_path: Path) -> None:
     assert set(ran(tmp_path).values()) == {1}
 
 
+@pytest.fixture
+def usual_collector() -> Iterator[None]:
+    """Garbage is collected as often as Python does by itself; tests/conftest.py lets more of it gather."""
+    seldom = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    yield
+    gc.set_threshold(*seldom)
+
+
+@pytest.mark.usefixtures("usual_collector")
 def test_a_simulated_sweep_of_many_cells_takes_no_memory(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the driver looks at once is bounded: its memory is the same after 20 cells as after 150."""
     import tracemalloc
