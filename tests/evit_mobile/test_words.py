@@ -111,7 +111,7 @@ PROFILE = {
     "energy": {"mj_per_inference": ESTIMATE},
     "operators": {
         "rows": [
-            {"operator": "op", "kind": "Fully Connected (NC, QS8, QC8W)", "count": 1, "ms": 1.0, "module": MODULE}
+            {"operator": "op", "kind": "Deeply Connected (NC, QS8, QC8W)", "count": 1, "ms": 1.0, "module": MODULE}
         ],
         **{
             "whole_ms": 10.0,
