@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
 TOGETHER = 60
-"""Steps that are compiled as one binary, in seconds."""
+"""Steps that are compiled as one binary, which takes seconds."""
 CARRIED = {QUANTIZE, "DequantizeLinear", "Identity", "Reshape"}
 """What says nothing of a step that does something else as well."""
 FINER = {"int8": 1, "uint16": 256}
