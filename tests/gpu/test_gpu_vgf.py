@@ -19,7 +19,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(VgfInSoftware().missing() is 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("vgf")
-    options = {"formats": ["executorch"], "delegate": "vgf", "precision": "fp32", "size": (64, 64), "golden": 0}
+    options = {
+        "formats": ["executorch"],
+        "delegate": "vgf",
+        "precision": "fp32",
+        "size": (64, 64),
+        "golden": 0,
+        "on": ["vgf"],
+    }
     evit_mobile.convert("efficientvit_b0", out=folder, **options)
     return folder
 
@@ -40,5 +47,6 @@ def test_other_weights_fail(release: Path, tmp_path: Path) -> None:
     middle = len(content) // 2
     content[middle : middle + 2**20] = bytes(2**20)
     path.write_bytes(content)
-    (found,) = evit_mobile.validate(path).validations
+    (one,) = evit_mobile.validate(path, on=["vgf"]).artefacts
+    found = one.validation
     assert (found.on, found.verdict) == ("vgf", "failed")

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -157,7 +158,8 @@ def run_in_child(path: Path, images: np.ndarray) -> np.ndarray:
 
 def to_bytes(program: ExportedProgram) -> bytes:
     """The file's content, by executorch's own route. Raises ToolchainError."""
-    with quiet_toolchain(), quiet_partitioner(logging.WARNING), converter_named():
+    with quiet_toolchain(), quiet_partitioner(logging.WARNING), converter_named(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the route's own, of calls that it makes itself
         from executorch.backends.arm.vgf import VgfCompileSpec, VgfPartitioner
         from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
@@ -169,11 +171,19 @@ def to_bytes(program: ExportedProgram) -> bytes:
             )
             return bytes(lowered.to_executorch().buffer)
         except Exception as error:  # whatever its passes run into
+            began = first_cause(error)
             raise ToolchainError(
-                got=f"a failure of executorch's VGF route, {type(error).__name__}: {error}",
+                got=f"a failure of executorch's VGF route, {type(began).__name__}: {began}",
                 allowed="a program that it can lower",
                 do="choose another delegate",
             ) from error
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """What an error began with: around it, passes name all that came before them."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    return error
 
 
 @contextmanager

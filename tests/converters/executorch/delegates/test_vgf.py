@@ -97,3 +97,18 @@ def test_a_process_finds_the_layers_before_the_drivers_own(tmp_path: Path, monke
     assert found["LD_LIBRARY_PATH"] == f"/packages/emulation_layer/deploy/lib:{tmp_path}:/driver"
     assert found["VK_LAYER_PATH"] == "/packages/emulation_layer/deploy/share/vulkan/explicit_layer.d"
     assert found["OWN"] == "1"
+
+
+def test_an_error_is_told_by_what_it_began_with() -> None:
+    def passes() -> None:
+        try:
+            try:
+                raise ValueError("no such operation")
+            except ValueError as error:
+                raise RuntimeError("after the following passes: many") from error
+        except RuntimeError:
+            raise KeyError("and more")  # noqa: B904  # a context, not a cause
+
+    with pytest.raises(KeyError) as caught:
+        passes()
+    assert str(vgf.first_cause(caught.value)) == "no such operation"
