@@ -24,7 +24,9 @@ REQUIRED_DB = {
 
 
 SHORT = pytest.mark.xfail(strict=True, reason="33.8 dB against the quantized program, where 40 are owed (docs/gpu.md)")
-CASES = [pytest.param(*case, marks=SHORT if case == ("efficientvit_b0", "int8-weights") else ()) for case in REQUIRED_DB]
+CASES = [
+    pytest.param(*case, marks=SHORT if case == ("efficientvit_b0", "int8-weights") else ()) for case in REQUIRED_DB
+]
 
 
 @pytest.mark.parametrize(("model", "precision"), CASES)
