@@ -98,10 +98,9 @@ def judged(
     held_out, stages, terms = sample(judge, standard.held_out, standard.stages, terms, times)
     stages.append((written.format, run_artefact(judge, written.path, held_out)))
     labels = known_labels(standard.reference, held_out)
-    validation, uncounted = (
-        verdict_on(stages, labels, judge.runtime, replace(terms, counted=counted)) for counted in (True, False)
-    )
-    hinges = (validation.verdict, uncounted.verdict) == (Verdict.FAILED, Verdict.PASSED)
-    if hinges and times == 1 and len(held_out) < len(standard.held_out):
-        return judged(judge, written, standard, terms, MORE)
+    validation = verdict_on(stages, labels, judge.runtime, terms)
+    if times == 1 and validation.verdict is Verdict.FAILED and len(held_out) < len(standard.held_out):
+        uncounted = verdict_on(stages, labels, judge.runtime, replace(terms, counted=False))
+        if uncounted.verdict is Verdict.PASSED:
+            return judged(judge, written, standard, terms, MORE)
     return validation, held_out
