@@ -46,6 +46,9 @@ class SettingsRunner(Protocol):
 class Compiler(Target, Protocol):
     """A target whose files are made of another format's, for one chip."""
 
+    made_from: str
+    """That format."""
+
     def compile(self, portable: Path, precision: Precision, path: Path) -> Artefact:
         """The file at `portable`, compiled, as `path`. Raises ArtefactError for one that was not written here, ToolchainError where the
         compiler does not take it.

@@ -60,12 +60,12 @@ class Binary:
 
 
 class Emulator:
-    """A binary in the emulator of one SoC, ready to run. Raises ToolchainError where it does not run there, runs elsewhere, or does not
-    answer in time.
+    """A binary in the emulator of one SoC. It loads while others do, and is waited for when it is first called: that raises ToolchainError
+    where the binary does not run there, runs elsewhere, or where there is no answer in time.
     """
 
     def __init__(self, binary: Binary, soc: Soc) -> None:
-        self._binary, self._soc, self._late = binary, soc, False
+        self._binary, self._soc, self._late, self._ready = binary, soc, False, False
         folder = tempfile.TemporaryDirectory()
         self._words = Path(folder.name, "words.txt")
         Path(folder.name, BINARY).write_bytes(binary.content)
@@ -85,12 +85,14 @@ class Emulator:
                 stderr=words,
             )
         weakref.finalize(self, _end, self._process, folder)
-        self._require_emulator()
 
     def __call__(self, *values: np.ndarray) -> tuple[np.ndarray, ...]:
         """The outputs for inputs of the binary's shapes and dtypes."""
         import numpy as np
 
+        if not self._ready:
+            self._require_emulator()
+            self._ready = True
         pipes = self._process
         assert pipes.stdin is not None
         assert pipes.stdout is not None

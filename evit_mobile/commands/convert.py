@@ -11,10 +11,10 @@ from typing import Any
 from torch import nn
 
 from calib.datasets import ImageDataset
-from converters.contract import FloatType, Metadata, Precision, Target
+from converters.contract import Artefact, FloatType, Metadata, Precision, Target
 from converters.files import atomic_path
 from converters.interface import Function
-from converters.traits import compiled_for_npu
+from converters.traits import Compiler, compiled_for_npu
 from evit_mobile.commands.document import artefact_entry, asked_model, calibration_entry, compose, described
 from evit_mobile.commands.proving import Standard, Written, proved
 from evit_mobile.findings import ArtefactRecord
@@ -161,7 +161,7 @@ def prepare_all(job: Job, report: Report) -> Prepared:
         calibration=job.calibration,
         held_out=job.held_out,
         precision=request.precision,
-        targets=job.targets,
+        targets=[target for target in job.targets if not isinstance(target, Compiler)],
         max_drop=request.max_drop,
         float_io=request.float_io,
         cache=request.cache,
@@ -173,24 +173,41 @@ def prepare_all(job: Job, report: Report) -> Prepared:
 
 
 def produce_all(job: Job, prepared: Prepared, report: Report) -> tuple[list[ArtefactRecord], list[BaseException]]:
-    """One artefact per target, and what went wrong with the others; Ctrl-C ends it."""
+    """One artefact per target, and what went wrong with the others; Ctrl-C ends it. What is compiled has the form of what it is made of,
+    which has been written before.
+    """
     records: list[ArtefactRecord] = []
     failures: list[BaseException] = []
     request = job.request
     for target in job.targets:
-        lowerable = lowered_by(target, request.precision, prepared.usual)
+        lowerable = lowered_by(made_from(target, job.targets), request.precision, prepared.usual)
         forms = [Form(lowerable=lowerable, reference=job.reference, held_out=job.held_out)]
         forms += prepared.further if target.several_sizes else ()
         further = [Function(program=one.lowerable.program, islands=one.lowerable.islands) for one in forms[1:]]
         target = with_interface(target, request, job.held_out.preprocess, lowerable.islands, further)
         try:
-            records.append(produce(target, forms, request, report))
+            records.append(produce(target, forms, request, report, portable_for(target, records)))
         except KeyboardInterrupt as interruption:
             failures.append(interruption)
             break
         except Exception as error:  # whatever it is, what has been proven before stays and is listed
             failures.append(error)
     return records, failures
+
+
+def made_from(target: Target, targets: Sequence[Target]) -> Target:
+    """The target of the files that those of `target` are compiled from, which is one of `targets`; else `target` itself."""
+    if not isinstance(target, Compiler):
+        return target
+    return next(other for other in targets if other.name == target.made_from)
+
+
+def portable_for(target: Target, records: Sequence[ArtefactRecord]) -> Path | None:
+    """The written file that `target` compiles its own from; None where it does not, where there is none, and where that takes pixels."""
+    if not isinstance(target, Compiler):
+        return None
+    written = (record.artefact for record in records if record.artefact.format == target.made_from)
+    return next((artefact.path for artefact in written if artefact.inputs[0].dtype != "uint8"), None)
 
 
 def describe_all(job: Job, prepared: Prepared, records: Sequence[ArtefactRecord]) -> Manifest:
@@ -220,13 +237,15 @@ def choose_images(
     return calibration, held_out_images(source, calibration, preprocess, seed, count, learned, report=report)
 
 
-def produce(target: Target, forms: Sequence[Form], request: ConvertRequest, report: Report) -> ArtefactRecord:
-    """Writes, reopens and judges one artefact, at every size it has; the first form is that of its usual size. It gets its name when
-    it has been judged, so that no file is left that no manifest lists.
+def produce(
+    target: Target, forms: Sequence[Form], request: ConvertRequest, report: Report, portable: Path | None = None
+) -> ArtefactRecord:
+    """Writes, reopens and judges one artefact, at every size it has; the first form is that of its usual size. It is compiled from the file
+    at `portable`, where there is one. It gets its name when it has been judged, so that no file is left that no manifest lists.
     """
     path = Path(request.out) / artefact_name(forms[0].reference, request.precision, target)
     with atomic_path(path) as temporary:
-        record = made(target, forms, request, temporary, report)
+        record = made(target, forms, request, temporary, report, portable)
     return replace(record, artefact=replace(record.artefact, path=path))
 
 
@@ -238,13 +257,15 @@ def artefact_name(reference: Reference, precision: Precision, target: Target) ->
     return f"{reference.spec.title}.{precision}{target.suffix}"
 
 
-def made(target: Target, forms: Sequence[Form], request: ConvertRequest, path: Path, report: Report) -> ArtefactRecord:
+def made(
+    target: Target, forms: Sequence[Form], request: ConvertRequest, path: Path, report: Report, portable: Path | None
+) -> ArtefactRecord:
     """Writes one artefact to `path`, and what running it showed."""
     precision = request.precision
     lowerable, reference, held_out = forms[0].lowerable, forms[0].reference, forms[0].held_out
     report(f"writing {path.name}")
     started = time.perf_counter()
-    artefact = target.lower(lowerable.program, precision, path, describe(reference, precision))
+    artefact = write(target, forms[0], precision, path, portable)
     seconds = time.perf_counter() - started
     report(f"validating {path.name}")
     terms = Terms(
@@ -274,6 +295,13 @@ def made(target: Target, forms: Sequence[Form], request: ConvertRequest, path: P
         speed=speed,
         convert_s=seconds,
     )
+
+
+def write(target: Target, form: Form, precision: Precision, path: Path, portable: Path | None) -> Artefact:
+    """Writes the file: compiled from the one at `portable`, where there is one, else lowered."""
+    if portable is not None and isinstance(target, Compiler):
+        return target.compile(portable, precision, path)
+    return target.lower(form.lowerable.program, precision, path, describe(form.reference, precision))
 
 
 def write_golden(manifest: Manifest, job: Job) -> GoldenEntry | None:

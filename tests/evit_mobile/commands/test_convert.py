@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from converters.contract import FloatType, Precision
+from converters.contract import Artefact, FloatType, Precision
 from converters.registry import find_target
 from evit_mobile.commands import convert as pipeline
 from evit_mobile.commands.convert import (
@@ -19,20 +19,22 @@ from evit_mobile.commands.convert import (
     artefact_name,
     choose_images,
     describe,
+    portable_for,
     produce_all,
     requested_reference,
+    write,
     write_golden,
     written_names,
 )
 from evit_mobile.errors import UsageError
-from evit_mobile.findings import Verdict
+from evit_mobile.findings import ArtefactRecord, Verdict
 from evit_mobile.progress import silent
 from evit_mobile.reference import Reference, with_task
 from evit_mobile.request import ConvertRequest
 from evit_mobile.spec import Task, Variation
 from evit_mobile.thresholds import MIN_IMAGES
 from evit_mobile.version import __version__
-from tests.manifests import MANIFEST, PASSED, artefact, of_model
+from tests.manifests import ARTEFACT, MANIFEST, PASSED, artefact, of_model
 
 
 @pytest.mark.parametrize(
@@ -127,6 +129,68 @@ def test_what_was_proven_before_a_failure_stays(
     prepared = Prepared(usual=dict.fromkeys(FloatType, lowerable), further=())
     records, failures = produce_all(job(m0, tmp_path, *FORMATS), prepared, silent)
     assert (records, failures) == (made, [error])
+
+
+def written_as(format: str, path: Path, dtype: str = "float32") -> ArtefactRecord:
+    artefact = Artefact(
+        format=format,
+        precision=Precision.INT8,
+        path=path,
+        bytes=1,
+        sha256="0",
+        inputs=(replace(ARTEFACT.inputs[0], dtype=dtype),),
+        outputs=(),
+        toolchain={},
+    )
+    return ArtefactRecord(artefact=artefact, delegation=None, validations=(PASSED,), convert_s=1.0)
+
+
+@pytest.mark.parametrize(
+    ("target", "dtype", "found"),
+    [
+        ("tflite-sm8650", "float32", "m.tflite"),
+        ("tflite-sm8650", "int8", "m.tflite"),
+        ("tflite-sm8650", "uint8", None),
+        ("onnx-sm8650", "float32", "m.onnx"),
+        ("tflite", "float32", None),
+    ],
+)
+def test_what_is_compiled_is_made_of_the_file_that_was_written(target: str, dtype: str, found: str | None) -> None:
+    records = [written_as(name, Path(f"m.{name}"), dtype) for name in ("executorch", "onnx", "tflite")]
+    assert portable_for(find_target(target), records) == (found and Path(found))
+    assert portable_for(find_target(target), records[:1]) is None
+
+
+def test_a_conversion_lowers_nothing_again_to_compile_it(
+    m0: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is compiled also has the form of what it is made of: here that for fp16, which the plain one overflows."""
+    portable, compiled = find_target("tflite"), find_target("tflite-sm8650")
+    compiled_from: list[Path] = []
+    forms: list[Any] = []
+
+    def made(target: Any, each: Any, *others: Any) -> ArtefactRecord:
+        _, path, _, given = others
+        forms.append(each[0].lowerable)
+        if given is not None:
+            write(target, each[0], Precision.INT8, path, given)
+        path.write_bytes(b"a file")
+        return written_as(target.name, path)
+
+    def compile(_: Any, given: Path, *__: Any) -> None:
+        compiled_from.append(given)
+
+    monkeypatch.setattr(pipeline, "made", made)
+    monkeypatch.setattr(type(compiled), "lower", lambda *_: pytest.fail("it was lowered again"))
+    monkeypatch.setattr(type(compiled), "compile", compile)
+    stand_ins: list[Any] = [SimpleNamespace(program=None, islands=frozenset(), overflowing=True) for _ in range(2)]
+    half, full = stand_ins
+    prepared = Prepared(usual={FloatType.FP16: half, FloatType.FP32: full}, further=())
+    asked = job(m0, tmp_path, "tflite")
+    asked = replace(asked, request=ConvertRequest.of("efficientvit_m0", out=tmp_path), targets=(portable, compiled))
+    records, failures = produce_all(asked, prepared, silent)
+    assert (len(records), failures, forms) == (2, [], [half, half])
+    assert compiled_from == [tmp_path / "efficientvit_m0.int8.tflite"]
 
 
 @pytest.mark.parametrize(("golden", "task"), [(0, Task.CLASSIFICATION), (8, Task.MULTILABEL)])
