@@ -129,7 +129,9 @@ def read_bounds(folder: Path) -> list[Bound]:
 
 
 def measured(path: Path) -> Bound:
-    """Profiles a file. Raises ArtefactError, and SystemExit where this machine tells no operators' times."""
+    """Profiles a file, MODEL.PRECISION.SUFFIX by name. Raises ArtefactError, and SystemExit where this machine tells no operators'
+    times.
+    """
     from converters.files import sha256
     from evit_mobile.profiling.host import operators
     from evit_mobile.profiling.protocol import Settings
@@ -140,10 +142,11 @@ def measured(path: Path) -> Bound:
     found = operators(item, Settings(), 0.0)
     if "unavailable" in found:
         raise SystemExit(f"{path}: {found['unavailable']}")
+    model, precision, _ = path.name.split(".")
     return Bound(
-        model=item.model or path.stem,
+        model=model,
         runtime={"tflite": "litert"}.get(item.format, item.format),
-        precision=item.precision or Precision.FP32,
+        precision=Precision(precision),
         sha256=sha256(path),
         date=time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
         machine=this_machine(),

@@ -47,20 +47,28 @@ def row(cost: Cost) -> tuple[str, ...]:
         cost.title,
         cost.peer if cost.theirs else "-",
         str(len(cost.ours)),
-        median([one.cpu_s for one in cost.ours], 1),
-        median([one.cpu_s for one in cost.theirs], 1),
+        seconds([one.cpu_s for one in cost.ours]),
+        seconds([one.cpu_s for one in cost.theirs]),
         ratio(cost.time_ratio),
         goal(cost.time),
-        median([one / 1e6 for one in peaks(cost.ours)], 0),
-        median([one / 1e6 for one in peaks(cost.theirs)], 0),
+        megabytes(peaks(cost.ours)),
+        megabytes(peaks(cost.theirs)),
         ratio(cost.memory_ratio),
         goal(cost.memory),
         f"{cost.date}, {cost.build}",
     )
 
 
-def median(values: Sequence[float], digits: int) -> str:
-    return f"{statistics.median(values):.{digits}f}" if values else "-"
+def seconds(values: Sequence[float]) -> str:
+    """The median, to two digits below a second."""
+    if not values:
+        return "-"
+    middle = statistics.median(values)
+    return f"{middle:.1f}" if middle >= 1 else f"{middle:.2g}"
+
+
+def megabytes(values: Sequence[float]) -> str:
+    return f"{statistics.median(values) / 1e6:.0f}" if values else "-"
 
 
 def ratio(value: Spread | None) -> str:
