@@ -23,13 +23,7 @@ REQUIRED_DB = {
 """In fp16, the accelerator's default. m0 in other precisions and b0 in fp16 have no operation that these have not."""
 
 
-SHORT = pytest.mark.xfail(strict=True, reason="33.8 dB against the quantized program, where 40 are owed (docs/gpu.md)")
-CASES = [
-    pytest.param(*case, marks=SHORT if case == ("efficientvit_b0", "int8-weights") else ()) for case in REQUIRED_DB
-]
-
-
-@pytest.mark.parametrize(("model", "precision"), CASES)
+@pytest.mark.parametrize(("model", "precision"), REQUIRED_DB)
 def test_a_bundled_model_is_right_on_the_accelerator(model: str, precision: str, tmp_path: Path) -> None:
     conversion = evit_mobile.convert(model, formats=["tflite"], precision=precision, on=["gpu"], golden=0, out=tmp_path)
     (entry,) = conversion.manifest.artefacts

@@ -12,11 +12,13 @@ from converters.tflite.passes.equal_ranks import equal_ranks
 from converters.tflite.passes.float_groups import float_groups
 from converters.tflite.passes.layers_as_convolutions import layers_as_convolutions
 from converters.tflite.passes.older_dequantize import older_dequantize
+from converters.tflite.passes.outputs_in_fours import outputs_in_fours
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
     dense_convolutions,
     float_groups,
     layers_as_convolutions,
+    outputs_in_fours,
     equal_ranks,
     older_dequantize,
 )

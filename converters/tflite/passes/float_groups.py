@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from converters.tflite.graph import DataType, Graph, Operation, Tensor
+from converters.tflite.passes.unread import without_unread
 
 
 def float_groups(graph: Graph) -> Graph:
@@ -24,8 +25,7 @@ def float_groups(graph: Graph) -> Graph:
             assert weight is not None
             operation = replace(operation, inputs=(source, dequantized(stored, weight.name), bias))
         operations.append(operation)
-    read = {id(tensor) for operation in operations for tensor in operation.inputs} | {id(one) for one in graph.outputs}
-    return replace(graph, operations=[one for one in operations if id(one.output) in read])
+    return without_unread(replace(graph, operations=operations))
 
 
 def reads_a_group(operation: Operation) -> bool:
