@@ -55,10 +55,19 @@ def loaded_by_collecting(request: pytest.FixtureRequest) -> frozenset[str]:
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or writes the user's cache."""
+    """No test reads or writes the user's cache: all processes of a run have one of their own, keyed by content."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         yield
+
+
+@pytest.fixture
+def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conversions write no fp32 twin of an int8 file to time it against: for tests of something else."""
+    monkeypatch.setattr("evit_mobile.commands.convert.against_fp32", lambda *_: None)
 
 
 @pytest.fixture(scope="session")

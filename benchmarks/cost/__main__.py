@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.cost.first_result import FIRST_RESULTS
 from benchmarks.cost.measure import EVALUATED, Builds, measure_all
 from benchmarks.cost.tasks import TASKS
 from benchmarks.report import write_document
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-NAMES = (*(task.name for task in TASKS if task.name != "photos"), *EVALUATED)
+NAMES = (*(task.name for task in TASKS if task.name != "photos"), *EVALUATED, *FIRST_RESULTS)
 
 
 def main(
@@ -22,6 +23,9 @@ def main(
     photos: Annotated[Path | None, typer.Option("--photos", help="A folder of photos, to measure `photos` on.")] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Turns of each build.")] = 5,
     work: Annotated[Path, typer.Option("--work", help="Folder for written files and logs.")] = Path("out/cost"),
+    converted: Annotated[
+        Path, typer.Option("--converted", help="Where `python -m benchmarks` left its files, for first results.")
+    ] = Path("out/benchmarks"),
     results: Annotated[Path, typer.Option("--results")] = CHECKOUT / "benchmarks" / "results",
     document: Annotated[Path, typer.Option("--document")] = CHECKOUT / "docs" / "benchmarks.md",
 ) -> None:
@@ -35,6 +39,7 @@ def main(
         theirs=earlier.resolve(),
         photos=None if photos is None else photos.resolve(),
         work=work.resolve(),
+        converted=converted.resolve(),
     )
     measure_all(
         builds, only or allowed, rounds, results / "cost", lambda line: print(line, file=sys.stderr, flush=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cost.evaluator import evaluator_turns
+from benchmarks.cost.first_result import FIRST_RESULTS, GOAL, FirstResult, first_result_turns
 from benchmarks.cost.results import Cost
 from benchmarks.cost.tasks import TASKS, Task
 from benchmarks.cost.usage import Usage, used_by
@@ -28,18 +29,22 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Builds:
-    """Two checkouts, whose packages are imported from there with this interpreter, and a folder for what they write."""
+    """Two checkouts, whose packages are imported from there with this interpreter, and a folder for what they write. `converted` holds
+    the files that `python -m benchmarks` wrote.
+    """
 
     ours: Path
     theirs: Path
     photos: Path | None
     work: Path
+    converted: Path
 
     def used(self, build: Path, command: str, turn: int) -> Usage:
         """What the command takes of `build`. Raises CommandError."""
         folder = self.work / commit(build)
         folder.mkdir(parents=True, exist_ok=True)
         out = folder / f"out{turn}"
+        out.mkdir(exist_ok=True)
         words = command.format(files=folder / "files", out=out, photos=self.photos).split()
         environment = {"PYTHONPATH": str(build), "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
         usage = used_by([sys.executable, "-c", MAIN, *words], environment, folder, folder / "log.txt")
@@ -57,9 +62,16 @@ def measure_all(builds: Builds, chosen: Iterable[str], rounds: int, results: Pat
     results.mkdir(parents=True, exist_ok=True)
     for name in chosen:
         report(f"{name}: measuring")
-        task = next((task for task in TASKS if task.name == name), None)
-        cost = measured_evaluator(name, builds, rounds) if task is None else measured(task, builds, rounds)
+        cost = measured_by_name(name, builds, rounds)
         (results / f"{name}.json").write_text(json.dumps(to_json(cost), indent=1) + "\n")
+
+
+def measured_by_name(name: str, builds: Builds, rounds: int) -> Cost:
+    if name in EVALUATED:
+        return measured_evaluator(name, builds, rounds)
+    if name in FIRST_RESULTS:
+        return measured_first_result(FIRST_RESULTS[name], builds, rounds)
+    return measured(next(task for task in TASKS if task.name == name), builds, rounds)
 
 
 def measured(task: Task, builds: Builds, rounds: int) -> Cost:
@@ -101,6 +113,24 @@ def measured_evaluator(model: str, builds: Builds, rounds: int) -> Cost:
         ours=ours,
         theirs=theirs,
         time=EVALUATED[model],
+    )
+
+
+def measured_first_result(first: FirstResult, builds: Builds, rounds: int) -> Cost:
+    """Our file beside the stock fp32 file of its runtime."""
+    date, machine = time.strftime("%Y-%m-%d %H:%M", time.gmtime()), this_machine()
+    files = first.ours(builds.converted), first.stock(builds.converted)
+    ours, theirs = answer(first_result_turns, first.runtime, *files, rounds, log=builds.work / "first.log")
+    return Cost(
+        name=first.name,
+        title=first.title,
+        peer="stock fp32",
+        build=commit(builds.ours),
+        date=date,
+        machine=machine,
+        ours=ours,
+        theirs=theirs,
+        time=GOAL,
     )
 
 

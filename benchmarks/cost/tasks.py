@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A command of both builds. In it, {files} is a folder that `convert` wrote, {out} a fresh one, {photos} one of photos.
+    """A command of both builds. In it, {files} is a folder that `convert` wrote, {out} an empty one, {photos} one of photos.
 
     `time` and `memory` are the goals: at most this multiple of the earlier build's. `new` marks what the earlier build has not.
     """

@@ -48,9 +48,9 @@ class Halving:
                 self._convert(node)
             elif self._is_float(node):
                 self._computed[node] = SINGLE
-        for node in self._computed:
-            if node.op == "call_function":
-                del node.meta["val"]  # of fp32
+        for node, dtype in self._computed.items():
+            if node.op == "call_function" and dtype is HALF:
+                node.meta["val"] = tree_map(_half, node.meta["val"])
 
     def _convert(self, node: Node) -> None:
         """Gives `node` operands of what it computes in."""
@@ -90,7 +90,7 @@ class Halving:
             return self._rounded(node)
         with graph.inserting_after(node):
             cast = graph.call_function(torch.ops.aten._to_copy.default, (node,), {"dtype": dtype})
-        cast.meta = {key: value for key, value in node.meta.items() if key != "val"}
+        cast.meta = node.meta | {"val": node.meta["val"].to(dtype)}
         return cast
 
     def _rounded(self, node: Node) -> Node:
@@ -109,6 +109,11 @@ class Halving:
     def _is_float(self, node: Node) -> bool:
         value = self._constant(node) if node.op == "get_attr" else node.meta.get("val")
         return isinstance(value, Tensor) and value.is_floating_point()
+
+
+def _half(result: Any) -> Any:
+    """What a result is like in fp16."""
+    return result.to(HALF) if result.is_floating_point() else result
 
 
 def _named_half(arguments: Any) -> Any:

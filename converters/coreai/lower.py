@@ -73,12 +73,12 @@ def lower(
 
 def job_of(folder: Path, named: dict[str, Function], precision: Precision, interface: Interface) -> dict[str, Any]:
     """What a worker is told of functions by their names, whose programs are saved in `folder`."""
-    import torch
+    from converters.coreai import handover
 
     functions = []
     for name, function in named.items():
-        torch.export.save(function.program, folder / f"{name}.pt2")
-        functions.append({"name": name, "file": f"{name}.pt2", "wide": sorted(function.islands)})
+        handover.save(function.program, folder / name)
+        functions.append({"name": name, "wide": sorted(function.islands)})
     return {
         "functions": functions,
         "floats": PRECISIONS[precision],

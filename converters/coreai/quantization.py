@@ -37,16 +37,12 @@ def is_quantization(node: Node) -> bool:
 
 def _quantize(module: GraphModule, node: Node) -> Node:
     scale, zero_point = _parameters(module, node)
-    return module.graph.call_function(
-        torch.ops.coreai.quantize.default, (node.args[0], scale, torch.int8), {"zero_point": zero_point}
-    )
+    return module.graph.call_function(torch.ops.coreai.quantize.default, (node.args[0], scale, torch.int8, zero_point))
 
 
 def _dequantize(module: GraphModule, node: Node) -> Node:
     scale, zero_point = _parameters(module, node)
-    return module.graph.call_function(
-        torch.ops.coreai.dequantize.default, (node.args[0], scale), {"zero_point": zero_point}
-    )
+    return module.graph.call_function(torch.ops.coreai.dequantize.default, (node.args[0], scale, zero_point))
 
 
 def _dequantize_channels(module: GraphModule, node: Node) -> Node:

@@ -13,7 +13,6 @@ import itertools
 import json
 import os
 import sys
-import typing
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -111,38 +110,35 @@ def without_warnings() -> Iterator[None]:
 
 def programs(job: Path, description: dict[str, Any]) -> dict[str, ExportedProgram]:
     """What Core AI's converter is given for each function of a job that takes tensors."""
-    import torch
-    import torch.ao.quantization.fx._decomposed  # registers the operators of quantized programs
-    from coreai_torch import get_decomp_table
+    import torch.ao.quantization.fx._decomposed  # noqa: F401  # registers the operators of quantized programs
 
+    from converters.coreai import handover
     from converters.coreai.prepared import prepared
 
     given, interface = {}, interface_of(description)
     for function in description["functions"]:
-        with type_hints_once():
-            program = torch.export.load(job / function["file"])
+        program = handover.load(job / function["name"])
         floats, bits, compressed = (description[key] for key in ("floats", "palette_bits", "compressed"))
         program = prepared(program, FloatType(floats), function["wide"], interface, bits, compressed=compressed)
         name = function["name"] if interface.pixels is None else PIXELS + function["name"]
-        given[name] = program.run_decompositions(get_decomp_table())
+        given[name] = known_to_converter(program)
     return given
 
 
-@contextmanager
-def type_hints_once() -> Iterator[None]:
-    """torch.export.load works out the types of a node's fields for every node anew: 4 in 10 of m0's 4 s."""
-    found, work_out = dict[type, dict[str, Any]](), typing.get_type_hints
+def known_to_converter(program: ExportedProgram) -> ExportedProgram:
+    """`program` in operators that the converter knows."""
+    from coreai_torch import get_decomp_table
+    from coreai_torch._validate import validate_exported_program
 
-    def kept(of: type, *arguments: Any, **named: Any) -> dict[str, Any]:
-        if of not in found:
-            found[of] = work_out(of, *arguments, **named)
-        return found[of]
+    from converters.coreai.core_operators import to_core_operators
 
-    typing.get_type_hints = kept  # type: ignore[assignment]  # all that it is asked for is classes
+    to_core_operators(program)
     try:
-        yield
-    finally:
-        typing.get_type_hints = work_out
+        validate_exported_program(program, {})
+    except ValueError:
+        decomposed: ExportedProgram = program.run_decompositions(get_decomp_table())
+        return decomposed
+    return program
 
 
 def interface_of(description: dict[str, Any]) -> Interface:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.bounds import HEADINGS, Bound, Kind, bounds_section, of_stock, row
+from benchmarks.bounds import HEADINGS, Bound, Kind, bounds_section, of_stock, reach, row
 from benchmarks.machine import this_machine
 from benchmarks.results import from_json, to_json
 from tests.benchmarks.benchmark_results import comparison
@@ -28,7 +28,7 @@ def bound(model: str = "efficientvit_m0", precision: str = "int8") -> Bound:
 
 def test_convolutions_of_every_kind_are_their_share_of_the_operators() -> None:
     assert row(bound(), 0.5) == (
-        *("efficientvit_m0", "litert", "int8", "70 %", "0.50", "0.35"),
+        *("efficientvit_m0", "litert", "int8", "70 %", "0.50", "0.40", "0.35", "33 %"),
         "4 x addition 20 %, 2 x softmax 10 %",
     )
     assert len(row(bound(), None)) == len(HEADINGS)
@@ -36,7 +36,12 @@ def test_convolutions_of_every_kind_are_their_share_of_the_operators() -> None:
 
 def test_without_a_ratio_to_stock_there_is_no_bound_of_it() -> None:
     assert of_stock(bound("efficientvit_b3"), [comparison()]) is None
-    assert row(bound(), None)[4:6] == ("-", "-")
+    assert row(bound(), None)[4:8] == ("-", "0.40", "-", "-")
+
+
+def test_what_a_goal_leaves_to_the_rest() -> None:
+    assert [reach(bound(), stock)[3] for stock in (0.4, 0.5, 0.6)] == ["all, reached", "33 %", "nothing is enough"]
+    assert reach(bound("efficientvit_l1"), 0.5) == ("0.50", "-", "0.35", "-")
 
 
 def test_results_are_read_back_and_none_give_no_section() -> None:

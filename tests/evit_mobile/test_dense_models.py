@@ -125,6 +125,7 @@ def listed(folder: Path) -> tuple[ArtefactEntry, ...]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untimed")
 @pytest.mark.parametrize("precision", ["int8", "fp16"])
 def test_segmentation_in_fewer_bits(precision: str, tmp_path: Path) -> None:
     conversion = convert(

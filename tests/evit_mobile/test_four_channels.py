@@ -111,6 +111,7 @@ def test_images_without_a_fourth_channel_are_refused_before_the_work(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untimed")
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_files_are_proven_on_images_of_four_channels(precision: str, tmp_path: Path) -> None:
     test = open_bundled(Bundled.TEST)

@@ -8,11 +8,13 @@ import pytest
 
 import evit_mobile
 from calib.methods import Method
+from tests.few_images import few_images
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untimed")
 def test_another_observer_gives_another_file(tmp_path: Path) -> None:
-    files = set()
+    files, images = set(), few_images(tmp_path)
     for method in (Method.MSE, Method.PERCENTILE):
         out = tmp_path / method
         done = evit_mobile.convert(
@@ -21,6 +23,7 @@ def test_another_observer_gives_another_file(tmp_path: Path) -> None:
             size=(64, 64),
             formats=["tflite"],
             observer=method,
+            calib=images,
             cache=False,
             golden=0,
             out=out,

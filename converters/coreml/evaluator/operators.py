@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CODES = {"int8": (-128, 127, torch.int8), "uint8": (0, 255, torch.uint8)}
+CODES = {"int8": (-128, 127), "uint8": (0, 255)}
+ZERO = torch.tensor(0.0)
 CAST = {"fp16": torch.float32, "fp32": torch.float32, "int32": torch.int32, "int8": torch.int8, "uint8": torch.uint8}
 """MIL data type -> how it is held: fp16 values live in float32, already rounded."""
 
@@ -122,22 +123,29 @@ def reduced_axes(x: Tensor, axes: list[int] | None) -> list[int]:
 # iOS17/quantization_ops.py
 
 
-def quantize(*, input: Tensor, scale: Any, zero_point: Any = 0, axis: int | None = None, output_dtype: str) -> Tensor:
-    """clip(round(input / scale) + zero_point), rounding halves to even."""
-    low, high, dtype = CODES[output_dtype]
-    codes = torch.round(input / _along(scale, input, axis)) + _along(zero_point, input, axis)
-    return codes.clamp(low, high).to(dtype)
+def quantize(
+    *, input: Tensor, scale: Any, zero_point: Any = ZERO, axis: int | None = None, output_dtype: str
+) -> Tensor:
+    """clip(round(input / scale) + zero_point), rounding halves to even; NaN becomes 0, as processors convert it. Codes are held in
+    float32, where they are exact.
+    """
+    low, high = CODES[output_dtype]
+    codes: Tensor = (input / _along(scale, input, axis)).round_().add_(_along(zero_point, input, axis))
+    return codes.clamp(low, high).nan_to_num_()
 
 
-def dequantize(*, input: Tensor, scale: Any, zero_point: Any = 0, axis: int | None = None) -> Tensor:
+def dequantize(*, input: Tensor, scale: Any, zero_point: Any = ZERO, axis: int | None = None) -> Tensor:
     """scale * (input - zero_point)"""
-    return _along(scale, input, axis) * (input.float() - _along(zero_point, input, axis))
+    shifted: Tensor = input.float() - _along(zero_point, input, axis)
+    return shifted.mul_(_along(scale, input, axis))
 
 
-def _along(parameter: Any, x: Tensor, axis: int | None) -> Tensor:
-    """A scalar, or a vector laid along `axis` of `x`."""
+def _along(parameter: Any, x: Tensor, axis: int | None) -> Any:
+    """A number, or a vector laid along `axis` of `x`."""
+    if axis is None:
+        return parameter
     values = torch.as_tensor(parameter, dtype=torch.float32)
-    if axis is None or values.ndim == 0:
+    if values.ndim == 0:
         return values
     shape = [1] * x.ndim
     shape[axis] = -1
@@ -148,7 +156,7 @@ def _along(parameter: Any, x: Tensor, axis: int | None) -> Tensor:
 
 
 def cast(*, x: Tensor, dtype: str) -> Tensor:
-    return x.to(CAST[dtype])
+    return x.to(CAST[dtype], copy=True)
 
 
 def concat(*, values: Sequence[Tensor], axis: int, interleave: bool = False) -> Tensor:
@@ -260,7 +268,7 @@ ARITHMETIC: dict[str, Kernel] = {
     "sub": _binary(torch.sub),
     "tanh": _unary(torch.tanh),
 }
-"""Operators whose result is rounded."""
+"""Operators whose result, which is a tensor of its own, is rounded."""
 
 MOVEMENT: dict[str, Kernel] = {
     "classify": classify,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,19 @@ from converters.errors import ArtefactError, ToolchainError
 HALF, CLASSIFY = "fp16", "classify"
 BATCH = 8
 """Images that run together. More would no longer fit the processor's caches."""
+TENSORS = {"scale", "zero_point"}
+"""Parameters that are tensors even where they are one number: making one of a number takes longer than to divide by it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One operation, ready to run. `name` leads to its module. `operands` names the activations that it takes, singly or as a list."""
+    """One operation, ready to run: `kernel` has its constants already. `name` leads to its module. `operands` names the activations
+    that it takes, singly or as a list.
+    """
 
     operation: str
     name: str
     kernel: Kernel
-    parameters: dict[str, Any]
     operands: dict[str, str | list[str]]
     results: tuple[str, ...]
     rounds: bool
@@ -49,10 +53,10 @@ class Step:
             key: [values[one] for one in name] if isinstance(name, list) else values[name]
             for key, name in self.operands.items()
         }
-        outcome = self.kernel(**operands, **self.parameters)
+        outcome = self.kernel(**operands)
         outputs = outcome if len(self.results) > 1 else (outcome,)
         for name, output in zip(self.results, outputs, strict=True):
-            values[name] = output.half().float() if self.rounds else output
+            values[name] = output.copy_(output.half()) if self.rounds else output
         for name in self.releases:
             del values[name]
 
@@ -103,7 +107,7 @@ class Evaluator:
                 do="resize and crop as the manifest's input section says",
             )
         batch = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32)).unsqueeze(1)
-        results = [torch.vmap(self._tensors)(part) for part in torch.split(batch, BATCH)]
+        results = [self._each(part) for part in torch.split(batch, BATCH)]
         values = {name: torch.cat([result[name] for result in results]) for name in results[0]}
         scores = values[self.scores].squeeze(1)
         if self.naming is not None:
@@ -117,6 +121,12 @@ class Evaluator:
         if self.naming is not None:
             self.naming.run(values)
         return {name: values[name] for name in self.outputs}
+
+    def _each(self, images: Tensor) -> dict[str, Tensor]:
+        """`_tensors` of images (B, 1, C, H, W), stacked; one alone needs no batch, whose operations take longer to call."""
+        if len(images) > 1:
+            return torch.vmap(self._tensors)(images)
+        return {name: value.unsqueeze(0) for name, value in self._tensors(images[0]).items()}
 
     def _tensors(self, image: Tensor) -> dict[str, Tensor]:
         """What is left when every operation on tensors ran: the scores, and the probabilities that classes are named by."""
@@ -174,8 +184,10 @@ def _steps(function: Any, constants: dict[str, Any], kernels: dict[str, Kernel])
         yield Step(
             operation=op.op_type,
             name=op.name,
-            kernel=(OPERATORS if _sums_codes(op) else kernels)[op.op_type],
-            parameters={key: _parameter(constants[name]) for key, name in fixed.items()},
+            kernel=partial(
+                (OPERATORS if _sums_codes(op) else kernels)[op.op_type],
+                **{key: (_tensor if key in TENSORS else _parameter)(constants[name]) for key, name in fixed.items()},
+            ),
             operands={key: name for key, name in bound.items() if key not in fixed},
             results=tuple(var.name for var in op.outputs),
             rounds=op.op_type in ARITHMETIC and types.builtin_to_string(op.outputs[0].dtype) == HALF,
@@ -209,6 +221,6 @@ def _parameter(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
-def _tensor(value: np.ndarray) -> Tensor:
-    """A float constant as it is held: in float32."""
-    return torch.from_numpy(value.astype(np.float32))
+def _tensor(value: np.ndarray | np.generic) -> Tensor:
+    """A constant as it is held: in float32."""
+    return torch.from_numpy(np.array(value, np.float32))

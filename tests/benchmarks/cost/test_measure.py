@@ -30,7 +30,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str]]:
 
 
 def builds(tmp_path: Path) -> Builds:
-    return Builds(ours=OURS, theirs=THEIRS, photos=None, work=tmp_path)
+    return Builds(ours=OURS, theirs=THEIRS, photos=None, work=tmp_path, converted=tmp_path)
 
 
 def test_builds_take_turns(ran: list[tuple[Path, str]], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.cost.page import HEADINGS, cost_section, read_costs, row
+from benchmarks.cost.page import HEADINGS, cost_section, read_costs, row, seconds
 from benchmarks.cost.results import Cost
 from benchmarks.cost.usage import Usage
 from benchmarks.machine import this_machine
@@ -30,6 +30,10 @@ def test_ratios_are_of_each_turn() -> None:
     expected = ("the photos", "38f8110", "3", "2.0", "4.0", "0.50", "0.40", "100", "80", "1.25", "-")
     assert row(cost()) == (*expected, "2026-11-30 18:00, abcdef0")
     assert len(row(cost())) == len(HEADINGS)
+
+
+def test_short_times_keep_two_digits() -> None:
+    assert [seconds([value]) for value in (0.01234, 0.6, 1.26, 539.14)] == ["0.012", "0.6", "1.3", "539.1"]
 
 
 def test_without_a_peer_there_is_no_ratio() -> None:

@@ -103,6 +103,25 @@ def asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tmp_path_factory.mktemp("asset") / "net.aimodel")
 
 
+def attention(x: torch.Tensor) -> torch.Tensor:
+    """Products of turned matrices, for each of three heads: operators that we compose ourselves."""
+    rows = x.view(1, 3, 16, 12).transpose(2, 3)
+    return ((rows @ rows.transpose(-1, -2)).softmax(-1) @ rows).flatten(1)
+
+
+def others(x: torch.Tensor) -> torch.Tensor:
+    """Operators that PyTorch decomposes: a linear layer of a sequence, einsum."""
+    rows = nn.functional.linear(x, torch.linspace(-1, 1, 48).view(3, 16))
+    return torch.einsum("bchw,bcdw->bchd", rows, rows / (1 + rows.abs()))
+
+
+@pytest.mark.parametrize("function", [attention, others])
+def test_all_operators_are_written(function: Callable[[torch.Tensor], torch.Tensor], tmp_path: Path) -> None:
+    program = exported(Apply(function))
+    path = written(tmp_path / "net.aimodel", program)
+    assert sqnr_db(computed(program), run(path)) >= 100
+
+
 @pytest.mark.parametrize(
     ("precision", "faithful_db"),
     [(Precision.FP32, 100), (Precision.FP16, 55), (Precision.INT8, 40), (Precision.INT8_WEIGHTS, 55)],

@@ -13,6 +13,8 @@ from torch import nn
 import evit_mobile
 from converters.contract import FloatType, Metadata, Precision
 from converters.coreai import toolchain
+from converters.coreai.prepared import prepared
+from converters.coreai.write_worker import known_to_converter, without_warnings
 from converters.registry import find_target
 from evit_mobile.findings import Verdict
 from evit_mobile.images.data import calibration_images, held_out_images, preprocess_for
@@ -53,6 +55,15 @@ VARIANTS = [
     for name in MODELS
     if name in SMALL or "seg" not in name
 ]
+
+
+@pytest.mark.parametrize("precision", [Precision.FP16, Precision.INT8])
+@pytest.mark.parametrize("model", ["efficientvit_m0", "efficientvit_b0", "efficientvit_l0"])
+def test_classifiers_and_backbones_need_no_second_trace(model: str, precision: Precision) -> None:
+    """`run_decompositions` would take a third of the time that writing takes."""
+    with without_warnings():
+        program = prepared(program_of(model, 64, precision)[0], FloatType.FP16, ())
+        assert known_to_converter(program) is program
 
 
 @pytest.mark.parametrize(("model", "precision"), LEAST_DB)

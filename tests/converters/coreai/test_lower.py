@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from converters.contract import FloatType, Metadata, Precision
+from converters.coreai import handover
 from converters.coreai import lower as module
 from converters.coreai.child import ChildError
 from converters.coreai.lower import PRECISIONS, lower
@@ -32,7 +33,7 @@ def job(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             assert name == "write_worker"
             told.update(json.loads(Path(folder, "job.json").read_text("utf-8")))
             told["shapes"] = {
-                one["name"]: tuple(torch.export.load(Path(folder, one["file"])).example_inputs[0][0].shape)
+                one["name"]: tuple(handover.load(Path(folder, one["name"])).example_inputs[0][0].shape)
                 for one in told["functions"]
             }
             Path(path).mkdir()
@@ -58,7 +59,7 @@ def test_a_refusal_is_told_and_leaves_nothing(job: dict[str, Any], tmp_path: Pat
     said = refused(tmp_path / "a.aimodel", function(4, 6, "relu", "add"))
     assert "a failure of coreai-torch, ValueError: no such op" in said
     assert not list(tmp_path.iterdir())
-    assert job["functions"] == [{"name": "main", "file": "main.pt2", "wide": ["add", "relu"]}]
+    assert job["functions"] == [{"name": "main", "wide": ["add", "relu"]}]
     assert job["shapes"] == {"main": (1, 3, 4, 6)}
     assert job["metadata"] == {
         "description": "a net",

@@ -5,14 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import typing
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from converters.coreai import write_worker
-from converters.coreai.write_worker import NO_RANDOM_ADDRESSES, fix_addresses, type_hints_once
+from converters.coreai.write_worker import NO_RANDOM_ADDRESSES, fix_addresses
 
 READ = 0xFFFFFFFF
 
@@ -82,18 +81,3 @@ def test_an_asset_says_everything_it_is_told(monkeypatch: pytest.MonkeyPatch) ->
     written = write_worker.metadata(stated)
     assert (written.model_description, written.author, written.license) == ("a net", "us", "MIT")
     assert written.own == {"version": "1", "labels": ["a"]}
-
-
-def test_types_of_fields_are_worked_out_once_and_only_while_loading(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[type] = []
-
-    def work_out(of: type, **_named: Any) -> dict[str, Any]:
-        asked.append(of)
-        return {"of": of}
-
-    monkeypatch.setattr(typing, "get_type_hints", work_out)
-    with type_hints_once():
-        found = [typing.get_type_hints(of, globalns={}) for of in (int, str, int)]
-    assert found == [{"of": int}, {"of": str}, {"of": int}]
-    assert asked == [int, str]
-    assert typing.get_type_hints is work_out

@@ -290,6 +290,7 @@ TRAINED: dict[str, Callable[[nn.Module], nn.Module]] = {
 """Around a trained network, whose decisions int8 has to keep."""
 
 
+@pytest.mark.usefixtures("untimed")
 @pytest.mark.parametrize("kind", TRAINED)
 def test_int8_files_of_wraps_decide_as_the_module(kind: str, tmp_path: Path) -> None:
     test, size = open_bundled(Bundled.TEST), (TRAINED_SIZE, TRAINED_SIZE)

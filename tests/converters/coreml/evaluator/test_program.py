@@ -52,6 +52,13 @@ def test_every_result_is_rounded_to_the_programs_precision(precision: Precision,
     assert np.unique(actual).tolist() == [0.0 if precision is Precision.FP16 else 1.0]
 
 
+def test_images_stay_as_they_are(tmp_path: Path) -> None:
+    """Rounding happens in place, but never in what the caller holds."""
+    image = np.full((1, 6, 2, 2), 0.1, np.float32)
+    Evaluator(stock(lambda mb, image: mb.relu(x=image), tmp_path / "p.mlpackage"))(image)
+    assert (image == np.float32(0.1)).all()
+
+
 def test_sums_run_in_float32(tmp_path: Path) -> None:
     """4096 ones: adding them one by one in float16 would stop at 2048."""
     x = torch.ones(1, 4096, 2, 2)
