@@ -85,7 +85,9 @@ def plain(program: ExportedProgram, name: str, places: Mapping[str, str]) -> nn.
 
     Raises CheckpointError naming those that have no such form.
     """
-    module = program.run_decompositions(FORMS).module(check_guards=False)
+    if not in_plain_operations(program):
+        program = program.run_decompositions(FORMS)
+    module = program.module(check_guards=False)
     assert isinstance(module, GraphModule)
     for step in STEPS:
         step(module)
@@ -99,6 +101,12 @@ def plain(program: ExportedProgram, name: str, places: Mapping[str, str]) -> nn.
     if not any(node.op == "call_function" for node in module.graph.nodes):
         return nn.Identity()
     return GraphModule(module, module.graph)
+
+
+def in_plain_operations(program: ExportedProgram) -> bool:
+    """Whether there is nothing to decompose, which takes as long as all the rest of loading a module."""
+    calls = (node.target for node in program.graph.nodes if node.op == "call_function")
+    return all(target in UNCHANGED or str(target) in PLAIN for target in calls)
 
 
 def skip_unchanged(module: GraphModule) -> None:

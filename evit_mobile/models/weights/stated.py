@@ -102,6 +102,8 @@ def module_places(module: nn.Module, apart_from: nn.Module | None = None) -> tup
 def _places(name: str, settings: object) -> list[Place]:
     """A place and those nested in it, where it has fields."""
     fields = _fields(settings)
+    if not fields:  # as most of a live module's
+        return []
     nested = [Place(name=f"{key} in {name}", fields=_fields(fields.get(key))) for key in (*NESTED_KEYS, *PARTS)]
     return [place for place in (Place(name=name, fields=fields), *nested) if place.fields]
 

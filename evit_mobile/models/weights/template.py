@@ -124,6 +124,8 @@ def fits(shape: tuple[int, ...], expected: Shape) -> bool:
     """Whether a tensor of `shape` can take the place of `expected`. 1x1 convolutions may be stored as (out, in):
     Microsoft's releases are, and its build.py adds the two dimensions on loading.
     """
+    if shape == expected:
+        return True
     if len(shape) == 2 and expected[2:] == (1, 1):
         expected = expected[:2]
     return len(shape) == len(expected) and all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -157,9 +158,15 @@ HEADS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
-@pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("place", ["1", "head", "net.head"])
-@pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_b0"])
+@pytest.mark.parametrize(
+    ("name", "place", "head"),
+    [
+        pytest.param(*case, marks=pytest.mark.slow if number % 2 else ())
+        for number, case in enumerate(
+            itertools.product(["efficientvit_m0", "efficientvit_b0"], ["1", "head", "net.head"], HEADS)
+        )
+    ],  # every second one has every two of them together
+)
 def test_a_linear_head_is_the_same_in_a_file_and_live(name: str, place: str, head: str, tmp_path: Path) -> None:
     net = network(name, classes=0)
     layers = randomise(HEADS[head](192 if name.endswith("m0") else 1280))

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evit_mobile.errors import CheckpointError
-from evit_mobile.models.surroundings.plain import PLAIN, is_plain, plain, skip_unchanged
+from evit_mobile.models.surroundings.forms import FORMS
+from evit_mobile.models.surroundings.plain import PLAIN, in_plain_operations, is_plain, plain, skip_unchanged
 from tests.evit_mobile.models.surroundings.graphs import Forward, called, graph_of, program_of, rewritten
 
 Step = Callable[[Any, Tensor], Tensor]
@@ -47,6 +48,23 @@ def test_an_operation_is_plain_for_floats_and_a_layer_for_constant_weights(step:
     skip_unchanged(graph)
     found = [str(node.target).split(".")[1] for node in graph.graph.nodes if not is_plain(node)]
     assert found == foreign
+
+
+@pytest.mark.parametrize(
+    ("step", "left"),
+    [
+        (lambda _, x: (x.clone() - 1) / 2, True),
+        (lambda m, x: F.linear(x, m.weight).softmax(1), True),
+        (lambda _, x: x.clone().sub_(1) / 2, False),
+        (lambda _, x: F.silu(x), False),
+    ],
+)
+def test_only_what_is_not_plain_is_decomposed(step: Step, left: bool) -> None:
+    program = program_of(Forward(step, weight=torch.ones(3, 4)), torch.randn(1, 4))
+    assert in_plain_operations(program) is left
+    assert not any(form in PLAIN for form in map(str, FORMS))
+    x = torch.randn(1, 4)
+    assert torch.equal(plain(program, "Wrap", {})(x.clone()), program.module()(x.clone()))
 
 
 def test_a_part_that_does_nothing_is_nothing() -> None:
