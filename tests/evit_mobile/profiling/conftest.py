@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,7 +64,11 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (home / "device").mkdir(parents=True)
     (home / "bin").mkdir()
     (home / "devices").write_text(DEVICES)
-    (home / "bin" / "adb").symlink_to(Path(__file__).with_name("fake_adb.py"))
+    adb = home / "bin" / "adb"
+    adb.write_text(
+        f"#!{sys.executable} -SE\n" + Path(__file__).with_name("fake_adb.py").read_text()
+    )  # which starts at once
+    adb.chmod(0o755)
     monkeypatch.setenv("FAKE_ADB", str(home))
     monkeypatch.setenv("PATH", f"{home / 'bin'}:{os.environ['PATH']}")
     yield home

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """A scripted stand-in for adb, for faults that a real one cannot be made to have. Paths below /data/local/tmp are in $FAKE_ADB/device.
 
 $FAKE_ADB/devices holds the answer to `adb devices`, $FAKE_ADB/fault what goes wrong: truncated, full, gone (at the first run, back after
