@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.fx import GraphModule, Node
 
@@ -25,7 +26,6 @@ from evit_mobile.quantization.simulate import reader_of
 
 NEGLIGIBLE = 2.0**-80
 """Weights below count as zeros: runtimes refuse scales that are no normal fp32 numbers, alone or times the input's scale."""
-HALF_MAX = float(np.finfo(np.float16).max)
 HALF_TOLERANCE = 0.01
 """Numbers from 6e-6 on have an fp16 number that near; smaller scales, of weights next to nothing, are left to each format."""
 MOST_STEPS = 2**22
@@ -42,18 +42,22 @@ def half_scale(scale: float) -> float:
     """The next fp16 number from `scale` on, the form in which Core ML has scales; `scale` itself where that is over
     HALF_TOLERANCE away. A plan is then the same numbers everywhere: biases that were corrected for other codes cost b0 0.6 dB.
     """
-    if scale > HALF_MAX:
-        return scale
-    half = np.float16(scale)
-    above = float(half) if float(half) >= scale else float(np.nextafter(half, np.float16(np.inf)))
-    return above if above <= scale * (1 + HALF_TOLERANCE) else scale
+    return float(half_scales(np.array(scale)))
+
+
+def half_scales(scales: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`half_scale` of each: a model has tens of thousands, and protection plans a dozen times."""
+    with np.errstate(over="ignore"):  # beyond fp16's largest number is infinity, which is not near
+        half = scales.astype(np.float16)
+        above = np.where(half >= scales, half, np.nextafter(half, np.float16(np.inf))).astype(np.float64)
+    return np.where(above <= scales * (1 + HALF_TOLERANCE), above, scales)
 
 
 def weight_scales(weight: Tensor) -> tuple[float, ...]:
     """Symmetric per-output-channel scales (O,) of a weight (O, ...) that cover its largest value; 1 for channels without any."""
     peak = weight.detach().flatten(1).abs().amax(1).double().numpy()
     scales = np.where(peak < NEGLIGIBLE, 1.0, peak / INT8_CHANNELS.most)
-    return tuple(half_scale(float(np.float32(scale))) for scale in scales)
+    return tuple(half_scales(scales.astype(np.float32).astype(np.float64)).tolist())
 
 
 def with_room_for_biases(module: GraphModule, plan: QuantPlan) -> QuantPlan:

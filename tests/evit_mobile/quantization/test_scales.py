@@ -23,6 +23,7 @@ from evit_mobile.quantization.scales import (
     LEAST_FACTOR,
     MOST_STEPS,
     half_scale,
+    half_scales,
     weight_scales,
     with_room_for_biases,
 )
@@ -39,6 +40,14 @@ def test_a_usual_scale_is_the_next_fp16_number(scale: float) -> None:
 @pytest.mark.parametrize("scale", [1e-8, 1e-12, 1e5, 65504.5])
 def test_a_scale_that_fp16_has_not_nearly_stays(scale: float) -> None:
     assert half_scale(scale) == scale
+
+
+def test_scales_at_once_are_those_of_one_by_one() -> None:
+    random = np.random.default_rng(0)
+    scales = np.concatenate([10 ** random.uniform(-12, 6, 500), [0.0, 6e-8, 65504.0, 65504.5, 65519.9, 65520.0, 1e30]])
+    assert half_scales(scales).tolist() == [half_scale(scale) for scale in scales.tolist()]
+    near = (scales > 6.2e-5) & (scales <= 65504)
+    assert np.array_equal(half_scales(scales)[near].astype(np.float16), half_scales(scales)[near])
 
 
 @given(st.floats(1e-12, 1e6))
