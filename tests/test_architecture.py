@@ -186,6 +186,11 @@ def test_commands_that_read_json_start_without_torch(arguments: list[str], tmp_p
     assert "numpy" not in loaded or arguments[0] == "compare"
 
 
+@pytest.mark.parametrize("options", [("--format", "tflit"), ("--golden", "-1")])
+def test_what_cannot_be_converted_is_refused_before_torch_is_loaded(options: tuple[str, ...]) -> None:
+    assert "torch" not in loaded_after(READERS.format(command=["evit-mobile", "convert", *options], code=2))
+
+
 @pytest.mark.parametrize(
     "module", ["demos.export", "demos.serve", "profiling.comparison", "findings", "record.earlier", "request.checks"]
 )

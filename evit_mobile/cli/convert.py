@@ -217,10 +217,14 @@ class ConvertOptions(ModelAndImages):
 @takes(ConvertOptions)
 def convert(options: ConvertOptions) -> None:
     """Convert a model and prove each written file against the PyTorch reference."""
+    from evit_mobile.request.checks import usable_targets
+
+    request = requested(options)
+    usable_targets(request)  # what is misspelt need not wait for torch
+
     from evit_mobile.commands.convert import run
     from evit_mobile.report import tables
 
-    request = requested(options)
     with progress() as report:
         conversion = run(request, report)
     show(conversion.manifest, options.json, tables.manifest_table)
