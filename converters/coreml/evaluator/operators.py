@@ -67,7 +67,7 @@ def gelu(*, x: Tensor, mode: str) -> Tensor:
 
 
 def sigmoid_hard(*, x: Tensor, alpha: float, beta: float) -> Tensor:
-    return (alpha * x + beta).clamp(0, 1)
+    return F.hardtanh_((alpha * x).add_(beta), 0, 1)
 
 
 def softmax(*, x: Tensor, axis: int) -> Tensor:
@@ -131,7 +131,7 @@ def quantize(
     """
     low, high = CODES[output_dtype]
     codes: Tensor = (input / _along(scale, input, axis)).round_().add_(_along(zero_point, input, axis))
-    return codes.clamp(low, high).nan_to_num_()
+    return F.hardtanh_(codes, low, high).nan_to_num_()
 
 
 def dequantize(*, input: Tensor, scale: Any, zero_point: Any = ZERO, axis: int | None = None) -> Tensor:
