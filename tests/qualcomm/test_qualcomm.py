@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import flatbuffers
@@ -57,7 +57,10 @@ class Written:
         return path
 
     def measured_db(self, soc: str, path: Path) -> float:
-        return float(sqnr_db(find_target(f"tflite-{soc.lower()}").load(path)(self.images), self.expected))
+        return float(sqnr_db(self.given_by(soc, path), self.expected))
+
+    def given_by(self, soc: str, path: Path) -> np.ndarray:
+        return find_target(f"tflite-{soc.lower()}").load(path)(self.images)
 
 
 def written(
@@ -237,6 +240,11 @@ def test_written_files_are_compiled_judged_and_listed(
 @pytest.mark.parametrize("precision", REQUIRED_DB)
 @pytest.mark.parametrize("model", ["efficientvit_m0", "efficientvit_b0"])
 def test_the_bundled_models_are_right_on_every_usual_soc(model: str, precision: Precision, tmp_path: Path) -> None:
+    """32 images on the first, as `compile` judges. From v73 on Hexagon computes the same bits, which 4 show of each other SoC."""
     file = written(tmp_path, model, NATIVE, precision, count=32)
-    for soc in USUAL:
-        assert file.measured_db(soc, file.compiled(soc, precision)) >= REQUIRED_DB[precision], soc
+    first, *others = USUAL
+    given = file.given_by(first, file.compiled(first, precision))
+    assert sqnr_db(given, file.expected) >= REQUIRED_DB[precision]
+    few = replace(file, images=file.images[:4])
+    for soc in others:
+        assert np.array_equal(few.given_by(soc, few.compiled(soc, precision)), given[:4]), soc
