@@ -4,7 +4,8 @@
     python scripts/qualcomm/measure.py --page                                  # writes the tables of docs/qualcomm.md
 
 WORK keeps the portable files, so that a run that was ended goes on where it was. Bundled weights where there are such, judged on 64
-held-out images; else random ones (`evit_mobile.reference.randomise`), int8, one SoC and 4 images. Needs the extras tflite and qualcomm.
+held-out images; else random ones (`evit_mobile.reference.randomise`), int8, one SoC and 4 images, of the largest 1. Needs the extras
+tflite and qualcomm.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ MARKS = "<!-- measured -->\n", "<!-- /measured -->\n"
 
 SOCS = ("SM8350", "SM8450", "SM8550", "SM8650", "SM8750", "SM8850")
 BUNDLED = ("efficientvit_m0", "efficientvit_b0")
-VARIANTS = tuple(f"efficientvit_{size}" for size in ("b2", "l1", "m1", "m2", "m3", "m4", "m5", "b1", "b3", "l2", "l3"))
-BUNDLED_IMAGES, VARIANT_IMAGES, CALIBRATION_IMAGES = 64, 4, 32
+VARIANTS = tuple(f"efficientvit_{size}" for size in ("b2", "l1", "m1", "m2", "m3", "m4", "m5", "b1", "b3"))
+LARGEST = ("efficientvit_l2", "efficientvit_l3")
+BUNDLED_IMAGES, VARIANT_IMAGES, LARGEST_IMAGES, CALIBRATION_IMAGES = 64, 4, 1, 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +50,9 @@ SUBJECTS = (
         for model in BUNDLED
     ),
     *(
-        Subject(model=model, precision="int8", weights="random", socs=("SM8650",), images=VARIANT_IMAGES)
-        for model in VARIANTS
+        Subject(model=model, precision="int8", weights="random", socs=("SM8650",), images=images)
+        for models, images in ((VARIANTS, VARIANT_IMAGES), (LARGEST, LARGEST_IMAGES))
+        for model in models
     ),
 )
 
@@ -202,16 +205,22 @@ def cell(row: Row | None) -> str:
 
 def variants_table(rows: list[Row]) -> str:
     lines = [
-        "| variant | operations | CPU | SM8650 | size | seconds to compile, an image |",
-        "|---|---|---|---|---|---|",
+        "| variant | operations | CPU | SM8650 | images | size | seconds to compile, an image |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         if row.weights == "random" and row.images:
             name = row.title.removeprefix("efficientvit_").removesuffix(".int8")
-            spent = f"{row.compile_s:.0f}, {row.image_s:.1f}"
-            lines.append(
-                f"| {name} | {row.taken} of {row.operations} | {row.cpu_db:.1f} | {row.sqnr_db:.1f} | {row.bytes / 1e6:.0f} MB | {spent} |"
+            cells = (
+                name,
+                f"{row.taken} of {row.operations}",
+                f"{row.cpu_db:.1f}",
+                f"{row.sqnr_db:.1f}",
+                str(row.images),
+                f"{row.bytes / 1e6:.0f} MB",
+                f"{row.compile_s:.0f}, {row.image_s:.1f}",
             )
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
