@@ -54,6 +54,11 @@ TASKS: tuple[Task, ...] = (
     Task(name="models", title="models", command="models"),
     Task(name="doctor", title="doctor", command="doctor"),
     Task(name="help", title="--help", command="--help"),
-    Task(name="publish", title="publish --dry-run", command="publish {files} --to hf://me/m0 --dry-run", new=True),
+    Task(
+        name="publish",
+        title="publish --dry-run",
+        command="publish {files} --to hf://me/m0 --weights-license mit --dry-run",
+        new=True,
+    ),
 )
 """Not among them: `serve` and `compile`, which wait for a browser and for Qualcomm's packages; `sweep`, whose cells are conversions."""
