@@ -46,7 +46,9 @@ def test_the_form_for_fp16_keeps_it_too(name: str) -> None:
         assert relative_error(half(other), plain(other)) < 1e-4
 
 
-@pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_b0", "efficientvit_l1"])
+@pytest.mark.parametrize(
+    "name", ["efficientvit_m0", "efficientvit_b0", pytest.param("efficientvit_l1", marks=pytest.mark.slow)]
+)
 def test_the_form_for_integers_keeps_it_too(name: str) -> None:
     model, probe = model_and_probe(name)
     rewritten, log = rewrite_for_integers(model, probe)
