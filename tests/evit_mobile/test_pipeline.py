@@ -121,7 +121,8 @@ def reference_top1(model: str) -> float:
     images = everything(None, preprocess_for(reference.spec, bundled=True), None)
     labels = images.labels(10)
     assert labels is not None
-    return top_k_accuracy(run_module(reference.module, images.batches()), labels, 1)
+    module = reference.module.to(memory_format=torch.channels_last)  # half the time of b0
+    return top_k_accuracy(run_module(module, images.batches()), labels, 1)
 
 
 def test_validate_proves_it_again(converted: Path) -> None:
