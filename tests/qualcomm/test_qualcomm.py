@@ -13,15 +13,18 @@ from pathlib import Path
 import flatbuffers
 import numpy as np
 import pytest
+import torch
 from ai_edge_litert import schema_py_generated as schema
 
 from converters.contract import Metadata, Precision
 from converters.errors import ArtefactError, ToolchainError
+from converters.interface import Choices, Interface
 from converters.qualcomm import emulator, libraries
 from converters.qualcomm.socs import USUAL
 from converters.registry import find_target
 from converters.tflite import qualcomm, structure
 from converters.tflite.compiled import Compiled
+from converters.tflite.target import TFLiteTarget
 from converters.traits import StepJudge
 from evit_mobile.commands.per_operation import MOST_QUANTA
 from evit_mobile.images.data import Images
@@ -30,7 +33,9 @@ from evit_mobile.prepare.lowerable import Preparation
 from evit_mobile.prepare.preparation import prepare
 from evit_mobile.quantization import scales
 from evit_mobile.reference import load_reference
+from tests.converters.tflite.small import IMAGE, Small
 from tests.evit_mobile.test_cli import run
+from tests.lowering_helpers import export, quantize
 from tests.qualcomm.planted import images_of, swapped_scales
 
 pytestmark = [pytest.mark.skipif(libraries.missing() is not None, reason=str(libraries.missing())), pytest.mark.slow]
@@ -216,6 +221,21 @@ def test_a_file_of_another_writer_is_not_compiled(m0: Written, tmp_path: Path) -
     path.write_bytes(bytes(builder.Output()))
     with pytest.raises(ArtefactError, match="no digest"):
         Written(path=path, images=m0.images, expected=m0.expected).compiled("SM8650")
+
+
+def test_what_the_portable_file_answers_the_compiled_one_does(tmp_path: Path) -> None:
+    """Probabilities, where it was written with `--class-output`."""
+    torch.manual_seed(0)
+    x = torch.randn(IMAGE)
+    quantized = quantize(export(Small().eval(), x), x)
+    writer, target = TFLiteTarget().chosen(Choices(interface=Interface(classes=True))), find_target("tflite-sm8650")
+    assert isinstance(target, qualcomm.QualcommTarget)
+    path, compiled = tmp_path / "m.tflite", tmp_path / "m.sm8650.tflite"
+    writer.lower(quantized, Precision.INT8, path, Metadata(description="test", labels=tuple("abcd")))
+    (output,) = target.compile(path, Precision.INT8, compiled).outputs
+    assert output.name == "probabilities"
+    given, expected = (judge.load(each)(x.numpy()) for judge, each in ((target, compiled), (writer, path)))
+    assert np.abs(given - expected).max() < 0.01  # two roundings of a logit's code
 
 
 def test_written_files_are_compiled_judged_and_listed(
