@@ -3,8 +3,8 @@
 python -m tests.demo_models FOLDER
 
 FOLDER/photos         100 photos of five classes, in three sizes; the folders are called by the numbers of the classes
-FOLDER/m0             the model of `convert` without options, judged with the photos: LiteRT fp32 and int8, ExecuTorch fp32, Core ML fp16
-FOLDER/b0             the bundled b0 at 128x128, calibrated with them as well: int8 for LiteRT and Core ML
+FOLDER/m0             the model of `convert` without options: LiteRT fp32 and int8, ExecuTorch fp32, Core ML fp16
+FOLDER/b0             the bundled b0 at 128x128, calibrated with the photos: int8 for LiteRT and Core ML
 FOLDER/five           m0's checkpoint cut down to 5 classes, with names of its own, at 192x256, likewise; its training says
                       mean = std = 0.5, crop 1.0, bilinear
 FOLDER/photo          m0 from 8-bit pixels to probabilities: fp32 for LiteRT and ExecuTorch, integers only for LiteRT
@@ -48,16 +48,16 @@ def main(folder: Path, wanted: Collection[str] = FORMATS) -> None:
     """All of it, or what there is of it in the formats `wanted`."""
     photos = folder / "photos"
     write_photos(photos)
-    convert = functools.partial(convert_to, wanted, calib=photos)
+    convert = functools.partial(convert_to, wanted)
     convert(folder / "m0", "fp32", ["tflite", "executorch"])
     convert(folder / "m0", "int8", ["tflite"])
     convert(folder / "m0", "fp16", ["coreml"])
     small = {"model": "efficientvit_b0", "weights": "bundled", "size": (128, 128)}
-    convert(folder / "b0", "int8", ["tflite", "coreml"], **small)
+    convert(folder / "b0", "int8", ["tflite", "coreml"], calib=photos, **small)
     cut_classes(folder / "five.pth")
     (folder / "five.txt").write_text("\n".join(f"kind {label}" for label in range(CLASSES)))
     own = {"model": "efficientvit_m0", "weights": folder / "five.pth", "size": SIZE, "labels": folder / "five.txt"}
-    convert(folder / "five", "int8", ["tflite", "coreml"], **own)
+    convert(folder / "five", "int8", ["tflite", "coreml"], calib=photos, **own)
     ends = {"image_input": True, "class_output": True}
     convert(folder / "photo", "fp32", ["tflite", "executorch"], **ends)
     convert(folder / "photo", "int8-full", ["tflite"], **ends)
