@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,14 @@ import pytest
 import torch
 
 from converters import software_driver
-from converters.contract import FloatType, Metadata, Precision
+from converters.contract import Metadata, Precision, Target
 from converters.registry import find_target
 from converters.tflite.judges import GpuInSoftware
-from converters.tflite.target import TFLiteTarget
-from evit_mobile.findings import Verdict
+from converters.traits import ForGpus
+from evit_mobile.findings import Validation, Verdict
 from evit_mobile.images.data import calibration_images, held_out_images, preprocess_for
-from evit_mobile.prepare.forms import export
-from evit_mobile.prepare.lowerable import Preparation
+from evit_mobile.prepare import forms
+from evit_mobile.prepare.lowerable import Lowerable, Preparation, lowered_by
 from evit_mobile.prepare.preparation import prepare
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.rewrites import rewrite
@@ -40,25 +41,49 @@ def loud() -> Reference:
     return reference
 
 
-def test_activations_a_hundredfold_pass_rewritten_and_are_no_numbers_without(tmp_path: Path) -> None:
-    reference, target, on_gpu = loud(), find_target("tflite"), GpuInSoftware()
+def preparation(reference: Reference, precision: Precision, target: Target) -> Preparation:
     preprocess = preprocess_for(reference.spec, bundled=True)
     calibration = calibration_images(None, preprocess, 0, 8)
     held_out = held_out_images(None, calibration, preprocess, 0, 32)
-    asked = Preparation(
-        reference=reference, calibration=calibration, held_out=held_out, precision=Precision.FP32, targets=[target]
+    return Preparation(
+        reference=reference,
+        calibration=calibration,
+        held_out=held_out,
+        precision=precision,
+        targets=[target],
+        cache=False,
     )
-    prepared = prepare(asked, lambda _line: None)[FloatType.FP16]
-    assert prepared.audit is not None
-    assert any("context_module.main" in one.module for one in prepared.audit.overflowing)
 
-    path, images = tmp_path / "m.tflite", held_out.first(32)
-    target.lower(prepared.program, Precision.FP32, path, METADATA)
-    stages = [("reference", prepared.stages[0][1]), ("tflite", on_gpu.load(path)(images))]
-    found = judge(stages, None, on_gpu.runtime, Terms(precision=Precision.FP32, floats=on_gpu.floats))
+
+def lowerable(asked: Preparation) -> Lowerable:
+    return lowered_by(asked.targets[0], asked.precision, prepare(asked, lambda _line: None))
+
+
+def judged(one: Lowerable, precision: Precision, path: Path, images: np.ndarray) -> Validation:
+    """Its file for all processors, at `path`, on the accelerator."""
+    on_gpu = GpuInSoftware()
+    find_target("tflite").lower(one.program, precision, path, METADATA)
+    stages = [one.stages[0], ("tflite", on_gpu.load(path)(images))]
+    return judge(stages, None, on_gpu.runtime, Terms(precision=precision, floats=on_gpu.floats))
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.INT8])
+def test_activations_a_hundredfold_pass_rewritten_and_fail_without(
+    precision: Precision, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, path = find_target("tflite"), tmp_path / "m.tflite"
+    assert isinstance(target, ForGpus)
+    asked = preparation(loud(), precision, target)
+    images = asked.held_out.first(32)
+    one = lowerable(asked)
+    assert one.audit is not None
+    assert any("context_module.main" in overflow.module for overflow in one.audit.overflowing)
+    found = judged(one, precision, path, images)
     assert (found.verdict, found.reason) == (Verdict.PASSED, "all thresholds met")
 
-    unadapted, _ = rewrite(reference.module, torch.from_numpy(images[:4] / GAIN))
-    TFLiteTarget(cpu_only=True).lower(export(unadapted, reference.spec.size), Precision.FP32, path, METADATA)
+    monkeypatch.setattr(forms, "rewrite", lambda module, probe: rewrite(module, probe / GAIN))
+    unadapted = lowerable(replace(asked, targets=[target.for_cpus()]))
+    failed = judged(unadapted, precision, path, images)
+    assert failed.verdict is Verdict.FAILED
+    assert failed.sqnr_db < 5
     assert np.isfinite(target.load(path)(images)).all()
-    assert not np.isfinite(on_gpu.load(path)(images)).all()
