@@ -45,7 +45,9 @@ class OnnxQualcommTarget(CompiledTarget):
     def load(self, path: Path) -> Runner:
         compiled = self._opened(path)
         binary, (image,), (logits,) = compiled.binary(), compiled.inputs, compiled.outputs
-        return EmulatedRunner(lambda: Emulator(binary, self.soc), lambda emulator: OnnxRunner(emulator, image, logits))
+        return EmulatedRunner(
+            lambda core: Emulator(binary, self.soc, core), lambda emulator: OnnxRunner(emulator, image, logits)
+        )
 
     def steps(self, path: Path, image: np.ndarray) -> tuple[StepDifference, ...]:
         from converters.onnx.per_operation import differences

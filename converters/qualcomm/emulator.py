@@ -61,10 +61,10 @@ class Binary:
 
 class Emulator:
     """A binary in the emulator of one SoC. It loads while others do, and is waited for when it is first called: that raises ToolchainError
-    where the binary does not run there, runs elsewhere, or where there is no answer in time.
+    where the binary does not run there, runs elsewhere, or where there is no answer in time. With `core` it stays on that one.
     """
 
-    def __init__(self, binary: Binary, soc: Soc) -> None:
+    def __init__(self, binary: Binary, soc: Soc, core: int | None = None) -> None:
         self._binary, self._soc, self._late, self._ready = binary, soc, False, False
         folder = tempfile.TemporaryDirectory()
         self._words = Path(folder.name, "words.txt")
@@ -73,6 +73,7 @@ class Emulator:
             "binary": BINARY,
             "graph": binary.graph,
             "soc": str(soc.number),
+            "core": core,
             "inputs": [end.to_json() for end in binary.inputs],
             "outputs": [end.to_json() for end in binary.outputs],
         }

@@ -103,6 +103,8 @@ def main() -> None:
     os.dup2(2, 1)  # Qualcomm's libraries print on standard output
     folder = Path(sys.argv[1])
     job = json.loads((folder / "job.json").read_text())
+    if job["core"] is not None:
+        os.sched_setaffinity(0, {job["core"]})
     session = open_session(wrapped(folder, job), job["soc"])
     answers.write(json.dumps(where(session)).encode() + b"\n")
     answers.flush()

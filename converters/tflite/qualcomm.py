@@ -58,7 +58,7 @@ class QualcommTarget(CompiledTarget):
         compiled = self._opened(path)
         binary, inspection = compiled.binary(), compiled.inspection(self.runtime)
         return EmulatedRunner(
-            lambda: Emulator(binary, self.soc),
+            lambda core: Emulator(binary, self.soc, core),
             lambda emulator: LiteRTRunner(EmulatedInterpreter(emulator, inspection)),
         )
 

@@ -120,10 +120,10 @@ def test_the_process_is_told_its_job_and_leaves_nothing(monkeypatch: pytest.Monk
         "sys.stdout.buffer.write(sys.stdin.buffer.read(3))"
     )
     monkeypatch.setattr(emulator, "WORKER", path)
-    run = Emulator(BINARY, find_soc("SM8650"))
+    run = Emulator(BINARY, find_soc("SM8650"), 3)
     run(IMAGE)
     job = json.loads((tmp_path / "copy" / "job.json").read_text())
-    assert (job["soc"], job["graph"], job["binary"]) == ("57", "g", emulator.BINARY)
+    assert (job["soc"], job["graph"], job["binary"], job["core"]) == ("57", "g", emulator.BINARY, 3)
     assert job["inputs"] == [{"name": "image", "shape": [1, 3], "dtype": "int8", "type": "INT8"}]
     assert (tmp_path / "copy" / emulator.BINARY).read_bytes() == b"compiled"
     assert Path(said.read_text()).is_dir()

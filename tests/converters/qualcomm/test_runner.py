@@ -17,7 +17,8 @@ from converters.qualcomm.runner import PROCESSES, EmulatedRunner
 class Tenfold:
     """An emulator and its runner in one: what it was given, and ten times that."""
 
-    def __init__(self) -> None:
+    def __init__(self, core: int) -> None:
+        self.core = core
         self.given: list[int] = []
         self.ended = threading.Event()
 
@@ -35,13 +36,13 @@ def images(count: int) -> np.ndarray:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Tenfold]:
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     return []
 
 
 def emulated(opened: list[Tenfold], kind: type[Tenfold] = Tenfold) -> EmulatedRunner:
-    def open_one() -> Any:
-        opened.append(kind())
+    def open_one(core: int) -> Any:
+        opened.append(kind(core))
         return opened[-1]
 
     return EmulatedRunner(open_one, lambda emulator: cast(Any, emulator))
@@ -55,13 +56,15 @@ def test_outputs_keep_the_order_of_the_images(count: int, shares: list[int], ope
     assert not any(one.ended.is_set() for one in opened)
 
 
-@pytest.mark.parametrize(("cores", "processes"), [(8, PROCESSES), (1, 1), (None, 1)])
-def test_no_more_processes_than_cores(
-    cores: int | None, processes: int, opened: list[Tenfold], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("cores", "processes"), [({3, 4, 9}, PROCESSES), ({3, 9}, PROCESSES), ({5}, 1)])
+def test_every_process_has_a_core_of_its_own_that_this_one_may_use(
+    cores: set[int], processes: int, opened: list[Tenfold], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores)
     emulated(opened)
-    assert len(opened) == processes
+    used = {one.core for one in opened}
+    assert len(opened) == len(used) == processes
+    assert used <= cores
 
 
 class Slow(Tenfold):
