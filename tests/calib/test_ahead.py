@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import threading
 from collections import Counter
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -87,3 +90,16 @@ def test_pillow_keeps_no_memory_afterwards(watched: Watched) -> None:
         assert Image.core.get_stats()["blocks_cached"] > 0
     assert Image.core.get_blocks_max() == before
     assert Image.core.get_stats()["blocks_cached"] == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's function")
+def test_the_c_library_is_asked_to_keep_none_either(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace(malloc_trim=asked.append))
+    with ContentsAhead(watched) as contents:
+        contents.content([0])
+        assert not asked
+    assert asked == [0]
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace())  # as musl's
+    with ContentsAhead(watched) as contents:
+        contents.content([0])
