@@ -203,11 +203,11 @@ def made_from(target: Target, targets: Sequence[Target]) -> Target:
 
 
 def portable_for(target: Target, records: Sequence[ArtefactRecord]) -> Path | None:
-    """The written file that `target` compiles its own from; None where it does not, where there is none, and where that takes pixels."""
+    """The written file that `target` compiles its own from; None where it does not, and where there is none."""
     if not isinstance(target, Compiler):
         return None
     written = (record.artefact for record in records if record.artefact.format == target.made_from)
-    return next((artefact.path for artefact in written if artefact.inputs[0].dtype != "uint8"), None)
+    return next((artefact.path for artefact in written), None)
 
 
 def describe_all(job: Job, prepared: Prepared, records: Sequence[ArtefactRecord]) -> Manifest:

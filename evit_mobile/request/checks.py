@@ -109,6 +109,12 @@ def check_socs(request: ConvertRequest) -> None:
             allowed="--soc with --int8, --int8-full or --a16w8",
             do="choose one of these, or leave --soc out",
         )
+    if asked and request.image_input:
+        raise UsageError(
+            got=f"{asked} with --image-input",
+            allowed="one of both: compiled files take a tensor, not pixels",
+            do="leave --image-input out, or convert once with each",
+        )
 
 
 def usable_targets(request: ConvertRequest) -> tuple[Target, ...]:

@@ -55,6 +55,7 @@ def targets(*names: str) -> list[Any]:
         ({"sizes": [(64, 64), (96, 96)], "variation": "relu-attention"}, "--sizes with --relu-attention"),
         ({"socs": ["SM8650"], "formats": ["coreml"]}, "--soc SM8650 for coreml; allowed: --soc with --format tflite"),
         ({"socs": ["SM8650"], "precision": "fp16"}, "--soc SM8650 with precision fp16"),
+        ({"socs": ["SM8650"], "image_input": True}, "--soc SM8650 with --image-input"),
     ],
 )
 def test_values_that_are_wrong_together(options: dict[str, Any], named: str) -> None:
