@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from converters.tflite.graph import DataType, Graph, Operation, Padding, Tensor
+from converters.tflite.graph import Graph, Operation, Padding, Tensor
 from converters.tflite.passes.movement import reshape
+from converters.tflite.passes.outputs_in_fours import unpacks_int8
 
 MATRIX_RANK = 2
 UNIT = {"strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
@@ -36,13 +37,7 @@ def layers_as_convolutions(graph: Graph) -> Graph:
 def unpacks_a_matrix(operation: Operation) -> bool:
     """Whether it is the DEQUANTIZE of a linear layer's int8 weight; those of convolutions have four dimensions."""
     stored = operation.inputs[0]
-    return (
-        operation.code == "DEQUANTIZE"
-        and stored is not None
-        and stored.data is not None
-        and stored.dtype is DataType.INT8
-        and len(stored.shape) == MATRIX_RANK
-    )
+    return stored is not None and unpacks_int8(operation) and len(stored.shape) == MATRIX_RANK
 
 
 def as_filters(operation: Operation) -> Operation:
