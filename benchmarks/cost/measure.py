@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.cost.evaluator import evaluator_turns
@@ -100,37 +101,40 @@ def measured(task: Task, builds: Builds, rounds: int) -> Cost:
 
 def measured_evaluator(model: str, builds: Builds, rounds: int) -> Cost:
     """The evaluator beside PyTorch; the package is written by our build."""
-    date, machine = time.strftime("%Y-%m-%d %H:%M", time.gmtime()), this_machine()
     folder = builds.work / commit(builds.ours) / model
-    ours, theirs = answer(evaluator_turns, model, rounds, folder, log=builds.work / "evaluator.log")
-    return Cost(
-        name=model,
-        title=f"Core ML evaluator, {model} int8, 16 images",
-        peer="eager PyTorch",
-        build=commit(builds.ours),
-        date=date,
-        machine=machine,
-        ours=ours,
-        theirs=theirs,
-        time=EVALUATED[model],
-    )
+    title = f"Core ML evaluator, {model} int8, 16 images"
+    asked = partial(answer, evaluator_turns, model, rounds, folder, log=builds.work / "evaluator.log")
+    return measured_beside("eager PyTorch", model, title, builds, asked, EVALUATED[model])
 
 
 def measured_first_result(first: FirstResult, builds: Builds, rounds: int) -> Cost:
     """Our file beside the stock fp32 file of its runtime."""
-    date, machine = time.strftime("%Y-%m-%d %H:%M", time.gmtime()), this_machine()
     files = first.ours(builds.converted), first.stock(builds.converted)
-    ours, theirs = answer(first_result_turns, first.runtime, *files, rounds, log=builds.work / "first.log")
+    asked = partial(answer, first_result_turns, first.runtime, *files, rounds, log=builds.work / "first.log")
+    return measured_beside("stock fp32", first.name, first.title, builds, asked, GOAL)
+
+
+def measured_beside(
+    peer: str,
+    name: str,
+    title: str,
+    builds: Builds,
+    turns: Callable[[], tuple[tuple[Usage, ...], tuple[Usage, ...]]],
+    goal: float,
+) -> Cost:
+    """Something of our build beside a peer that is no build: `turns` gives what both took, `goal` is the ratio of times."""
+    date, machine = time.strftime("%Y-%m-%d %H:%M", time.gmtime()), this_machine()
+    ours, theirs = turns()
     return Cost(
-        name=first.name,
-        title=first.title,
-        peer="stock fp32",
+        name=name,
+        title=title,
+        peer=peer,
         build=commit(builds.ours),
         date=date,
         machine=machine,
         ours=ours,
         theirs=theirs,
-        time=GOAL,
+        time=goal,
     )
 
 
