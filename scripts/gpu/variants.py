@@ -123,15 +123,20 @@ def write(figures: dict[Asked, Figure]) -> None:
 
 
 def table(figures: dict[Asked, Figure], models: Sequence[str]) -> Iterator[str]:
-    """The lines of docs/gpu.md about random weights: dB on the CPU / on the accelerator, and the variants without any figure."""
-    rows = {name: [cell(figures, name, precision) for precision in PRECISIONS] for name in models}
+    """The lines of docs/gpu.md about random weights: dB on the CPU / on the accelerator, and the cells without a figure."""
+    rows = {name: {precision: cell(figures, name, precision) for precision in PRECISIONS} for name in models}
     yield "| variant | " + " | ".join(PRECISIONS) + " |"
     yield "|---" * (len(PRECISIONS) + 1) + "|"
     for name, cells in rows.items():
-        if set(cells) != {NOT_RUN}:
-            yield f"| {short(name)} | " + " | ".join(cells) + " |"
+        yield f"| {short(name)} | " + " | ".join(cells.values()) + " |"
+    missing = [
+        f"{short(name)} {precision}"
+        for name, cells in rows.items()
+        for precision, text in cells.items()
+        if text == NOT_RUN
+    ]
     yield ""
-    yield f"Not run: {', '.join(short(name) for name, cells in rows.items() if set(cells) == {NOT_RUN}) or 'none'}."
+    yield f"Not run: {', '.join(missing) or 'none'}."
 
 
 def short(model: str) -> str:
