@@ -5,13 +5,21 @@ What such a process was sent and never read is dropped here: left to the collect
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 
 
 def end(process: subprocess.Popen[bytes]) -> int:
-    """Ends the process, if it has not yet, closes its pipes and gives its exit code."""
+    """Ends the process, if it has not yet, closes its pipes and gives its exit code.
+
+    Processes that it has started are neither ended nor waited for, though they hold its pipes open.
+    """
     process.kill()
-    return ended(process)
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+    return process.wait()
 
 
 def ended(process: subprocess.Popen[bytes]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import subprocess
 import sys
@@ -25,10 +26,19 @@ def test_one_that_ends_by_itself_gives_its_exit_code() -> None:
 
 
 def test_one_that_runs_is_killed_and_one_that_ended_is_not() -> None:
-    assert end(process("sleep 60")) == -signal.SIGKILL
+    assert end(process("exec sleep 60")) == -signal.SIGKILL
     over = process("exit 7")
     over.wait()
     assert end(over) == 7
+
+
+def test_what_one_has_started_is_not_waited_for() -> None:
+    """It has the pipes of the one that was ended, and still runs afterwards."""
+    starter = process("sleep 60 & echo $!; wait")
+    assert starter.stdout is not None
+    started = int(starter.stdout.readline())
+    assert end(starter) == -signal.SIGKILL
+    os.kill(started, signal.SIGKILL)  # raises ProcessLookupError where it is over
 
 
 @pytest.mark.parametrize("how", [end, ended])
