@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from torch import Tensor
 from torch.fx import GraphModule, Node
 
 from converters.capabilities import XNNPACK
@@ -20,17 +21,29 @@ LiteRT converted at several times this rate.
 
 def modelled_latency_ms(module: GraphModule, placement: Placement) -> float:
     """Of one image through `module`, the graph that `placement` was made for."""
-    int8_layers = {reader for _, reader in placement.weights}
-    int8_tensors = {node for group in placement.groups for node in group}
-    floats = {node for node, _ in placement.floats if not _is_lookup(node, int8_tensors)}
-    total = 0.0
-    for node in module.graph.nodes:
-        if node.target in WEIGHTED:
-            total += multiplications(node) / XNNPACK.macs_per_ms[8 if node in int8_layers else 32]
-        if node in int8_tensors:
-            conversions = (node in floats) + any(user in floats for user in node.users)
-            total += conversions * size(node) / VALUES_PER_MS
-    return total
+    return LatencyModel(module)(placement)
+
+
+class LatencyModel:
+    """The same for one placement of a graph after the other: what does not depend on them is read off the graph once."""
+
+    def __init__(self, module: GraphModule) -> None:
+        self._nodes = [node for node in module.graph.nodes if isinstance(node.meta.get("val"), Tensor)]
+        self._sizes = {node: size(node) for node in self._nodes}
+        self._multiplications = {node: multiplications(node) for node in self._nodes if node.target in WEIGHTED}
+
+    def __call__(self, placement: Placement) -> float:
+        int8_layers = {reader for _, reader in placement.weights}
+        int8_tensors = {node for group in placement.groups for node in group}
+        floats = {node for node, _ in placement.floats if not _is_lookup(node, int8_tensors)}
+        total = 0.0
+        for node in self._nodes:
+            if node in self._multiplications:
+                total += self._multiplications[node] / XNNPACK.macs_per_ms[8 if node in int8_layers else 32]
+            if node in int8_tensors:
+                conversions = (node in floats) + any(user in floats for user in node.users)
+                total += conversions * self._sizes[node] / VALUES_PER_MS
+        return total
 
 
 def _is_lookup(node: Node, int8_tensors: set[Node]) -> bool:

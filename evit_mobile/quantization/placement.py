@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
 from operator import attrgetter
 
 import torch
@@ -43,7 +45,13 @@ ACTIVATIONS = operators(CLAMPS)
 LOOKUPS = operators(XNNPACK.tables[8])
 """Functions of one value that are a table between int8 tensors."""
 
-ARITHMETIC = {ATEN.add.Tensor, ATEN.mul.Tensor, ATEN.mean.dim, ATEN.sigmoid.default} & operators(XNNPACK.integers[8])
+OF_TWO = frozenset({ATEN.add.Tensor, ATEN.mul.Tensor})
+ARITHMETIC = {*OF_TWO, ATEN.mean.dim, ATEN.sigmoid.default} & operators(XNNPACK.integers[8])
+CANDIDATES = ARITHMETIC | MOVEMENT | ACTIVATIONS
+CHEAP = ACTIVATIONS | {ATEN.cat.default}
+FOLLOWED = WEIGHTED | OF_TWO
+"""What an activation can be part of."""
+
 NO_KERNEL = {
     attrgetter(name)(ATEN): f"{name.partition('.')[0].replace('_', ' ')} has no int8 kernel in {XNNPACK.name}"
     for name in ("softmax.int", "layer_norm.default")
@@ -74,7 +82,8 @@ class Placement:
 def place(graph_module: GraphModule, protected: frozenset[str] = frozenset()) -> Placement:
     """Placement for `graph_module`; modules whose path is in `protected`, and those inside them, stay float."""
     nodes = [node for node in graph_module.graph.nodes if node.op == "call_function"]
-    integer = _integer_operations(nodes, protected)
+    kept = {node for node in nodes if is_protected(node, protected)} if protected else set()
+    integer = _integer_operations([node for node in nodes if node not in kept])
     sharing = Sharing()
     absorbed = {result_of(node) for node in integer if result_of(node) is not node}
     operations = [node for node in nodes if node in integer and node not in absorbed]
@@ -86,32 +95,39 @@ def place(graph_module: GraphModule, protected: frozenset[str] = frozenset()) ->
             for operand in operands_of(node):
                 sharing.join(operand, result)
     weights = [(weight_of(node), node) for node in operations if node.target in WEIGHTED]
-    floats = [(node, _float_reason(node, protected)) for node in nodes if node not in integer and node not in absorbed]
+    floats = [
+        (node, PROTECTED_REASON if node in kept else FLOAT_REASONS.get(node.target, OTHER_REASON))
+        for node in nodes
+        if node not in integer and node not in absorbed
+    ]
     return Placement(groups=sharing.groups(), weights=tuple(weights), floats=tuple(floats))
 
 
 def is_protected(node: Node, protected: frozenset[str]) -> bool:
     """Whether the node lies in a module of `protected`."""
-    path = module_path(node)
-    return any(path == name or path.startswith(f"{name}.") for name in protected)
+    return not protected.isdisjoint(_enclosing(module_path(node)))
 
 
-def _integer_operations(nodes: list[Node], protected: frozenset[str]) -> set[Node]:
-    """Weighted operations, and the candidates that lie on a path from one of them to another."""
-    weighted = {node for node in nodes if node.target in WEIGHTED and not is_protected(node, protected)}
-    candidates = [node for node in nodes if _is_candidate(node) and not is_protected(node, protected)]
+@cache
+def _enclosing(path: str) -> tuple[str, ...]:
+    """The module of this path and all around it: "a", "a.b" and "a.b.c" of "a.b.c"."""
+    return tuple(accumulate(path.split("."), "{}.{}".format))
+
+
+def _integer_operations(nodes: list[Node]) -> set[Node]:
+    """Of `nodes`: weighted operations, and the candidates that lie on a path from one of them to another."""
+    weighted = {node for node in nodes if node.target in WEIGHTED}
+    candidates = [node for node in nodes if _is_candidate(node)]
     fed = _grow(weighted, candidates, lambda node, reached: any(operand in reached for operand in operands_of(node)))
     useful = _grow(weighted, candidates[::-1], lambda node, reached: any(user in reached for user in node.users))
     between = weighted | (fed & useful)
-    cheap = [node for node in candidates if node.target in ACTIVATIONS | {ATEN.cat.default}]
+    cheap = [node for node in candidates if node.target in CHEAP]
     return _grow(between, cheap, lambda node, reached: all(operand in reached for operand in operands_of(node)))
 
 
 def _is_candidate(node: Node) -> bool:
     """Whether int8 kernels exist for the operation. Python numbers have no scale, so operands must all be tensors."""
-    if node.target in (ATEN.add.Tensor, ATEN.mul.Tensor):
-        return len(operands_of(node)) == 2
-    return node.target in ARITHMETIC | MOVEMENT | ACTIVATIONS
+    return node.target in CANDIDATES and (node.target not in OF_TWO or len(operands_of(node)) == 2)
 
 
 def _grow(seed: set[Node], ordered: list[Node], joins: Callable[[Node, set[Node]], bool]) -> set[Node]:
@@ -128,13 +144,13 @@ def operands_of(node: Node) -> list[Node]:
     first = node.args[0]
     if isinstance(first, list | tuple):
         return [operand for operand in first if isinstance(operand, Node)]
-    count = 2 if node.target in (ATEN.add.Tensor, ATEN.mul.Tensor) else 1
+    count = 2 if node.target in OF_TWO else 1
     return [operand for operand in node.args[:count] if isinstance(operand, Node)]
 
 
 def result_of(node: Node) -> Node:
     """The tensor that leaves the operation: behind its fused activation where there is one."""
-    if node.target in WEIGHTED | {ATEN.add.Tensor, ATEN.mul.Tensor} and len(node.users) == 1:
+    if node.target in FOLLOWED and len(node.users) == 1:
         (user,) = node.users
         if user.target in ACTIVATIONS:
             return user
@@ -146,12 +162,6 @@ def weight_of(node: Node) -> Node:
     weight = node.args[1]
     assert isinstance(weight, Node)
     return weight
-
-
-def _float_reason(node: Node, protected: frozenset[str]) -> str:
-    if is_protected(node, protected):
-        return PROTECTED_REASON
-    return FLOAT_REASONS.get(node.target, OTHER_REASON)
 
 
 class Sharing:

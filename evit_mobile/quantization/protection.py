@@ -11,7 +11,7 @@ from torch.fx import GraphModule
 
 from converters.quantized_program import shared_module
 from evit_mobile.findings import Protection
-from evit_mobile.quantization.cost import modelled_latency_ms
+from evit_mobile.quantization.cost import LatencyModel, modelled_latency_ms
 from evit_mobile.quantization.placement import place
 from evit_mobile.quantization.sensitivity import Harm, sqnr_of
 
@@ -59,7 +59,7 @@ def protection_path(
 
 class _Search:
     def __init__(self, module: GraphModule, harms: Mapping[str, Harm]) -> None:
-        self.module, self.harms = module, harms
+        self.module, self.harms, self.latency_ms = module, harms, LatencyModel(module)
 
     def step(self, added: str | None, protected: frozenset[str]) -> Step:
         placement = place(self.module, protected)
@@ -69,7 +69,7 @@ class _Search:
             added=added,
             protected=protected,
             predicted_sqnr_db=sqnr_of(sum(self.harms[name].output for name in names if name in self.harms)),
-            latency_ms=modelled_latency_ms(self.module, placement),
+            latency_ms=self.latency_ms(placement),
         )
 
     def worth(self, step: Step, path: str) -> tuple[float, Step]:
