@@ -127,17 +127,23 @@ def loaded_after(statements: str) -> set[str]:
     return {name.split(".")[0] for name in result.stdout.rpartition("LOADED")[2].split()}
 
 
-HELP = """
-import contextlib, io
+COMMANDS = """
+import contextlib, io, sys
 from evit_mobile.cli import main
-sys.argv = ["evit-mobile", *{command}, "--help"]
-with contextlib.redirect_stdout(io.StringIO()) as shown:
-    try:
-        main()
-    except SystemExit as exit:
-        assert not exit.code, exit.code
-assert "Usage: evit-mobile" in shown.getvalue()
+for command, code, words in {commands!r}:
+    sys.argv = ["evit-mobile", *command]
+    with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.redirect_stderr(io.StringIO()) as said:
+        try:
+            main()
+        except SystemExit as exit:
+            assert (exit.code or 0) == code, said.getvalue()
+    assert words in shown.getvalue()
 """
+
+
+def loaded_by(*commands: list[str], code: int = 0, words: str = "") -> set[str]:
+    """Top-level modules in a fresh interpreter after commands that end with `code` and say `words`, one after the other."""
+    return loaded_after(COMMANDS.format(commands=[(command, code, words) for command in commands]))
 
 
 @pytest.mark.parametrize(
@@ -149,59 +155,39 @@ def test_importing_loads_nothing_heavy(statements: str) -> None:
     assert not loaded & HEAVY
 
 
-@pytest.mark.parametrize("command", [[], ["convert"], ["validate"], ["profile"], ["report"]])
-def test_help_loads_nothing_heavy(command: list[str]) -> None:
-    loaded = loaded_after(HELP.format(command=command))
+def test_help_loads_nothing_heavy() -> None:
+    commands = [[], ["convert"], ["validate"], ["profile"], ["report"]]
+    loaded = loaded_by(*([*command, "--help"] for command in commands), words="Usage: evit-mobile")
     assert "typer" in loaded
     assert not loaded & HEAVY
 
 
 def test_a_heavy_import_would_be_seen() -> None:
-    assert "torch" in loaded_after("import evit_mobile.cli, torch")
+    assert "PIL" in loaded_after("import evit_mobile.cli, PIL") & HEAVY
 
 
-READERS = """
-import contextlib, io
-from evit_mobile.cli import main
-sys.argv = {command!r}
-with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as said:
-    try:
-        main()
-    except SystemExit as exit:
-        assert (exit.code or 0) == {code}, said.getvalue()
-"""
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [["models"], ["models", "--json"], ["inspect", "DIR", "--json"], ["report", "DIR"], ["compare", "A", "B"]],
-    ids=" ".join,
-)
-def test_commands_that_read_json_start_without_torch(arguments: list[str], tmp_path: Path) -> None:
+def test_commands_that_read_json_start_without_torch(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(to_json(of_model()))
-    command = ["evit-mobile", *(str(tmp_path) if each == "DIR" else each for each in arguments)]
-    loaded = loaded_after(READERS.format(command=command, code=2 if arguments[0] == "compare" else 0))
+    folder = str(tmp_path)
+    loaded = loaded_by(["models"], ["models", "--json"], ["inspect", folder, "--json"], ["report", folder])
     assert "evit_mobile" in loaded
-    assert "torch" not in loaded
-    assert "numpy" not in loaded or arguments[0] == "compare"
+    assert not loaded & {"torch", "numpy"}
+    assert "torch" not in loaded_by(["compare", "A", "B"], code=2)
 
 
-@pytest.mark.parametrize("options", [("--format", "tflit"), ("--golden", "-1")])
-def test_what_cannot_be_converted_is_refused_before_torch_is_loaded(options: tuple[str, ...]) -> None:
-    assert "torch" not in loaded_after(READERS.format(command=["evit-mobile", "convert", *options], code=2))
+def test_what_cannot_be_converted_is_refused_before_torch_is_loaded() -> None:
+    refused = [["convert", "--format", "tflit"], ["convert", "--golden", "-1"]]
+    assert "torch" not in loaded_by(*refused, code=2)
 
 
-@pytest.mark.parametrize(
-    "module", ["demos.export", "demos.serve", "profiling.comparison", "findings", "record.earlier", "request.checks"]
-)
-def test_the_ground_and_what_reads_need_no_torch(module: str) -> None:
-    assert "torch" not in loaded_after(f"import evit_mobile.{module}")
+def test_the_ground_and_what_reads_need_no_torch() -> None:
+    modules = ["demos.export", "demos.serve", "profiling.comparison", "findings", "record.earlier", "request.checks"]
+    assert "torch" not in loaded_after("\n".join(f"import evit_mobile.{module}" for module in modules))
 
 
-@pytest.mark.parametrize("name", TARGETS)
-def test_naming_a_target_loads_no_toolchain(name: str) -> None:
-    loaded = loaded_after(f"from converters.registry import find_target\nfind_target({name!r})")
-    assert not loaded & set(OWNERS)
+def test_naming_a_target_loads_no_toolchain() -> None:
+    names = "\n".join(f"find_target({name!r})" for name in TARGETS)
+    assert not loaded_after(f"from converters.registry import find_target\n{names}") & set(OWNERS)
 
 
 @pytest.mark.parametrize("package", [calib, converters], ids=["calib", "converters"])
