@@ -6,12 +6,15 @@ import ctypes
 import gc
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.forked import Forked
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # OpenMP's threads wait for each other in a loop: with more of them than cores each wait lasts until one is scheduled again.
@@ -71,6 +74,17 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def forked() -> Iterator[Forked]:
+    """Judging a .pte file does not import PyTorch again."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick = Forked(subprocess.run)
+        if hasattr(os, "fork"):
+            patch.setattr(subprocess, "run", quick)
+        yield quick
+        quick.close()
 
 
 @pytest.fixture

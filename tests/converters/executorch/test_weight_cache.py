@@ -15,10 +15,17 @@ from converters.executorch import weight_cache
 from converters.executorch.target import ExecuTorchTarget
 from tests.converters.executorch.constant_models import images, model, old_file
 from tests.converters.executorch.executorch_helpers import content, write
+from tests.forked import Forked
 from tests.lowering_helpers import export, quantize
 
 IMAGE = (1, 4, 6, 6)
 TARGET = ExecuTorchTarget()
+
+
+@pytest.fixture(autouse=True)
+def in_processes_of_their_own(forked: Forked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As everywhere but in tests of something else."""
+    monkeypatch.setattr(subprocess, "run", forked.run)
 
 
 @pytest.mark.parametrize(
