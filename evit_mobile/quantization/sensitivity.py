@@ -18,7 +18,7 @@ from torch.export import ExportedProgram
 from torch.fx import Node
 
 from converters.contract import QuantPlan
-from converters.quantized_program import graph_module
+from converters.quantized_program import shared_module
 from evit_mobile.quantization.simulate import (
     nearest,
     product_of,
@@ -63,7 +63,7 @@ def measure_harms(
     program: ExportedProgram, plan: QuantPlan, images: Iterable[Tensor], *, seed: int = 0
 ) -> dict[str, Harm]:
     """The harm of every int8 tensor and weight of `plan`, by name, over `images`, each (1, 3, H, W)."""
-    module = graph_module(program)
+    module = shared_module(program)
     nodes = {node.name: node for node in module.graph.nodes}
     tensors = [
         tensor for tensor in rounded(module, plan) if nodes[tensor.tensor].op != "get_attr"

@@ -13,7 +13,7 @@ from torch.fx import Graph, GraphModule, Node
 from torch.fx.graph import CodeGen
 
 from converters.contract import INT8, ActivationQuantization, QuantPlan, WeightQuantization
-from converters.quantized_program import correct_bias, graph_module, quantize_weight, set_parameter
+from converters.quantized_program import correct_bias, quantize_weight, set_parameter, shared_module
 from evit_mobile.images.data import BATCH, affordable
 from evit_mobile.quantization.placement import ACTIVATIONS, MOVEMENT
 
@@ -23,29 +23,38 @@ BATCH_PIXELS = BATCH * 224**2
 
 def simulate(program: ExportedProgram, plan: QuantPlan) -> GraphModule:
     """(1, 3, H, W) -> (1, classes): what `quantize_program(program, plan)` computes. `program` is left as it was."""
-    module = graph_module(program)
-    nodes = {node.name: node for node in module.graph.nodes}
+    module = shared_module(program)
+    graph, nodes = copied(module)
     for activation in rounded(module, plan):
-        _round_tensor(module, nodes[activation.tensor], activation)
+        numbers = activation.numbers
+        codes = (activation.scale, activation.zero_point, numbers.least, numbers.most)
+        node = nodes[activation.tensor]
+        _replace_uses(graph, node, nearest, (node, *codes))
+    simulated = GraphModule(module, graph)
     for weight in plan.weights:
-        set_parameter(module, weight.tensor, rounded_weight(module.get_parameter(weight.tensor), weight))
+        set_parameter(simulated, weight.tensor, rounded_weight(module.get_parameter(weight.tensor), weight))
     for correction in plan.biases:
-        correct_bias(module, correction)
-    module.recompile()
-    return module
+        correct_bias(simulated, correction)
+    return simulated
 
 
 def simulate_half(module: GraphModule) -> GraphModule:
     """`module` with the image, every constant and every result rounded to fp16, as a target whose floats are fp16 has them. Sums inside an
     operation are float32's.
     """
-    graph = Graph()
-    graph.output(graph.graph_copy(module.graph, {}))
-    for node in list(graph.nodes):
-        if node.op != "output":
-            _replace_uses(graph, node, rounded_to_half, (node,))
-    graph.set_codegen(module.graph._codegen)
+    graph, nodes = copied(module)
+    for node in nodes.values():
+        _replace_uses(graph, node, rounded_to_half, (node,))
     return GraphModule(module, graph)
+
+
+def copied(module: GraphModule) -> tuple[Graph, dict[str, Node]]:
+    """A copy of the module's graph, and its nodes, but for the output, by the names of those that they are copies of."""
+    graph = Graph()
+    copies: dict[Node, Node] = {}
+    graph.output(graph.graph_copy(module.graph, copies))
+    graph.set_codegen(module.graph._codegen)
+    return graph, {node.name: copy for node, copy in copies.items()}
 
 
 def rounded_to_half(value: Any) -> Any:
@@ -120,12 +129,6 @@ def returning(module: GraphModule, names: Iterable[str]) -> GraphModule:
     graph.set_codegen(CodeGen())
     graph.eliminate_dead_code()
     return GraphModule(module, graph)
-
-
-def _round_tensor(module: GraphModule, node: Node, quantization: ActivationQuantization) -> None:
-    numbers = quantization.numbers
-    codes = (quantization.scale, quantization.zero_point, numbers.least, numbers.most)
-    _replace_uses(module.graph, node, nearest, (node, *codes))
 
 
 def _replace_uses(graph: Graph, node: Node, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
