@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -132,16 +133,33 @@ def random_model(name: str, size: int) -> nn.Module:
     return model.eval()
 
 
-def program_of(name: str, size: int, precision: Precision) -> tuple[ExportedProgram, torch.Tensor]:
-    """The program as the pipeline would hand it over, and an image that calibration has not seen."""
-    probe = torch.randn(2, 3, size, size)
+def plain_form(reference: nn.Module, probe: Tensor) -> nn.Module:
+    return rewrite(reference, probe)[0]
+
+
+def half_form(reference: nn.Module, probe: Tensor) -> nn.Module:
+    return rewrite_for_half(plain_form(reference, probe), probe)[0]
+
+
+def integer_form(reference: nn.Module, probe: Tensor) -> nn.Module:
+    return rewrite_for_integers(reference, probe)[0]
+
+
+FORMS = {Precision.FP16: half_form, Precision.INT8_FULL: integer_form}
+"""Of precisions that do not have the plain one."""
+
+
+@lru_cache(maxsize=1)
+def exported_form(name: str, size: int, form: Callable[[nn.Module, Tensor], nn.Module]) -> ExportedProgram:
+    """Made once for precisions that follow each other."""
     reference = random_model(name, size)
-    model, _ = rewrite_for_integers(reference, probe) if precision is Precision.INT8_FULL else rewrite(reference, probe)
-    if precision is Precision.FP16:
-        model, _ = rewrite_for_half(model, probe)
-    x = torch.randn(1, 3, size, size)
-    program = torch.export.export(model, (x,))
+    return export(form(reference, torch.randn(2, 3, size, size)), torch.randn(1, 3, size, size))
+
+
+def program_of(name: str, size: int, precision: Precision) -> tuple[ExportedProgram, Tensor]:
+    """The program as the pipeline would hand it over, and an image that calibration has not seen."""
+    program = exported_form(name, size, FORMS.get(precision, plain_form))
+    x, *images = torch.randn(3, 3, size, size, generator=torch.Generator().manual_seed(1)).split(1)
     if precision.quantized:
-        images = [torch.randn(1, 3, size, size) for _ in range(2)]
         program = quantize_program(program, make_plan(program, images, profile=precision))
     return program, x

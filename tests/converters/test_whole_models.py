@@ -28,7 +28,9 @@ FAST = {
     ("efficientvit_b0", 96, Precision.FP32),
     ("efficientvit_b0", 96, Precision.INT8),
 }
-OF_TFLITE = (Precision.FP32, Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS, Precision.INT8_FULL)
+OF_TFLITE = (Precision.FP32, Precision.INT8, Precision.INT8_WEIGHTS, Precision.FP16, Precision.INT8_FULL)
+"""Those that have the same form follow each other: it is exported once."""
+
 OF_EXECUTORCH = (Precision.FP32, Precision.FP16, Precision.INT8)
 SMALLEST = [("efficientvit_m0", 128), ("efficientvit_b0", 96)]
 MORE = [
