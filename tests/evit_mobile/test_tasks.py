@@ -69,6 +69,7 @@ def converted(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> M
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untimed")
 def test_one_logit_and_two_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +90,7 @@ def test_one_logit_and_two_folders(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untimed")
 def test_several_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save(weights_of(*GROUPS), tmp_path / "m0.pth")
     (tmp_path / "names.txt").write_text("\n".join(GROUPS))

@@ -14,16 +14,18 @@ from evit_mobile.rewrites import apply, rewrite, rewrite_for_half, rewrite_for_i
 from evit_mobile.rewrites.apply import relative_error
 from evit_mobile.rewrites.integer_layer_norm import rewrite_integer_layer_norm
 from tests.evit_mobile.rewrites.rewritten import (
+    SLIM_L1,
     TRAINED,
     model_and_probe,
     operations,
     random_model,
 )
 
+L1 = pytest.param("efficientvit_l1", marks=pytest.mark.slow)
+
 
 @pytest.mark.parametrize(
-    "name",
-    ["efficientvit_m0", "efficientvit_m1", "efficientvit_b0", "efficientvit_l1", "efficientvit_seg_b1_ade20k"],
+    "name", ["efficientvit_m0", "efficientvit_m1", "efficientvit_b0", SLIM_L1, L1, "efficientvit_seg_b1_ade20k"]
 )
 @pytest.mark.parametrize("size", [(96, 96), pytest.param((224, 160), marks=pytest.mark.slow)])
 def test_the_function_is_kept_on_other_images(name: str, size: tuple[int, int]) -> None:
@@ -46,9 +48,7 @@ def test_the_form_for_fp16_keeps_it_too(name: str) -> None:
         assert relative_error(half(other), plain(other)) < 1e-4
 
 
-@pytest.mark.parametrize(
-    "name", ["efficientvit_m0", "efficientvit_b0", pytest.param("efficientvit_l1", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_b0", SLIM_L1, L1])
 def test_the_form_for_integers_keeps_it_too(name: str) -> None:
     model, probe = model_and_probe(name)
     rewritten, log = rewrite_for_integers(model, probe)

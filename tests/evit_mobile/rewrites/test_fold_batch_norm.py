@@ -8,13 +8,11 @@ from torch import nn
 from evit_mobile.errors import RewriteError
 from evit_mobile.rewrites import rewrite
 from evit_mobile.rewrites.fold_batch_norm import fold_batch_norm
-from tests.evit_mobile.rewrites.rewritten import (
-    model_and_probe,
-)
+from tests.evit_mobile.rewrites.rewritten import SLIM_L1, model_and_probe
 
 
 def test_no_batch_norm_is_left() -> None:
-    for name in ("efficientvit_m0", "efficientvit_b0", "efficientvit_l1"):
+    for name in ("efficientvit_m0", "efficientvit_b0", SLIM_L1):
         rewritten, _ = rewrite(*model_and_probe(name))
         assert not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in rewritten.modules())
 
