@@ -45,7 +45,7 @@ def constant_values(constants: Sequence[Tensor]) -> list[Any]:
 
 
 def tensor_value(tensor: Tensor, scalar_type: Any, *, buffer: int = 0, allocation: Any = None) -> Any:
-    """A value of the program for `tensor`: a constant in a `buffer`, or planned memory under `allocation`."""
+    """A value of the program for `tensor`: a constant in a `buffer`, planned memory under `allocation`, else the caller's memory."""
     return schema.EValue(
         schema.Tensor(
             scalar_type=scalar_type,

@@ -88,9 +88,12 @@ def write_container(
 
 
 def _forward(graph: Graph, backend: str, specs: Mapping[str, bytes]) -> Any:
-    """The method that hands its inputs and the graph's constants to the delegate and returns the delegate's outputs."""
-    planned, memory = _planned_tensors([*graph.inputs, *graph.outputs])
-    inputs, outputs = planned[: len(graph.inputs)], planned[len(graph.inputs) :]
+    """The method that hands its inputs and the graph's constants to the delegate and returns the delegate's outputs.
+
+    An input has no place in the planned memory: the runtime reads it where the caller has it, and copies nothing.
+    """
+    inputs = [tensor_value(tensor, SCALAR_TYPES[tensor.dtype]) for tensor in graph.inputs]
+    outputs, memory = _planned_tensors(graph.outputs)
     tensors = [*inputs, *constant_values(graph.constants), *outputs]
     call = schema.DelegateCall(delegate_index=0, args=list(range(len(tensors))))
     delegate = schema.BackendDelegate(
@@ -107,7 +110,7 @@ def _forward(graph: Graph, backend: str, specs: Mapping[str, bytes]) -> Any:
         chains=[schema.Chain(inputs=[], outputs=[], instructions=[schema.Instruction(call)], stacktrace=None)],
         operators=[],
         delegates=[delegate],
-        # Memory 0 is reserved; memory 1 holds the inputs and outputs.
+        # Memory 0 is reserved; memory 1 holds the outputs.
         non_const_buffer_sizes=[0, memory],
         non_const_buffer_device=None,
     )

@@ -140,3 +140,16 @@ def over_packs(convolution: Convolution, input_pixels: int, output_pixels: int, 
         input_pixels=input_pixels,
         output_pixels=output_pixels,
     )
+
+
+def by_channels(convolution: Convolution) -> Convolution:
+    """The same convolution over packs of pixels that lie channel by channel, not pixel by pixel."""
+    pixels = convolution.input_pixels
+
+    def exchanged(weight: Tensor) -> Tensor:
+        outputs, inputs, height, taps = weight.shape
+        return weight.reshape(outputs, pixels, -1, height, taps).transpose(1, 2).reshape(outputs, inputs, height, taps)
+
+    weight = convolution.weight
+    codes = None if weight.codes is None else exchanged(weight.codes)
+    return replace(convolution, weight=replace(weight, value=exchanged(weight.value), codes=codes))

@@ -10,10 +10,10 @@ from __future__ import annotations
 from torch.fx import Node
 
 from converters.executorch.emitter import Emitter
-from converters.executorch.graph import DataType
-from converters.lowering.convolution import Convolution, fill_tiles, read_convolution
+from converters.executorch.graph import DataType, Tensor
+from converters.lowering.convolution import Convolution, by_channels, fill_tiles, read_convolution
 from converters.lowering.emit.linear import fully_connected, weight_and_bias, weighted
-from converters.lowering.layout import CHANNELS_LAST, channels_last
+from converters.lowering.layout import CHANNELS_LAST, channels_last, natural
 from converters.lowering.products import constant_parameters
 from converters.lowering.program import arguments, result_shape
 from converters.lowering.values import Constant, Value
@@ -24,26 +24,25 @@ def conv2d(emitter: Emitter, node: Node) -> None:
     named = arguments(node)
     weight, bias = constant_parameters(emitter, node)
     value, epilogue = weighted(emitter, node, named["input"], weight)
-    value = emitter.ordered(value, CHANNELS_LAST)
     convolution = read_convolution(node, weight, bias)
-    batch, rows, columns, channels = value.layout.stored
     layout = channels_last(result_shape(node))
     if emitter.real is DataType.FP16 and is_pointwise(convolution):
         matrix = Constant(weight.value.flatten(1))
+        value = emitter.ordered(value, CHANNELS_LAST)
         pixels = Value(value.tensor, value.layout.permuted(CHANNELS_LAST))
         return fully_connected(emitter, node, pixels, matrix, bias, epilogue, layout=layout)
     if epilogue.quantization is not None:
-        convolution = fill_tiles(convolution, columns)
+        convolution = fill_tiles(convolution, value.layout.shape[3])
+    source, convolution = source_of(emitter, value, convolution)
     order, axis = ((1, 2, 3, 0), 3) if convolution.depthwise else ((0, 2, 3, 1), 0)
     filters, biases = weight_and_bias(emitter, node, convolution.weight, convolution.bias, order, axis, value, epilogue)
-    pack, packs = convolution.input_pixels, convolution.output_pixels
-    source = emitter.reshaped(value.tensor, (batch, rows, columns // pack, pack * channels))
+    packs = convolution.output_pixels
     (top, bottom), (left, right) = convolution.padding
     _, height, width, outputs = layout.stored
     output = emitter.emit(
         "DepthwiseConv2d" if convolution.depthwise else "Conv2d",
         {"input1_id": source, "filter_id": filters, "bias_id": biases},
-        (batch, height, width // packs, packs * outputs),
+        (source.shape[0], height, width // packs, packs * outputs),
         quantization=epilogue.quantization,
         clamp=epilogue.clamp,
         padding_top=top,
@@ -63,6 +62,22 @@ def conv2d(emitter: Emitter, node: Node) -> None:
         adjustment_width=0,
     )
     return emitter.finish(node, epilogue, Value(output, layout))
+
+
+def source_of(emitter: Emitter, value: Value[Tensor], convolution: Convolution) -> tuple[Tensor, Convolution]:
+    """The input as (B, H, W / R, R C) and the convolution that reads it, for packs of R pixels.
+
+    Planes of codes, as an image comes, move a pack at a time: 32 bits in a row in place of 8. Its values then lie channel by channel, and
+    so do the weights.
+    """
+    batch, channels, rows, columns = value.layout.shape
+    pack = convolution.input_pixels
+    shape = batch, rows, columns // pack, pack * channels
+    in_planes = value.layout.order == natural(value.layout.shape).order and not value.layout.same_memory(CHANNELS_LAST)
+    if value.quantization is None or pack == 1 or not in_planes:
+        return emitter.reshaped(emitter.ordered(value, CHANNELS_LAST).tensor, shape), convolution
+    planes = emitter.reshaped(value.tensor, (batch, channels, rows * columns // pack, pack))
+    return emitter.reshaped(emitter.transposed(planes, (0, 2, 1, 3)), shape), by_channels(convolution)
 
 
 def is_pointwise(convolution: Convolution) -> bool:

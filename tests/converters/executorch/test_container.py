@@ -32,6 +32,14 @@ def test_the_file_carries_its_metadata() -> None:
     assert '"labels": ["cat", "d\\u00f6g"]' in text
 
 
+def test_an_input_is_read_where_the_caller_has_it(small: bytes) -> None:
+    """Planned memory would have the runtime copy it at every run."""
+    plan = containers.open_container(small).plan
+    inputs, outputs = ([plan.values[place].val for place in places] for places in (plan.inputs, plan.outputs))
+    assert [one.allocation_info for one in inputs] == [None]
+    assert all(one.allocation_info is not None for one in outputs)
+
+
 @pytest.mark.parametrize("cut", [0, 7, 40, 200, 2000, -1])
 def test_a_truncated_file_is_refused(small: bytes, tmp_path: Path, cut: int) -> None:
     path = write(tmp_path, small[:cut])

@@ -42,7 +42,7 @@ def test_int8_files_say_what_is_int8(tmp_path: Path) -> None:
     inspection = TARGET.inspect(write(tmp_path, file))
     assert {"int8", "int32", "float32"} == set(inspection.dtypes)
     (note,) = inspection.notes
-    assert note.startswith("operations that write int8: 9/11 (")
+    assert note.startswith("operations that write int8: 11/12 (")
     assert "FullyConnected 1/1" in note
 
 

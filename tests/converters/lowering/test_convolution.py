@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from converters.lowering.convolution import Convolution, fill_tiles, needed_padding, over_packs
+from converters.lowering.convolution import Convolution, by_channels, fill_tiles, needed_padding, over_packs
 from converters.lowering.values import Constant, Quantization
 
 
@@ -74,6 +74,19 @@ def test_any_pack_that_divides(input_pixels: int, output_pixels: int) -> None:
     filled = over_packs(plain, input_pixels, output_pixels, 32)
     x = torch.randn(1, 6, 32, 3)
     assert torch.allclose(apply(filled, x, filled.weight.value), apply(plain, x, plain.weight.value), atol=1e-3)
+
+
+def test_packs_that_lie_channel_by_channel() -> None:
+    """Values 0 to 11 of a pack are pixel 0's three channels, then pixel 1's; by channels they are 0, 3, 6, 9, 1, 4, ..."""
+    torch.manual_seed(0)
+    filled = fill_tiles(convolution(3, 8, 3, 2, 24), 24)
+    exchanged = by_channels(filled)
+    places = torch.arange(12).view(4, 3).t().flatten()
+    assert torch.equal(exchanged.weight.value, filled.weight.value[:, places])
+    assert exchanged.weight.codes is not None
+    assert torch.equal(exchanged.weight.codes.float(), exchanged.weight.value)
+    assert exchanged.weight.quantization == filled.weight.quantization
+    assert exchanged.padding == filled.padding
 
 
 @pytest.mark.parametrize(
