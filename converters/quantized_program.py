@@ -39,6 +39,15 @@ def shared_module(program: ExportedProgram) -> GraphModule:
 _SHARED: WeakKeyDictionary[ExportedProgram, GraphModule] = WeakKeyDictionary()
 
 
+def drop_parameters(module: GraphModule) -> None:
+    """Takes the parameters from a module that is not needed any more. It refers to itself: those of its own would stay until the garbage
+    collector comes, which counts objects and not their bytes.
+    """
+    for name, _ in list(module.named_parameters()):
+        path, _, leaf = name.rpartition(".")
+        delattr(module.get_submodule(path), leaf)
+
+
 def quantize_program(program: ExportedProgram, plan: QuantPlan) -> ExportedProgram:
     """`program` with the plan's pairs inserted. `program` itself is left as it was.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterable
@@ -35,6 +36,11 @@ COMMANDS = (
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
+
+HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"
+"""With 1 here torch asks the kernel for huge pages (c10/core/impl/alloc_cpu.cpp; it looks once). The results of a large model, hundreds of
+MB each, then do not come 4 KB at a time: l1's reference takes 0.7 of the time.
+"""
 
 
 def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
@@ -70,6 +76,7 @@ def root(
 def main() -> None:
     """Entry point: errors become a message on stderr and their documented exit code."""
     signal.signal(signal.SIGTERM, end)
+    os.environ.setdefault(HUGE_PAGES, "1")
     app = application(asked(sys.argv[1:]))
     if "--debug" in sys.argv:
         app()

@@ -19,11 +19,10 @@ from evit_mobile.labels import open_images
 from evit_mobile.metrics import sqnr_db
 from evit_mobile.prepare.forms import PROBE_IMAGES, export
 from evit_mobile.progress import Report, silent
-from evit_mobile.quantization.automatic import HARM_IMAGES, logits_of
+from evit_mobile.quantization.automatic import HARM_IMAGES, logits_of, simulated_logits
 from evit_mobile.quantization.calibration import calibrate
 from evit_mobile.quantization.plan import plan_from
 from evit_mobile.quantization.sensitivity import ModuleHarm, measure_harms, predicted_sqnr_db, rank_modules
-from evit_mobile.quantization.simulate import simulate
 from evit_mobile.request import ConvertRequest
 from evit_mobile.request.checks import check_images
 from evit_mobile.rewrites import rewrite
@@ -79,7 +78,7 @@ def sensitivity(
         weights=reference.weights,
         images=len(images),
         predicted_sqnr_db=predicted_sqnr_db(harms, plan),
-        measured_sqnr_db=sqnr_db(logits_of(simulate(program, plan), images), logits_of(rewritten, images)),
+        measured_sqnr_db=sqnr_db(simulated_logits(program, plan, images), logits_of(rewritten, images)),
         modules=rank_modules(harms),
         notes=calibration.dataset.notes,
     )

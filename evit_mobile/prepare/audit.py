@@ -41,8 +41,9 @@ def audit(reference: nn.Module, program: ExportedProgram, images: Sequence[Tenso
 
 
 def overflowing(form: nn.Module, images: Sequence[Tensor]) -> bool:
-    """Whether fp16 cannot hold what a form of the model computes of `images`, each (1, 3, H, W)."""
-    return any(overflows(one) for one in reference_peaks(form, images))
+    """Whether fp16 cannot hold what a form of the model computes of `images`, each (1, 3, H, W). Once it is known, it runs no more."""
+    several = (torch.cat(tuple(images[start : start + IMAGES])) for start in range(0, len(images), IMAGES))
+    return any(overflows(one) for batch in several for one in reference_peaks(form, [batch]))
 
 
 def overflows(found: Peak) -> bool:
@@ -116,7 +117,8 @@ class _Watcher(TorchFunctionMode):
 
 def magnitude(values: Tensor) -> float:
     """The largest absolute value, infinite for what is no number."""
-    return float(values.abs().nan_to_num(nan=torch.inf).max())
+    low, high = torch.aminmax(values)
+    return float(torch.maximum(-low, high).nan_to_num(nan=torch.inf, posinf=torch.inf))
 
 
 @torch.no_grad()

@@ -38,12 +38,12 @@ MEASURED_PIXELS = 32 * 512**2
 """The most images, and the most pixels of all together, that protection and corrections measure with."""
 
 
-def rewritten(asked: Preparation) -> Forms:
-    """The model in the form that its targets execute best."""
+def rewritten(asked: Preparation, plain: nn.Module | None = None) -> Forms:
+    """The model in the form that its targets execute best; `plain` is its form for fp32, where that is known already."""
     module, calibration = asked.reference.module, asked.calibration
     if asked.precision is Precision.INT8_FULL:
         return dict.fromkeys(asked.floats, integer_form(module, calibration))
-    return deployment_forms(module, torch.from_numpy(calibration.first(PROBE_IMAGES)), asked.floats)
+    return deployment_forms(module, torch.from_numpy(calibration.first(PROBE_IMAGES)), asked.floats, plain)
 
 
 def rounded(asked: Preparation, programs: Programs, like: ExportedProgram | None, report: Report) -> Programs:
@@ -57,9 +57,11 @@ def integer_form(reference: nn.Module, calibration: Images) -> nn.Module:
     return rewrite_for_integers(reference, torch.from_numpy(calibration.first(INTEGER_PROBE_IMAGES)))[0]
 
 
-def deployment_forms(reference: nn.Module, probe: Tensor, floats: Collection[FloatType]) -> dict[FloatType, nn.Module]:
-    """The rewritten model for each kind of floats; one module for both where nothing has to change for fp16."""
-    plain, _ = rewrite(reference, probe)
+def deployment_forms(
+    reference: nn.Module, probe: Tensor, floats: Collection[FloatType], plain: nn.Module | None = None
+) -> dict[FloatType, nn.Module]:
+    """The rewritten model for each kind of floats; one for both where nothing changes for fp16; `plain` as in `rewritten`."""
+    plain = rewrite(reference, probe)[0] if plain is None else plain
     if FloatType.FP16 not in floats:
         return {FloatType.FP32: plain}
     half, log = rewrite_for_half(plain, probe)

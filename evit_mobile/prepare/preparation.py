@@ -34,7 +34,7 @@ from evit_mobile.prepare.lowerable import Lowerable, Preparation
 from evit_mobile.prepare.plans import planned
 from evit_mobile.progress import Report
 from evit_mobile.quantization.automatic import logits_of
-from evit_mobile.quantization.simulate import simulate
+from evit_mobile.quantization.simulate import simulated
 
 EXACT_DB = 100.0
 """What an fp32 file's form owes on held-out images, 20 dB above what the file owes. The form for fp16 floors divisors: linear attention of
@@ -54,7 +54,7 @@ def prepare(
     forms = rewritten(asked)
     if matters(asked) and overflowing(forms[FloatType.FP32], images_of(asked.calibration)):
         asked = replace(asked, overflowing=True)
-        forms = rewritten(asked)
+        forms = rewritten(asked, plain=forms[FloatType.FP32])
     report("exporting")
     spec = asked.reference.spec
     programs: Programs = {form: export(form, spec.size, spec.channels) for form in dict.fromkeys(forms.values())}
@@ -122,9 +122,9 @@ def finish(
     if plan is not None:
         program = quantize_program(program, plan)
         report("running the quantized program")
-        simulated = simulate(plain, plan)
         batches = ([*torch.from_numpy(batch)[:, None]] for batch in held_out.batches())
-        stages.append(("quantized", np.concatenate([logits_of(simulated, batch) for batch in batches])))
+        with simulated(plain, plan) as module:
+            stages.append(("quantized", np.concatenate([logits_of(module, batch) for batch in batches])))
     return Lowerable(program=program, plain=plain, plan=plan, protection=protection, stages=tuple(stages))
 
 

@@ -8,14 +8,15 @@ import numpy as np
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from converters.contract import Precision
+from converters.contract import Precision, QuantPlan
+from converters.quantized_program import shared_module
 from evit_mobile.findings import Protection
 from evit_mobile.metrics import Logits, sqnr_db
 from evit_mobile.quantization.observe import Observations
 from evit_mobile.quantization.plan import plan_from
 from evit_mobile.quantization.protection import protections
 from evit_mobile.quantization.sensitivity import measure_harms
-from evit_mobile.quantization.simulate import run_images, simulate
+from evit_mobile.quantization.simulate import run_images, simulated
 from evit_mobile.quantization.ties import without_ties
 from evit_mobile.thresholds import THRESHOLDS
 
@@ -42,10 +43,10 @@ def protect_to_floor(
     """The cheapest protection with which the program keeps FLOOR_DB on `images`, each (1, 3, H, W), and where classes are `ranked`
     the largest logit is that of one: mostly none.
     """
-    expected = logits_of(program.module(check_guards=False), images)
+    expected = logits_of(shared_module(program), images)
 
     def quantized(protection: Protection) -> Logits:
-        return logits_of(simulate(program, plan_from(program, observations, protection.protected)), images)
+        return simulated_logits(program, plan_from(program, observations, protection.protected), images)
 
     def measured_db(protection: Protection) -> float:
         return sqnr_db(quantized(protection), expected)
@@ -87,7 +88,7 @@ def protect_to_loss(
     limit the cheapest is then found by bisection.
     """
     plan = plan_from(program, observations)
-    start = without_ties(program, logits_of(simulate(program, plan), images[:FLOOR_IMAGES]), report)
+    start = without_ties(program, simulated_logits(program, plan, images[:FLOOR_IMAGES]), report)
     harms = measure_harms(program, plan, images[:HARM_IMAGES])
     path = list(protections(program, harms, start))
     losses: dict[int, float] = {}
@@ -120,3 +121,9 @@ def logits_of(module: nn.Module, images: Sequence[Tensor]) -> Logits:
     """(images, classes) of a program for one image."""
     logits: Logits = run_images(module, images).flatten(0, 1).numpy()
     return logits
+
+
+def simulated_logits(program: ExportedProgram, plan: QuantPlan, images: Sequence[Tensor]) -> Logits:
+    """(images, classes) of a program quantized by a plan."""
+    with simulated(program, plan) as module:
+        return logits_of(module, images)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.fx import Graph, GraphModule, Node
 from torch.fx.graph import CodeGen
+from torch.nn.functional import hardtanh_
 
 from converters.contract import INT8, ActivationQuantization, QuantPlan, WeightQuantization
-from converters.quantized_program import correct_bias, quantize_weight, set_parameter, shared_module
+from converters.quantized_program import correct_bias, drop_parameters, quantize_weight, set_parameter, shared_module
 from evit_mobile.images.data import BATCH, affordable
 from evit_mobile.quantization.placement import ACTIVATIONS, MOVEMENT
 
@@ -30,12 +32,22 @@ def simulate(program: ExportedProgram, plan: QuantPlan) -> GraphModule:
         codes = (activation.scale, activation.zero_point, numbers.least, numbers.most)
         node = nodes[activation.tensor]
         _replace_uses(graph, node, nearest, (node, *codes))
-    simulated = GraphModule(module, graph)
+    result = GraphModule(module, graph)
     for weight in plan.weights:
-        set_parameter(simulated, weight.tensor, rounded_weight(module.get_parameter(weight.tensor), weight))
+        set_parameter(result, weight.tensor, rounded_weight(module.get_parameter(weight.tensor), weight))
     for correction in plan.biases:
-        correct_bias(simulated, correction)
-    return simulated
+        correct_bias(result, correction)
+    return result
+
+
+@contextmanager
+def simulated(program: ExportedProgram, plan: QuantPlan) -> Iterator[GraphModule]:
+    """`simulate(program, plan)` for as long as it is needed; its rounded weights, a second copy of the model's, go with it."""
+    module = simulate(program, plan)
+    try:
+        yield module
+    finally:
+        drop_parameters(module)
 
 
 def simulate_half(module: GraphModule) -> GraphModule:
@@ -81,7 +93,7 @@ def nearest(x: Tensor, scale: float, zero_point: int, least: int = INT8.least, m
     by bit, but `run_images` can batch it.
     """
     codes = torch.mul(x, float(1 / np.float32(scale))).round_()
-    return torch.clamp(codes, least - zero_point, most - zero_point).mul_(scale)
+    return hardtanh_(codes, least - zero_point, most - zero_point).mul_(scale)  # `clamp_` is not batched
 
 
 def rounded_weight(weight: Tensor, quantization: WeightQuantization) -> Tensor:

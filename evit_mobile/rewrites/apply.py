@@ -78,10 +78,10 @@ def _apply(passes: Passes, original: nn.Module, probe: Tensor, limit: float) -> 
     model = copy.deepcopy(original).eval().requires_grad_(False)
     with torch.no_grad():
         expected = model(probe)
-        steps = []
+        steps, error = [], 0.0
         for name, apply in passes:
-            places = apply(model, probe)
-            error = relative_error(model(probe), expected)
+            if places := apply(model, probe):
+                error = relative_error(model(probe), expected)
             if not error <= limit:
                 raise RewriteError(
                     got=f"a relative error of {error:.2e} after the pass {name!r}",

@@ -10,20 +10,19 @@ where s > |m|: what is left after the error's own variance (the positive-part Ja
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.export import ExportedProgram
-from torch.fx import GraphModule, Interpreter, Node
-from torch.fx.node import map_aggregate, map_arg
+from torch.fx import Node
 
 from converters.contract import BiasCorrection, QuantPlan
 from converters.quantized_program import BIAS, parameter_of, shared_module
+from evit_mobile.quantization.lockstep import in_lockstep
 from evit_mobile.quantization.placement import ATEN
-from evit_mobile.quantization.simulate import reader_of, simulate
+from evit_mobile.quantization.simulate import reader_of, simulated
 
 
 def with_corrected_biases(program: ExportedProgram, plan: QuantPlan, images: Sequence[Tensor]) -> QuantPlan:
@@ -36,15 +35,16 @@ def with_corrected_biases(program: ExportedProgram, plan: QuantPlan, images: Seq
         node.name: _means(node, results) for node, results in in_lockstep(module, images) if node.name in layers
     }
     corrections = []
-    for node, results in in_lockstep(simulate(program, plan), images):
-        if node.name not in expected:
-            continue
-        shift = certain(_means(node, results) - expected[node.name])
-        results -= _along_channels(node, shift)
-        values = tuple((-shift).tolist())
-        corrections.append(
-            BiasCorrection(tensor=str(parameter_of(node, BIAS)), module=readers[node.name].module, values=values)
-        )
+    with simulated(program, plan) as rounded:
+        for node, results in in_lockstep(rounded, images):
+            if node.name not in expected:
+                continue
+            shift = certain(_means(node, results) - expected[node.name])
+            results -= _along_channels(node, shift)
+            values = tuple((-shift).tolist())
+            corrections.append(
+                BiasCorrection(tensor=str(parameter_of(node, BIAS)), module=readers[node.name].module, values=values)
+            )
     return replace(plan, biases=tuple(corrections))
 
 
@@ -55,40 +55,6 @@ def certain(differences: Tensor) -> Tensor:
         return mean
     chance = differences.var(0) / len(differences)
     return mean * (1 - chance / mean.square().clamp_min(torch.finfo(mean.dtype).tiny)).clamp_min(0)
-
-
-def in_lockstep(module: GraphModule, images: Sequence[Tensor]) -> Iterator[tuple[Node, Tensor]]:
-    """Runs the graph node by node on all images; whoever takes a node's results (images, ...) may change them for what comes after."""
-    runner = Interpreter(module)
-    values, per_image = runner.env, set[Node]()
-    for node in module.graph.nodes:
-        if node.op == "output":
-            return
-        if node.op == "placeholder" or not per_image.isdisjoint(node.all_input_nodes):
-            per_image.add(node)
-        with torch.no_grad():
-            if node.op == "placeholder":
-                values[node] = torch.stack(list(images))
-            else:
-                values[node] = _on_every_image(node, values, per_image) if node in per_image else runner.run_node(node)
-        if node in per_image:
-            yield node, values[node]
-        for source in runner.user_to_last_uses.get(node, ()):
-            del values[source]
-
-
-def _on_every_image(node: Node, values: Mapping[Node, Tensor], per_image: Set[Node]) -> Tensor:
-    """The operation's results (images, ...), its operands being those of `per_image` and what is the same for all images."""
-    arguments = map_arg((node.args, node.kwargs), values.__getitem__)
-    dimensions = map_aggregate((node.args, node.kwargs), lambda value: 0 if value in per_image else None)
-    target = node.target
-    assert callable(target)
-
-    def apply(positional: Sequence[Any], named: Mapping[str, Any]) -> Any:
-        return target(*positional, **named)
-
-    results: Tensor = torch.func.vmap(apply, in_dims=dimensions)(*arguments)
-    return results
 
 
 def _means(node: Node, results: Tensor) -> Tensor:

@@ -13,11 +13,11 @@ from converters.contract import QuantPlan
 from converters.lifting import exported_again
 from converters.quantized_program import graph_module, shared_module
 from evit_mobile.metrics import sqnr_db
-from evit_mobile.quantization.automatic import logits_of
+from evit_mobile.quantization.automatic import logits_of, simulated_logits
 from evit_mobile.quantization.corrections.bias import with_corrected_biases
 from evit_mobile.quantization.corrections.half_weights import with_half_weights
 from evit_mobile.quantization.scales import with_room_for_biases
-from evit_mobile.quantization.simulate import simulate, simulate_half
+from evit_mobile.quantization.simulate import simulate_half
 
 CORRECTING = 2 / 3
 """The share of the images that corrections are made with; the others judge."""
@@ -65,7 +65,7 @@ def with_helpful_corrections(
     for correction in CORRECTIONS:
         corrected = correction.correct(program, plan, seen)
         if not correction.required:
-            before, after = (sqnr_db(logits_of(simulate(program, one), judges), expected) for one in (plan, corrected))
+            before, after = (sqnr_db(simulated_logits(program, one, judges), expected) for one in (plan, corrected))
             if after <= before:
                 report(f"{correction.name} stay as they are: corrected, {after:.1f} dB instead of {before:.1f} dB")
                 continue

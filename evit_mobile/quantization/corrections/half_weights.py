@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from converters.lifting import exported_again
 from converters.quantized_program import BIAS, WEIGHT, graph_module, parameter_of, set_parameter
-from evit_mobile.quantization.corrections.bias import in_lockstep
+from evit_mobile.quantization.lockstep import in_lockstep
 from evit_mobile.quantization.placement import ATEN
 
 CANDIDATES = 256

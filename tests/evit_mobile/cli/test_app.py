@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 import typer
 
-from evit_mobile.cli.app import COMMANDS, application, asked, end, main
+from evit_mobile.cli.app import COMMANDS, HUGE_PAGES, application, asked, end, main
 from evit_mobile.errors import UsageError
 from evit_mobile.report import tables
 from evit_mobile.version import __version__
@@ -73,3 +74,16 @@ def test_with_debug_the_error_itself_comes_out(monkeypatch: pytest.MonkeyPatch) 
 def test_an_order_to_end_is_as_ctrl_c() -> None:
     with pytest.raises(KeyboardInterrupt):
         end(15, None)
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
+def test_huge_pages_are_asked_for_unless_the_user_says_otherwise(
+    before: str | None, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HUGE_PAGES, before or "")  # so that it is put back
+    if before is None:
+        del os.environ[HUGE_PAGES]
+    monkeypatch.setattr(sys, "argv", ["evit-mobile", "--version"])
+    with pytest.raises(SystemExit):
+        main()
+    assert os.environ[HUGE_PAGES] == after

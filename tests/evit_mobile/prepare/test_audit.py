@@ -16,7 +16,7 @@ from converters.traits import Choosable
 from evit_mobile.findings import Verdict
 from evit_mobile.images.data import calibration_images, held_out_images, preprocess_for
 from evit_mobile.models.mit import LiteMLA
-from evit_mobile.prepare.audit import FP16_MAX, MARGIN, audit, describe, overflowing
+from evit_mobile.prepare.audit import FP16_MAX, IMAGES, MARGIN, audit, describe, magnitude, overflowing
 from evit_mobile.prepare.forms import export
 from evit_mobile.prepare.lowerable import Preparation
 from evit_mobile.prepare.preparation import prepare
@@ -73,6 +73,22 @@ def test_the_margin_counts() -> None:
 def test_one_image_is_enough_to_overflow() -> None:
     assert overflowing(module(300.0), [X * 0.01, X])
     assert not overflowing(module(300.0), [X * 0.01])
+
+
+def test_what_overflows_at_once_is_not_run_on() -> None:
+    seen = []
+    form = module(300.0)
+    form.register_forward_hook(lambda _module, inputs, _output: seen.append(len(inputs[0])))
+    assert overflowing(form, [X] * (2 * IMAGES + 1))
+    assert seen == [IMAGES]
+    assert not overflowing(form, [X * 0.01] * (2 * IMAGES + 1))
+    assert seen[1:] == [IMAGES, IMAGES, 1]
+
+
+def test_the_largest_magnitude_is_that_of_either_sign_and_infinite_for_what_is_no_number() -> None:
+    assert magnitude(torch.tensor([[1.0, -3.0], [2.0, 0.0]])) == 3.0
+    assert magnitude(torch.tensor([5.0, -3.0])) == 5.0
+    assert magnitude(torch.tensor([1.0, torch.nan])) == magnitude(torch.tensor([-torch.inf, 1.0])) == torch.inf
 
 
 @pytest.mark.parametrize(("name", "audited"), [("coreml", True), ("coreml", False), ("executorch-coreml", True)])

@@ -83,3 +83,13 @@ def test_weights_are_kept_once_as_they_came_and_once_as_they_are_written(
 ) -> None:
     counts, _ = counted
     assert (counts["torch.float32"], counts["torch.int8"]) == (2, 1)
+
+
+def test_a_form_that_is_known_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    rewrite = forms.rewrite
+    monkeypatch.setattr(forms, "rewrite", lambda *arguments: made.append(1) or rewrite(*arguments))
+    request = asked(Wide().eval(), Precision.INT8, Kept(FloatType.FP32))
+    plain = forms.rewritten(request)[FloatType.FP32]
+    assert forms.rewritten(request, plain)[FloatType.FP32] is plain
+    assert len(made) == 1

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from converters.contract import Precision
 from evit_mobile.models import build_model
 from evit_mobile.prepare.forms import export
 from evit_mobile.quantization import make_plan
-from evit_mobile.quantization.corrections.bias import in_lockstep
-from evit_mobile.quantization.simulate import nearest, run_images, simulate
+from evit_mobile.quantization.lockstep import in_lockstep
+from evit_mobile.quantization.simulate import nearest, run_images, simulate, simulated
 from evit_mobile.reference import randomise
 from evit_mobile.rewrites import rewrite, rewrite_for_integers
 from evit_mobile.spec import find_spec
@@ -54,3 +58,21 @@ def test_images_at_once_give_what_they_give_alone(name: str, profile: Precision)
     for together in (run_images(module, images), stepwise):
         assert float((together - alone).norm() / alone.norm()) < 1e-9
         assert float((together.flip(0) - alone).norm() / alone.norm()) > 0.1
+
+
+def test_rounded_weights_go_without_the_collector_and_the_programs_stay() -> None:
+    layer = nn.Conv2d(3, 4, 1)
+    images = [torch.randn(1, 3, 8, 8)]
+    program = export(nn.Sequential(layer, nn.ReLU()).eval(), (8, 8))
+    plan = make_plan(program, images)
+    gc.disable()
+    try:
+        with simulated(program, plan) as module:
+            (expected,) = run_images(module, images)
+            rounded = weakref.ref(dict(module.named_parameters())[plan.weights[0].tensor])
+            assert not torch.equal(rounded(), layer.weight)
+        assert rounded() is None
+    finally:
+        gc.enable()
+    assert torch.equal(simulate(program, plan)(images[0]), expected)
+    assert torch.equal(program.state_dict[plan.weights[0].tensor], layer.weight)

@@ -89,6 +89,16 @@ def test_no_division_no_logarithm_and_no_layer_norm_is_left() -> None:
     assert {"aten.amax.default", "aten.rsqrt.default", "aten.hardswish.default"} <= kinds
 
 
+def test_a_pass_that_finds_nothing_is_not_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = []
+    model = nn.Sequential(nn.Conv2d(3, 3, 1))
+    monkeypatch.setattr(nn.Sequential, "forward", lambda self, x: runs.append(1) or self[0](x))
+    monkeypatch.setattr(apply, "PASSES", (("nothing", lambda *_: 0), ("one", lambda *_: 1), ("nothing", lambda *_: 0)))
+    _, log = rewrite(model, torch.ones(1, 3, 2, 2))
+    assert len(runs) == 2  # before all and after the one
+    assert [step.places for step in log.steps] == [0, 1, 0]
+
+
 def test_a_pass_that_changes_the_function_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def sabotage(model: nn.Module, _probe: torch.Tensor) -> int:
         next(module for module in model.modules() if isinstance(module, nn.Conv2d)).weight.mul_(1.01)
