@@ -36,6 +36,10 @@ settings.register_profile("evit-mobile", deadline=None, derandomize=True, suppre
 settings.load_profile("evit-mobile")
 
 
+gc.disable()
+"""Until all tests are collected: what collecting makes stays."""
+
+
 LONGEST = ("test_pipeline.py", "test_all_variants.py")
 """Files of many minutes each."""
 
@@ -57,6 +61,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     session.config.stash[LOADED] = frozenset(sys.modules)
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(10_000, 10, 10)
 
 

@@ -77,7 +77,9 @@ def of_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("options", [pytest.param(TENSORS, marks=pytest.mark.slow), Options(pixels=NORMALIZATION)])
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    "precision", [one if one is Precision.INT8 else pytest.param(one, marks=pytest.mark.slow) for one in PRECISIONS]
+)
 def test_every_function_is_the_package_of_its_size(precision: Precision, options: Options, tmp_path: Path) -> None:
     path = written(tmp_path / "p.mlpackage", precision, options)
     run = runtime.load(path)

@@ -34,7 +34,7 @@ from evit_mobile.images.preprocessing import (
 from evit_mobile.images.published import PUBLISHED
 from evit_mobile.models.weights.stated import Place
 from evit_mobile.reference import load_reference
-from tests.evit_mobile.models.wrappers import Around
+from tests.evit_mobile.models.wrappers import Around, network
 from tests.evit_mobile.test_cli import run
 from tests.oracles import import_timm, timm_model
 
@@ -324,8 +324,7 @@ class Scaled(nn.Module):
     ids=["softmax behind", "classes behind", "BGR before", "grey before"],
 )
 def test_a_module_that_leaves_values_as_they_are_does_not_normalise(around: Callable[[nn.Module], nn.Module]) -> None:
-    network = timm_model("efficientvit_m0", num_classes=10, img_size=64)
-    decision = load_reference(around(network)).preprocessing
+    decision = load_reference(around(network())).preprocessing
     assert (decision.preprocess.mean, decision.preprocess.std) == (IMAGENET_MEAN, IMAGENET_STD)
     assert "the module, which normalises by itself" not in decision.stated_by.values()
 

@@ -14,11 +14,11 @@ from evit_mobile.spec import CLASSIFIERS, find_spec
 from tests.oracles import timm_model
 
 SIDES = {"msra": 224, "mit": 128}
-LARGE = ("efficientvit_l1", "efficientvit_l2", "efficientvit_l3")
+QUICK = ("efficientvit_m0", "efficientvit_b0")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in CLASSIFIERS]
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CLASSIFIERS]
 )
 def test_outputs_equal_timms(name: str) -> None:
     family = find_spec(name).family

@@ -19,12 +19,17 @@ from evit_mobile.models.weights import live, load_module
 from evit_mobile.models.weights.live import run, steady
 from evit_mobile.reference import load_reference
 from evit_mobile.spec import find_spec
-from tests.evit_mobile.models.wrappers import Normalise
+from tests.evit_mobile.models.wrappers import SIZE, Normalise
 from tests.oracles import randomise, relative_error, timm_model
 
 
 def fresh(name: str = "efficientvit_b0", **options: Any) -> nn.Module:
-    return randomise(timm_model(name, **{"num_classes": 5, **options}))
+    """timm's, made for small images."""
+    native = {"img_size": SIZE} if name == "efficientvit_m0" else {}
+    module = randomise(timm_model(name, **{"num_classes": 5, **native, **options}))
+    if not native:
+        module.pretrained_cfg = {**module.pretrained_cfg, "input_size": (3, SIZE, SIZE)}  # type: ignore[dict-item]  # timm's
+    return module
 
 
 @pytest.mark.parametrize("name", ["efficientvit_m0", "efficientvit_b0"])
@@ -32,7 +37,7 @@ def test_timm_module_loads_with_the_same_outputs(name: str) -> None:
     theirs = fresh(name)
     loaded = load_module(theirs)
     assert (loaded.origin, loaded.source, loaded.spec.num_classes) == ("timm", "module", 5)
-    image = torch.randn(1, 3, 224, 224)
+    image = torch.randn(1, 3, SIZE, SIZE)
     with torch.no_grad():
         assert relative_error(loaded.module(image), theirs(image)) < 1e-5
 
@@ -59,7 +64,7 @@ def test_a_forward_that_was_put_on_the_network_is_converted() -> None:
     theirs = fresh()
     theirs.forward = types.MethodType(doubled, theirs)  # type: ignore[method-assign]  # as people do
     reference = load_module(theirs)
-    image = torch.randn(1, 3, 224, 224)
+    image = torch.randn(1, 3, SIZE, SIZE)
     with torch.no_grad():
         assert relative_error(reference.module(image), theirs(image)) < 1e-5
     assert any("behind it" in note for note in reference.notes)
@@ -152,7 +157,7 @@ def test_another_head_is_kept(name: str, head: nn.Module, classes: int) -> None:
     theirs.head = head
     loaded = load_module(theirs)
     assert loaded.spec.num_classes == classes
-    image = torch.randn(1, 3, 224, 224)
+    image = torch.randn(1, 3, SIZE, SIZE)
     with torch.no_grad():
         assert relative_error(loaded.module(image), theirs.eval()(image)) < 1e-5
     assert all(ours is not theirs for ours in loaded.module.parameters() for theirs in head.parameters())
@@ -167,7 +172,7 @@ def test_what_a_subclass_adds_comes_along() -> None:
             return out
 
     theirs.__class__ = Scaled
-    image = torch.randn(1, 3, 224, 224)
+    image = torch.randn(1, 3, SIZE, SIZE)
     with torch.no_grad():
         assert relative_error(load_module(theirs).module(image), theirs(image)) < 1e-5
 
