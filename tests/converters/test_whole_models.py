@@ -56,8 +56,21 @@ def lowered(name: str, size: int, precision: Precision) -> tuple[ExportedProgram
 
 
 def test_cascaded_attention_needs_no_transpose_but_the_inputs() -> None:
-    program, _ = lowered("efficientvit_m0", 128, Precision.FP32)  # the first of the cases below
+    program, _ = lowered("efficientvit_m0", 128, Precision.FP32)  # the first of those below
     assert executorch.kinds(lowering.to_bytes(program, Precision.FP32, METADATA))["StaticTranspose"] == 1
+
+
+@pytest.mark.parametrize("precision", [pytest.param(Precision.INT8, marks=pytest.mark.slow), Precision.FP32])
+def test_files_run_without_xnnpack_too(precision: Precision) -> None:
+    program, x = lowered("efficientvit_m0", 128, precision)  # as below
+    file = to_tflite(program, precision, METADATA)
+    interpreter = Interpreter(model_content=file, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x.permute(0, 2, 3, 1).contiguous().numpy())
+    interpreter.invoke()
+    output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    expected = graph_module(program)(x).detach().numpy()
+    assert sqnr_db(output, expected) > TFLITE_SQNR_DB.get(precision, INT8_SQNR_DB)
 
 
 @pytest.mark.parametrize(("name", "size", "precision"), CASES)
@@ -73,16 +86,3 @@ def test_one_partition_and_the_same_result(name: str, size: int, precision: Prec
         file = lowering.to_bytes(program, precision, METADATA)
         assert executorch.kinds(file).total() > 0  # which also asserts that there is one delegate
         assert sqnr_db(executorch.run(file, x), expected) > EXECUTORCH_SQNR_DB.get(precision, INT8_SQNR_DB)
-
-
-@pytest.mark.parametrize("precision", [Precision.FP32, pytest.param(Precision.INT8, marks=pytest.mark.slow)])
-def test_files_run_without_xnnpack_too(precision: Precision) -> None:
-    program, x = program_of("efficientvit_m0", 64, precision)
-    file = to_tflite(program, precision, METADATA)
-    interpreter = Interpreter(model_content=file, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x.permute(0, 2, 3, 1).contiguous().numpy())
-    interpreter.invoke()
-    output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    expected = graph_module(program)(x).detach().numpy()
-    assert sqnr_db(output, expected) > TFLITE_SQNR_DB.get(precision, INT8_SQNR_DB)

@@ -333,10 +333,10 @@ def test_a_module_that_leaves_values_as_they_are_does_not_normalise(around: Call
     ("shift", "scale", "mean", "std"),
     [
         (IMAGENET_MEAN, IMAGENET_STD, 0.0, 1.0),
-        ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3), 0.0, 1.0),
-        (0.5, 0.5, 0.0, 1.0),
+        pytest.param((0.4, 0.5, 0.6), (0.2, 0.25, 0.3), 0.0, 1.0, marks=pytest.mark.slow),
+        pytest.param(0.5, 0.5, 0.0, 1.0, marks=pytest.mark.slow),
         (127.5, 127.5, 0.0, 1 / 255),
-        ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), 0.0, 1 / 255),
+        pytest.param((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), 0.0, 1 / 255, marks=pytest.mark.slow),
         (-0.06, 0.45, 0.5, 0.5),
         (0.5, 100.0, 0.485, 0.229),
     ],

@@ -34,7 +34,7 @@ def test_rounding_is_torchs(scale: float, zero_point: int, seed: int) -> None:
 @pytest.mark.parametrize(
     ("name", "profile"),
     [
-        ("efficientvit_m1", Precision.INT8),
+        pytest.param("efficientvit_m1", Precision.INT8, marks=pytest.mark.slow),
         pytest.param("efficientvit_m1", Precision.INT8_FULL, marks=pytest.mark.slow),
         ("efficientvit_b0", Precision.INT8),
         ("efficientvit_b0", Precision.INT8_FULL),
