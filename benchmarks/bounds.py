@@ -77,17 +77,43 @@ is that multiple if nothing but convolutions and linear layers took any time: wh
 take* says what reaching the goal would leave of the time of everything else.
 
 Convolutions bound all of these files: they take two thirds of the time and more. Stock files have the same ones, in XNNPACK's kernels
-as ours, so what can be gained is what stands around them. Of the ideas for that, these were left:
+as ours, so what can be gained is what stands around them. Where they are slow:
+
+- fp32: convolutions of one pixel run near the machine's peak, m0's at 48 of 54 GMAC/s, and are 64 % (m0) and 61 % (b0) of LiteRT's time.
+  b0's depthwise ones run at a third of it (18 %), as does the first convolution, whose input and table of pointers do not fit the cache
+  (7 and 5 %). b0's layer of 1024 x 1280 reads 5 MB of weights for each image (8 %).
+- int8: b0's depthwise ones take as long as in fp32 (25 %). Its expansions write four values for each that they read and are bound by
+  that: 46 GMAC/s from 8 channels to 32, where 206 is the peak.
+- ExecuTorch shapes and sets up every operator again at each run: 50 to 190 us for m0, 4 to 6 % of its time.
+
+Of the ideas for the rest, these were taken or left:
 
 - Reached: m0 int8 in LiteRT. On 24 November it was 0.43, with the files of that day, on a machine that takes 0.4 of the time for
   everything; the others' ratios moved by 0.01 to 0.07 between the two, in both directions.
+- Taken, after the table's ExecuTorch ratios were measured: the image is read where the caller has it, not copied, and int8 files move its
+  planes four pixels at a time. Beside the files before, in two runs: m0 fp32 0.97 and 0.97 of the time, int8 0.93 and 0.89; b0 fp32 0.94
+  and 0.98, int8 0.97 and 0.95. Beside stock fp32, in turns on a busy machine: m0 fp32 0.69 (before: 0.70), b0 fp32 0.72 (0.76), b0 int8
+  0.50 (0.53).
 - Tried: a residual folded into m0's depthwise convolutions makes int8 1.8 % faster and 0.2 dB worse; fp32 gains nothing.
+- Tried: the first convolution in fp32 with two outputs at a time (a window of 3 x 5, 16 filters) takes 0.8 of its time here, 1 % of a
+  file's. Arm's kernels compute 8 filters at a time and would have 1.7 times the work.
+- Tried: planes in fp32 moved two or four pixels at a time take 3.5 and 1.9 times as long as pixel by pixel.
+- Tried: XNNPACK's transient table of pointers (XNN_FLAG_TRANSIENT_INDIRECTION_BUFFER) for all convolutions, ExecuTorch fp32: m0 takes
+  1.09 of the time, b0 1.07.
+- Tried: attention as one operator. ExecuTorch's schema has it (XNNScaledDotProductAttention), its 1.4.1 runtime refuses it.
+- Tried: queries left in rows of a window, multiplied with keys of the whole window, spare m0 40 of 497 operators in ExecuTorch. A head
+  takes 1.02 of the time; the operators not shaped again would make up for 0.7 % (fp32) and 1.7 % (int8). Windows are one batch already;
+  cutting and joining them takes 0.5 %.
+- Tried: keys stored the other way round for the product: 0.95 of its time, less than turning them costs.
+- Reckoned: softmax without its maximum would take half the time and overflow beyond scores of 88, in fp16 of 11.
 - Reckoned: hard swish as a clamp form, in int8. A table takes 0.10 ns for a value, an int8 addition 0.18 (b0 at 64 pixels). The form
   needs an addition and a multiplication in place of one table.
+- Tried: what b0's first pointwise convolution (V) joined with the expansion behind it (W) needs, [W | W V] over input and hidden values
+  side by side. That would save 38 us of int8; putting the two side by side takes 87.
 - Looked up: QUANTIZE of equal scales. None is left: b0 has 8 between int8 values, all of different scales, m0 has none.
-- Reckoned: splitting a projection to save the concatenation before it. All concatenations take 1.4 % of b0 and 1.1 % of m0 (int8 at
-  64 pixels). In place of one stands an addition of the whole projection.
-- Not tried: XNNPACK's flags beside those that the delegates set. 5x5 depthwise convolutions as two of 3x3 would be another model.
+- Reckoned: splitting a projection to save the concatenation before it. All concatenations take 1.4 % of b0 and 1.1 % of m0 (int8 at 64
+  pixels). In place of one stands an addition of the whole projection.
+- Not tried: 5x5 depthwise convolutions as two of 3x3, which would be another model.
 - Not tried: weights mapped from the file. XNNPACK packs them first, and keeps that only in a cache of its own on disk.
 """
 
