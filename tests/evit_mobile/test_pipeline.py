@@ -33,6 +33,7 @@ from evit_mobile.reference import randomise
 from evit_mobile.spec import find_spec
 from evit_mobile.validation import golden
 from tests.evit_mobile.test_cli import run
+from tests.few_images import few_images
 from tests.oracles import timm_model
 
 pytestmark = pytest.mark.slow
@@ -92,8 +93,9 @@ def prepared_once(kept: dict[str, pipeline.Prepared], monkeypatch: pytest.Monkey
 
 
 def test_float_artefacts_pass_too(model: str, in_fp32: Path, tmp_path: Path) -> None:
-    assert evit_mobile.convert(model, precision="fp16", out=tmp_path).proven
-    for folder in (in_fp32, tmp_path):
+    in_fp16 = tmp_path / "fp16"
+    assert evit_mobile.convert(model, precision="fp16", calib=few_images(tmp_path), out=in_fp16).proven
+    for folder in (in_fp32, in_fp16):
         verdicts = {entry.format: entry.validation.verdict for entry in entries(folder)}
         assert verdicts == dict.fromkeys(FORMATS, "passed")
 
