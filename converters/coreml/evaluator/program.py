@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,51 +13,18 @@ from torch import Tensor
 
 from converters.coreml import toolchain
 from converters.coreml.evaluator.constants import DECOMPRESSORS
+from converters.coreml.evaluator.fake_quantization import with_fake_quantization
 from converters.coreml.evaluator.half_sums import KERNELS, HalfSums
-from converters.coreml.evaluator.operators import ARITHMETIC, OPERATORS, Kernel
-from converters.coreml.names import module_path
+from converters.coreml.evaluator.operators import ARITHMETIC, OPERATORS, SELECTION, Kernel
+from converters.coreml.evaluator.step import Step, one, releasing, rounded, unsupported
 from converters.coreml.package import load_function
-from converters.errors import ArtefactError, ToolchainError
+from converters.errors import ArtefactError
 
 HALF, CLASSIFY = "fp16", "classify"
 BATCH = 8
 """Images that run together. More would no longer fit the processor's caches."""
-TENSORS = {"scale", "zero_point"}
+QUANTIZATION, OPERANDS = {"scale", "zero_point"}, {"x", "y"}
 """Parameters that are tensors even where they are one number: making one of a number takes longer than to divide by it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One operation, ready to run: `kernel` has its constants already. `name` leads to its module. `operands` names the activations
-    that it takes, singly or as a list.
-    """
-
-    operation: str
-    name: str
-    kernel: Kernel
-    operands: dict[str, str | list[str]]
-    results: tuple[str, ...]
-    rounds: bool
-    releases: tuple[str, ...]
-
-    def listed(self) -> Iterator[str]:
-        """Names of the values that come in a list."""
-        for name in self.operands.values():
-            if isinstance(name, list):
-                yield from name
-
-    def run(self, values: dict[str, Any]) -> None:
-        """Adds the results to `values` and drops what nobody takes any more."""
-        operands = {
-            key: [values[one] for one in name] if isinstance(name, list) else values[name]
-            for key, name in self.operands.items()
-        }
-        outcome = self.kernel(**operands)
-        outputs = outcome if len(self.results) > 1 else (outcome,)
-        for name, output in zip(self.results, outputs, strict=True):
-            values[name] = output.copy_(output.half()) if self.rounds else output
-        for name in self.releases:
-            del values[name]
 
 
 class Evaluator:
@@ -90,9 +56,12 @@ class Evaluator:
         constants = _constants(function)
         steps = tuple(_steps(function, constants, KERNELS[half_sums]))
         self.naming = next((step for step in steps if step.operation == CLASSIFY), None)
-        self.steps = tuple(step for step in steps if step is not self.naming)
-        listed = {name for step in self.steps for name in step.listed()}
+        steps = tuple(step for step in steps if step is not self.naming)
+        listed = {name for step in steps for names in step.lists.values() for name in names}
         self.residents = {name: _tensor(constants[name]) for name in listed & constants.keys()}
+        kept = {*self.residents, *self.outputs, *(self.naming.taken() if self.naming else ())}
+        self.single = tuple(releasing(steps, kept))
+        self.steps = tuple(releasing(tuple(with_fake_quantization(steps, kept)), kept))
 
     @torch.no_grad()
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -117,25 +86,30 @@ class Evaluator:
     @torch.no_grad()
     def run(self, image: Tensor) -> dict[str, Any]:
         """One image (1, C, H, W) through every operation: the outputs by name. Raises ToolchainError naming the one that fails."""
-        values: dict[str, Any] = self._tensors(image)
+        values: dict[str, Any] = {name: value.squeeze(0) for name, value in self._each(image.unsqueeze(0)).items()}
         if self.naming is not None:
             self.naming.run(values)
         return {name: values[name] for name in self.outputs}
 
     def _each(self, images: Tensor) -> dict[str, Tensor]:
-        """`_tensors` of images (B, 1, C, H, W), stacked; one alone needs no batch, whose operations take longer to call."""
-        if len(images) > 1:
-            return torch.vmap(self._tensors)(images)
-        return {name: value.unsqueeze(0) for name, value in self._tensors(images[0]).items()}
+        """What is left of images (B, 1, C, H, W) when every operation on tensors ran: the scores, and the probabilities that classes are
+        named by. Where there is something that is not a number, operations run one by one, since codes have none.
+        """
+        values = self._stacked(images, self.steps)
+        if any(bool(value.isnan().any()) for value in values.values()):
+            return self._stacked(images, self.single)
+        return values
 
-    def _tensors(self, image: Tensor) -> dict[str, Tensor]:
-        """What is left when every operation on tensors ran: the scores, and the probabilities that classes are named by."""
+    def _stacked(self, images: Tensor, steps: tuple[Step, ...]) -> dict[str, Tensor]:
+        """One image alone needs no batch, whose operations take longer to call."""
+        if len(images) > 1:
+            return torch.vmap(partial(self._left, steps))(images)
+        return {name: value.unsqueeze(0) for name, value in self._left(steps, images[0]).items()}
+
+    def _left(self, steps: tuple[Step, ...], image: Tensor) -> dict[str, Tensor]:
         values: dict[str, Any] = {**self.residents, self.input: image}
-        for step in self.steps:
-            try:
-                step.run(values)
-            except (NotImplementedError, RuntimeError, TypeError, KeyError) as error:
-                raise _unsupported(step.operation, step.name, str(error)) from error
+        for step in steps:
+            step.run(values)
         return {name: value for name, value in values.items() if name not in self.residents}
 
 
@@ -147,14 +121,6 @@ def _check_probabilities(probabilities: Tensor, scores: Tensor, path: Path) -> N
             allowed="scores and probabilities that agree",
             do="convert again",
         )
-
-
-def _unsupported(operation: str, name: str, reason: str) -> ToolchainError:
-    return ToolchainError(
-        got=f"operation {operation} ({reason}) in module {module_path(name) or '(top)'}",
-        allowed=", ".join(sorted((*OPERATORS, *DECOMPRESSORS))),
-        do="run the file on a Mac, or add the operation to converters/coreml/evaluator/operators.py",
-    )
 
 
 def _constants(function: Any) -> dict[str, Any]:
@@ -173,25 +139,24 @@ def _constants(function: Any) -> dict[str, Any]:
 def _steps(function: Any, constants: dict[str, Any], kernels: dict[str, Kernel]) -> Iterator[Step]:
     """The operations of `function` in order, with their constants bound. Raises ToolchainError."""
     types = toolchain.load("coremltools.converters.mil.mil.types")
-    operations = [op for op in function.operations if op.outputs[0].name not in constants]
-    last = {name: op for op in operations for name in _activations(op, constants)}
-    kept = {var.name for var in function.outputs}
-    for op in operations:
+    for op in function.operations:
+        if op.outputs[0].name in constants:
+            continue
         if op.op_type not in OPERATORS:
-            raise _unsupported(op.op_type, op.name, "no kernel")
+            raise unsupported(op.op_type, op.name, "no kernel")
         bound = {key: _names(value) for key, value in op.inputs.items() if value is not None}
-        fixed = {key: name for key, name in bound.items() if isinstance(name, str) and name in constants}
+        singles = {key: name for key, name in bound.items() if isinstance(name, str)}
+        fixed = {key: _parameter(constants[name], key) for key, name in singles.items() if name in constants}
+        selects = op.op_type in SELECTION and not function.inputs.keys() & set(singles.values())
+        rounds = op.op_type in ARITHMETIC and not selects and types.builtin_to_string(op.outputs[0].dtype) == HALF
         yield Step(
             operation=op.op_type,
             name=op.name,
-            kernel=partial(
-                (OPERATORS if _sums_codes(op) else kernels)[op.op_type],
-                **{key: (_tensor if key in TENSORS else _parameter)(constants[name]) for key, name in fixed.items()},
-            ),
-            operands={key: name for key, name in bound.items() if key not in fixed},
+            kernel=partial((OPERATORS if _sums_codes(op) else kernels)[op.op_type], **fixed),
+            operands={key: name for key, name in singles.items() if key not in fixed},
+            lists={key: name for key, name in bound.items() if not isinstance(name, str)},
             results=tuple(var.name for var in op.outputs),
-            rounds=op.op_type in ARITHMETIC and types.builtin_to_string(op.outputs[0].dtype) == HALF,
-            releases=tuple(name for name in _activations(op, constants) if last[name] is op and name not in kept),
+            finish=rounded if rounds else one if len(op.outputs) == 1 else tuple,
         )
 
 
@@ -204,21 +169,15 @@ def _sums_codes(op: Any) -> bool:
 
 def _names(value: Any) -> str | list[str]:
     """Name of a MIL value, or of each in a list of them."""
-    return [one.name for one in value] if isinstance(value, (list, tuple)) else str(value.name)
+    return [item.name for item in value] if isinstance(value, (list, tuple)) else str(value.name)
 
 
-def _activations(op: Any, constants: dict[str, Any]) -> set[str]:
-    """Names of the values that `op` takes and that are not constants."""
-    bound = [_names(value) for value in op.inputs.values() if value is not None]
-    names = {name for one in bound for name in (one if isinstance(one, list) else [one])}
-    return names - constants.keys()
-
-
-def _parameter(value: Any) -> Any:
-    """A constant as a kernel takes it: float arrays as tensors, everything else as Python values."""
-    if isinstance(value, np.ndarray) and value.ndim and np.issubdtype(value.dtype, np.floating):
-        return _tensor(value)
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+def _parameter(value: Any, key: str = "") -> Any:
+    """A constant as a kernel takes it: what it computes with as tensors, everything else as Python values."""
+    if not isinstance(value, (np.ndarray, np.generic)):
+        return value
+    computed = np.issubdtype(value.dtype, np.floating) and (value.ndim > 0 or key in OPERANDS)
+    return _tensor(value) if computed or key in QUANTIZATION else value.tolist()
 
 
 def _tensor(value: np.ndarray | np.generic) -> Tensor:
