@@ -139,13 +139,14 @@ def test_segmentation_in_fewer_bits(precision: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_features(tmp_path: Path) -> None:
     """At 96 pixels the map is 3 cells wide: as many as an image has colours."""
-    conversion = convert(FEATURES, weights="random", formats=["tflite"], precision="fp32", size=(96, 96), out=tmp_path)
+    options = {"weights": "random", "formats": ["tflite"], "calib": few_images(tmp_path)}
+    conversion = convert(FEATURES, precision="fp32", size=(96, 96), out=tmp_path / "out", **options)
     assert conversion.proven
-    (entry,) = listed(tmp_path)
+    (entry,) = listed(tmp_path / "out")
     assert entry.validation.top1_agreement is None
     assert (entry.outputs[0].shape, entry.outputs[0].layout) == ((1, 3, 3, 512), Layout.NHWC)
     with pytest.raises(UsageError, match="task is features"):
-        evaluate(tmp_path / entry.path)
+        evaluate(tmp_path / "out" / entry.path)
 
 
 def trained_segmenter() -> nn.Module:

@@ -40,6 +40,7 @@ from evit_mobile.models import build_model
 from evit_mobile.record.manifest import Manifest
 from evit_mobile.reference import Reference, load_reference
 from evit_mobile.spec import find_spec
+from tests.few_images import few_images
 from tests.manifests import of_model
 
 FASHION = bundled_class_names()
@@ -382,7 +383,8 @@ def test_a_contradicted_guess_does_not_steer_a_limit(m0: Reference, tmp_path: Pa
 
 @pytest.mark.slow
 def test_a_subset_has_the_top1_of_the_same_images_in_the_full_order(tmp_path: Path) -> None:
-    conversion = evit_mobile.convert(formats=["tflite"], precision="fp32", out=tmp_path / "out", golden=0)
+    options = {"calib": few_images(tmp_path), "golden": 0}
+    conversion = evit_mobile.convert(formats=["tflite"], precision="fp32", out=tmp_path / "out", **options)
     artefact = conversion.folder / conversion.manifest.artefacts[0].path
     subset = photos(tmp_path / "subset", [9, 5, 7], lambda label: folder_name(FASHION[label]), each=40)
     by_name = open_dataset(subset, FASHION)

@@ -189,10 +189,11 @@ def flip(path: Path, bits: int) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.usefixtures("prepared_once")
 def test_json_is_exactly_the_manifest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ("convert", "--format", "tflite", "--fp32", "--size", "96", "--out", str(tmp_path), "--json")
+    arguments = ("convert", "--format", "tflite", "--fp32", "--size", "64", "--out", str(tmp_path), "--json")
     assert run(monkeypatch, *arguments) in (0, 1)
     out = capfd.readouterr().out
     assert json.loads(out) == json.loads((tmp_path / "manifest.json").read_text())
@@ -205,7 +206,8 @@ def test_a_live_timm_module_of_five_classes(tmp_path: Path) -> None:
         randomise(ours, (224, 224))
     module = timm_model("efficientvit_b0", num_classes=5)
     module.load_state_dict(ours.state_dict())
-    conversion = convert(module, formats=["tflite"], precision="fp32", size=(192, 256), out=tmp_path)
+    options = {"calib": few_images(tmp_path), "size": (192, 256)}
+    conversion = convert(module, formats=["tflite"], precision="fp32", out=tmp_path, **options)
     assert conversion.proven
     (entry,) = conversion.manifest.artefacts
     assert (
@@ -229,7 +231,7 @@ def test_int8_of_own_weights_asks_for_images(tmp_path: Path) -> None:
 def test_the_same_command_writes_the_same_bytes(tmp_path: Path) -> None:
     digests = []
     for name in ("one", "two"):
-        conversion = convert(formats=["tflite"], precision="fp16", size=(96, 96), out=tmp_path / name)
+        conversion = convert(formats=["tflite"], precision="fp16", size=(64, 64), out=tmp_path / name)
         digests.append(conversion.manifest.artefacts[0].sha256)
     assert digests[0] == digests[1]
 
@@ -237,7 +239,7 @@ def test_the_same_command_writes_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("prepared_once")
 def test_a_second_format_joins_the_manifest(tmp_path: Path) -> None:
     for precision in ("fp32", "fp16"):
-        convert(formats=["tflite"], precision=precision, size=(96, 96), out=tmp_path)
+        convert(formats=["tflite"], precision=precision, size=(64, 64), out=tmp_path)
     assert [entry.precision for entry in entries(tmp_path)] == ["fp32", "fp16"]
     assert set(golden_document(tmp_path)["artefacts"]) == {entry.path for entry in entries(tmp_path)}
     assert len(golden_document(tmp_path)["images"]) == 8
