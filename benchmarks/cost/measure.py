@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.cost.evaluator import evaluator_turns
 from benchmarks.cost.first_result import FIRST_RESULTS, GOAL, FirstResult, first_result_turns
 from benchmarks.cost.results import Cost
-from benchmarks.cost.tasks import TASKS, Task
+from benchmarks.cost.tasks import PREPARED, TASKS, Task
 from benchmarks.cost.usage import Usage, used_by
 from benchmarks.machine import this_machine
 from benchmarks.processes import answer
@@ -24,6 +24,7 @@ from benchmarks.results import to_json
 EVALUATED = {"efficientvit_m0": 1.0, "efficientvit_b0": 1.5}
 """Models whose Core ML package the evaluator runs in int8, and the goals: at most this multiple of PyTorch's time."""
 
+PLAN = Path(__file__).with_name("plan.yaml")
 MAIN = "import sys; from evit_mobile.cli import main; sys.argv[0] = 'evit-mobile'; main()"
 Report = Callable[[str], None]
 
@@ -40,22 +41,26 @@ class Builds:
     work: Path
     converted: Path
 
-    def used(self, build: Path, command: str, turn: int) -> Usage:
-        """What the command takes of `build`. Raises CommandError."""
+    def used(self, build: Path, command: str, turn: int, interrupted_s: float = 0) -> Usage:
+        """What the command takes of `build`; `interrupted_s` as in `Task`. Raises CommandError."""
         folder = self.work / commit(build)
         folder.mkdir(parents=True, exist_ok=True)
         out = folder / f"out{turn}"
         out.mkdir(exist_ok=True)
-        words = command.format(files=folder / "files", out=out, photos=self.photos).split()
+        paths = {"files": folder / "files", "sweep": folder / "sweep", "plan": PLAN, "out": out, "photos": self.photos}
+        words = command.format(**paths).split()
         environment = {"PYTHONPATH": str(build), "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-        usage = used_by([sys.executable, "-c", MAIN, *words], environment, folder, folder / "log.txt")
+        command_line = [sys.executable, "-c", MAIN, *words]
+        usage = used_by(command_line, environment, folder, folder / "log.txt", interrupted_s=interrupted_s)
         shutil.rmtree(out, ignore_errors=True)
         return usage
 
-    def with_files(self, build: Path) -> None:
-        """Writes the files that other commands read, unless they are there."""
-        if not (self.work / commit(build) / "files" / "manifest.json").exists():
-            self.used(build, "convert --model efficientvit_m0 --format all --int8 --out {files}", 0)
+    def prepare(self, build: Path, command: str) -> None:
+        """Writes the folders that the command reads, unless they are there."""
+        for read, commands in PREPARED.items():
+            if read in command and not (self.work / commit(build) / read.strip("{}")).exists():
+                for one in commands:
+                    self.used(build, one, 0)
 
 
 def measure_all(builds: Builds, chosen: Iterable[str], rounds: int, results: Path, report: Report) -> None:
@@ -79,12 +84,11 @@ def measured(task: Task, builds: Builds, rounds: int) -> Cost:
     """Both builds in turns, ours first in every other one."""
     sides = {builds.ours: list[Usage](), **({} if task.new else {builds.theirs: list[Usage]()})}
     date, machine = time.strftime("%Y-%m-%d %H:%M", time.gmtime()), this_machine()
-    if "{files}" in task.command:
-        for build in sides:
-            builds.with_files(build)
+    for build in sides:
+        builds.prepare(build, task.command)
     for turn in range(rounds):
         for build in list(sides)[:: -1 if turn % 2 else 1]:
-            sides[build].append(builds.used(build, task.command, turn))
+            sides[build].append(builds.used(build, task.command, turn, task.interrupted_s))
     return Cost(
         name=task.name,
         title=task.title,

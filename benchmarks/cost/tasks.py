@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A command of both builds. In it, {files} is a folder that `convert` wrote, {out} an empty one, {photos} one of photos.
+    """A command of both builds. In it, {files} is a folder of `convert` and `profile`, {sweep} one of `sweep`, {plan} a
+    plan of one, {out} an empty folder, {photos} one of photos.
 
-    `time` and `memory` are the goals: at most this multiple of the earlier build's. `new` marks what the earlier build has not.
+    `time` and `memory` are the goals: at most this multiple of the earlier build's. `new` marks what the earlier build has not. What runs
+    until Ctrl-C gets one after `interrupted_s`.
     """
 
     name: str
@@ -18,6 +20,7 @@ class Task:
     time: float | None = None
     memory: float | None = None
     new: bool = False
+    interrupted_s: float = 0
 
 
 M0 = "efficientvit_m0.int8"
@@ -45,6 +48,7 @@ TASKS: tuple[Task, ...] = (
     Task(name="validate", title="validate, three files", command="validate {files}"),
     Task(name="evaluate", title="evaluate, 256 images", command=f"evaluate {{files}}/{M0}.tflite --limit 256"),
     Task(name="profile", title="profile, LiteRT", command=f"profile {{files}}/{M0}.tflite --budget 2"),
+    Task(name="compare", title="compare", command=f"compare {{files}}/{M0}.tflite {{files}}/{M0}.pte"),
     Task(name="sensitivity", title="sensitivity of m0", command="sensitivity --model efficientvit_m0 --no-cache"),
     Task(name="inspect-tflite", title="inspect, LiteRT", command=f"inspect {{files}}/{M0}.tflite"),
     Task(name="inspect-executorch", title="inspect, ExecuTorch", command=f"inspect {{files}}/{M0}.pte"),
@@ -60,5 +64,20 @@ TASKS: tuple[Task, ...] = (
         command="publish {files} --to hf://me/m0 --weights-license mit --dry-run",
         new=True,
     ),
+    Task(name="serve", title="serve, 5 s", command="serve {files} --port 0", interrupted_s=5),
+    Task(
+        name="sweep", title="sweep, m0 at 64 pixels, LiteRT", command="sweep {plan} --out {out} --workers 1", new=True
+    ),
+    Task(name="best", title="best", command="best {sweep}", new=True),
 )
-"""Not among them: `serve` and `compile`, which wait for a browser and for Qualcomm's packages; `sweep`, whose cells are conversions."""
+"""Not among them: `compile`, which needs Qualcomm's packages (docs/qualcomm.md). `serve` needs `npm ci --prefix web_demo`."""
+
+PREPARED: dict[str, tuple[str, ...]] = {
+    "{files}": (
+        "convert --model efficientvit_m0 --format all --int8 --out {files}",
+        f"profile {{files}}/{M0}.tflite --budget 2",
+        f"profile {{files}}/{M0}.pte --budget 2",
+    ),
+    "{sweep}": ("sweep {plan} --out {sweep} --workers 1",),
+}
+"""The commands that write what others read."""

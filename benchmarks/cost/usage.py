@@ -28,9 +28,13 @@ class CommandError(Exception):
 
 
 WAITING = """
-import os, sys
-process = os.spawnv(os.P_NOWAIT, sys.argv[2], sys.argv[2:])
+import os, signal, sys, threading
+process = os.spawnv(os.P_NOWAIT, sys.argv[3], sys.argv[3:])
+ctrl_c = threading.Timer(float(sys.argv[2]), os.kill, (process, signal.SIGINT))
+if float(sys.argv[2]):
+    ctrl_c.start()
 _, status, usage = os.wait4(process, 0)
+ctrl_c.cancel()
 with open(sys.argv[1], "w") as file:
     print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10, file=file)
 sys.exit(os.waitstatus_to_exitcode(status))
@@ -38,13 +42,15 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """A process's peak counts that of the process that starts it (Linux, vfork): so a small one does."""
 
 
-def used_by(command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> Usage:
-    """Runs `command` in `folder`, its output added to `log`. Raises CommandError."""
+def used_by(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path, *, interrupted_s: float = 0
+) -> Usage:
+    """Runs `command` in `folder`, its output added to `log`; `interrupted_s` as in `Task`. Raises CommandError."""
     with log.open("ab") as output, tempfile.TemporaryDirectory() as scratch:
         counted = Path(scratch, "counted")
         started = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", WAITING, str(counted), *command],
+            [sys.executable, "-I", "-S", "-c", WAITING, str(counted), str(interrupted_s), *command],
             env={**os.environ, **environment},
             cwd=folder,
             stdout=output,
@@ -52,7 +58,7 @@ def used_by(command: Sequence[str], environment: Mapping[str, str], folder: Path
             check=False,
         )
         wall_s = time.perf_counter() - started
-        if done.returncode not in (0, 1) or not counted.exists():
+        if done.returncode not in (0, 130 if interrupted_s else 1) or not counted.exists():
             raise CommandError(f"{' '.join(command[-6:])}: exit code {done.returncode}, see {log}")
         cpu_s, peak_bytes = counted.read_text().split()
     return Usage(cpu_s=float(cpu_s), wall_s=wall_s, peak_bytes=int(peak_bytes))

@@ -46,3 +46,12 @@ def test_a_failed_verdict_is_counted_and_an_error_is_one(tmp_path: Path) -> None
         used(tmp_path, "raise SystemExit(2)")
     with pytest.raises(CommandError, match="exit code 247"):
         used(tmp_path, "import os; os.kill(os.getpid(), 9)")
+
+
+def test_what_runs_until_ctrl_c_gets_one(tmp_path: Path) -> None:
+    serving = "import sys, time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: sys.exit(130)"
+    command = [sys.executable, "-c", serving]
+    usage = used_by(command, {}, tmp_path, tmp_path / "log.txt", interrupted_s=1)
+    assert usage.wall_s < 60
+    with pytest.raises(CommandError, match="exit code 1"):
+        used_by([sys.executable, "-c", "raise SystemExit(1)"], {}, tmp_path, tmp_path / "log.txt", interrupted_s=30)

@@ -19,7 +19,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str]]:
     """Which build ran which command, in order; ours takes half the time and memory."""
     commands: list[tuple[Path, str]] = []
 
-    def used(_self: Builds, build: Path, command: str, _turn: int) -> Usage:
+    def used(_self: Builds, build: Path, command: str, _turn: int, _interrupted_s: float = 0) -> Usage:
         commands.append((build, command))
         share = 1 if build == OURS else 2
         return Usage(cpu_s=1.0 * share * len(commands), wall_s=1.0, peak_bytes=share * 100)
@@ -50,8 +50,15 @@ def test_what_the_earlier_build_cannot_do_runs_alone(ran: list[tuple[Path, str]]
 
 def test_files_are_written_first_and_by_each_build_its_own(ran: list[tuple[Path, str]], tmp_path: Path) -> None:
     measured(Task(name="x", title="X", command="x {files}"), builds(tmp_path), 1)
-    assert [command.split()[0] for _, command in ran] == ["convert", "convert", "x", "x"]
-    assert [build for build, _ in ran] == [OURS, THEIRS, OURS, THEIRS]
+    written = ["convert", "profile", "profile"]
+    assert [command.split()[0] for _, command in ran] == [*written, *written, "x", "x"]
+    assert [build for build, _ in ran] == [*3 * [OURS], *3 * [THEIRS], OURS, THEIRS]
+
+
+def test_what_a_command_reads_is_written_once(ran: list[tuple[Path, str]], tmp_path: Path) -> None:
+    Path(tmp_path, "ours", "sweep").mkdir(parents=True)
+    measured(Task(name="x", title="X", command="x {sweep}", new=True), builds(tmp_path), 1)
+    assert ran == [(OURS, "x {sweep}")]
 
 
 def test_tasks_have_names_of_their_own() -> None:
