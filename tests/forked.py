@@ -2,7 +2,7 @@
 PyTorch before, which is most of the two seconds that such a process takes.
 
 This file is also the program that does so. Each line on stdin is a JSON list: the arguments of converters/executorch/weight_cache.py, a
-time limit in seconds, and a file for what it says. The answer is a line with its exit code.
+time limit in seconds, a file for what it says, and the folder where it runs. The answer is a line with its exit code.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Forked:
         if command[: len(program)] != program or "timeout" not in options:
             return self.run(command, **options)
         with tempfile.NamedTemporaryFile("r", errors="replace") as said:
-            code = self._answer([*command[len(program) :], options["timeout"], said.name])
+            code = self._answer([*command[len(program) :], options["timeout"], said.name, str(Path.cwd())])
             return subprocess.CompletedProcess(command, code, stdout="", stderr=said.read())
 
     def _answer(self, request: list[Any]) -> int:
@@ -57,9 +57,10 @@ def serve() -> None:
     """Answers until stdin ends."""
     runpy.run_path(str(WEIGHT_CACHE))["bindings"]()
     for line in sys.stdin:
-        *arguments, limit_s, said = json.loads(line)
+        *arguments, limit_s, said, folder = json.loads(line)
         child = os.fork()
         if child == 0:
+            os.chdir(folder)
             signal.alarm(limit_s)
             os._exit(code_of(arguments, said))
         _, status = os.waitpid(child, 0)

@@ -213,7 +213,13 @@ class Counting(nn.Module):
         return out
 
 
-@pytest.mark.parametrize("kind", REFUSED)
+TWINS = ("the class", "max pooling", "average in a batch")
+"""Refused by what refuses others: an operation without a form, another shape."""
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow) if kind in TWINS else kind for kind in REFUSED]
+)
 def test_what_cannot_be_written_is_refused_by_name(kind: str) -> None:
     make, message = REFUSED[kind]
     with pytest.raises(CheckpointError, match=message):
