@@ -15,6 +15,8 @@ from converters.coreml import toolchain
 from converters.coreml.evaluator.constants import DECOMPRESSORS
 from converters.coreml.evaluator.fake_quantization import with_fake_quantization
 from converters.coreml.evaluator.half_sums import KERNELS, HalfSums
+from converters.coreml.evaluator.hard_swish import with_hard_swish
+from converters.coreml.evaluator.joined_convolutions import with_joined_convolutions
 from converters.coreml.evaluator.operators import ARITHMETIC, OPERATORS, SELECTION, Kernel
 from converters.coreml.evaluator.step import Step, one, releasing, rounded, unsupported
 from converters.coreml.package import load_function
@@ -61,7 +63,9 @@ class Evaluator:
         self.residents = {name: _tensor(constants[name]) for name in listed & constants.keys()}
         kept = {*self.residents, *self.outputs, *(self.naming.taken() if self.naming else ())}
         self.single = tuple(releasing(steps, kept))
-        self.steps = tuple(releasing(tuple(with_fake_quantization(steps, kept)), kept))
+        fake = tuple(with_fake_quantization(steps, kept))
+        joined = tuple(with_joined_convolutions(tuple(with_hard_swish(fake, kept))))
+        self.steps = tuple(releasing(joined, kept))
 
     @torch.no_grad()
     def __call__(self, images: np.ndarray) -> np.ndarray:

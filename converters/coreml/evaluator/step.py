@@ -17,12 +17,14 @@ from converters.errors import ToolchainError
 
 Values = dict[str, Any]
 """Value of every activation by name."""
+Finish = Callable[[Any], Sequence[Any]]
+"""Makes the results of what a kernel gives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """`kernel` has its constants already. `name` leads to the operation's module. `operands` names the activations that it takes, `lists`
-    those that come in lists. `finish` makes `results` of what the kernel gives.
+    those that come in lists. `finish` makes `results`.
     """
 
     operation: str
@@ -31,7 +33,7 @@ class Step:
     operands: dict[str, str]
     lists: dict[str, list[str]]
     results: tuple[str, ...]
-    finish: Callable[[Any], Sequence[Any]]
+    finish: Finish
     releases: tuple[str, ...] = ()
 
     def taken(self) -> Iterator[str]:
