@@ -6,7 +6,6 @@ it code 0: whoever finds one in a program's outputs has to run the operations on
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from converters.coreml.evaluator.operators import CODES, ZERO, codes_of_numbers
-from converters.coreml.evaluator.step import Step, rounded
+from converters.coreml.evaluator.step import Step, readers_of, rounded
 
 
 def fake_quantize(
@@ -36,10 +35,7 @@ def with_fake_quantization(steps: Sequence[Step], outputs: Collection[str]) -> I
     """The steps of a program that gives `outputs`, those that quantize joined with those that dequantize, where nothing else takes the
     codes.
     """
-    readers: dict[str, list[Step]] = defaultdict(list)
-    for step in steps:
-        for name in step.taken():
-            readers[name].append(step)
+    readers = readers_of(steps)
     fresh = {name for step in steps if step.finish is rounded for name in step.results}.difference(outputs)
     joined: set[str] = set()
     for step in steps:

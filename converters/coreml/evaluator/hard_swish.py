@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from converters.coreml.evaluator.step import Step, rounded
+from converters.coreml.evaluator.step import Step, readers_of, rounded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,10 +29,7 @@ class HardSwish:
 
 def with_hard_swish(steps: Sequence[Step], outputs: Collection[str]) -> Iterator[Step]:
     """The steps of a program that gives `outputs`; those that nothing but a hard swish takes the fp16 result of end with it."""
-    readers: dict[str, list[Step]] = defaultdict(list)
-    for step in steps:
-        for name in step.taken():
-            readers[name].append(step)
+    readers = readers_of(steps)
     joined: set[str] = set()
     for step in steps:
         if step.results[0] in joined:
@@ -51,7 +47,7 @@ def with_hard_swish(steps: Sequence[Step], outputs: Collection[str]) -> Iterator
             yield step
 
 
-def _is_hard_swish(gate: Step, product: Step, readers: dict[str, list[Step]], outputs: Collection[str]) -> bool:
+def _is_hard_swish(gate: Step, product: Step, readers: Mapping[str, list[Step]], outputs: Collection[str]) -> bool:
     """Whether the product is of the gate and of what the gate takes, and nothing else takes the gate."""
     (name,) = gate.results
     taken = set(product.taken())

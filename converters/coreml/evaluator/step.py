@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -63,6 +64,15 @@ def one(output: Any) -> tuple[Any]:
 def rounded(output: Tensor) -> tuple[Tensor]:
     """The one result, rounded to fp16 in place. It stays in float32, in which the next operation computes."""
     return (output.copy_(output.half()),)
+
+
+def readers_of(steps: Sequence[Step]) -> Mapping[str, list[Step]]:
+    """The steps that take each value, by its name; none for a value that nobody takes."""
+    readers: dict[str, list[Step]] = defaultdict(list)
+    for step in steps:
+        for name in step.taken():
+            readers[name].append(step)
+    return readers
 
 
 def releasing(steps: Sequence[Step], kept: Collection[str]) -> Iterator[Step]:
