@@ -133,10 +133,8 @@ def run_images(module: nn.Module, images: Sequence[Tensor]) -> Any:
 
 def returning(module: GraphModule, names: Iterable[str]) -> GraphModule:
     """A module that returns the tensors `names` of `module`'s graph, a tuple in that order. `module` is left as it was."""
-    graph = Graph()
-    copies: dict[Node, Node] = {}
-    graph.graph_copy(module.graph, copies)
-    named = {node.name: copy for node, copy in copies.items()}
+    graph, named = copied(module)
+    graph.erase_node(graph.output_node())
     graph.output(tuple(named[name] for name in names))
     graph.set_codegen(CodeGen())
     graph.eliminate_dead_code()
