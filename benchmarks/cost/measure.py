@@ -56,11 +56,14 @@ class Builds:
         return usage
 
     def prepare(self, build: Path, command: str) -> None:
-        """Writes the folders that the command reads, unless they are there."""
+        """Writes the folders that the command reads, unless they are there, whole."""
         for read, commands in PREPARED.items():
-            if read in command and not (self.work / commit(build) / read.strip("{}")).exists():
+            ready = self.work / commit(build) / f"{read.strip('{}')}.ready"
+            if read in command and not ready.exists():
                 for one in commands:
                     self.used(build, one, 0)
+                ready.parent.mkdir(parents=True, exist_ok=True)
+                ready.touch()
 
 
 def measure_all(builds: Builds, chosen: Iterable[str], rounds: int, results: Path, report: Report) -> None:
