@@ -81,6 +81,9 @@ CARRIED: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+ROUNDING = 2.0**-23
+"""Of float32."""
+
 FAST = ("a cosine head", "a map", "BGR", "mean and std", "softmax", "a dictionary", "averaged weights")
 """One of each sort: a head, another map, channels, values before, values behind, an envelope, a wrapper."""
 
@@ -89,13 +92,19 @@ FAST = ("a cosine head", "a map", "BGR", "mean and std", "softmax", "a dictionar
     "kind", [pytest.param(kind, marks=() if kind in FAST else pytest.mark.slow) for kind in CARRIED]
 )
 def test_what_can_be_written_comes_along(kind: str) -> None:
-    """In double precision: behind a scaled image the network magnifies float32's rounding up to 1e-3."""
+    """In double precision, but constants before the network are kept in float32: what their rounding may do is what images do that
+    differ by one rounding, which for some images is 1e-3.
+    """
     theirs = CARRIED[kind]().eval()
     loaded = load_module(theirs)
     images = torch.cat([torch.randn(2, 3, SIZE, SIZE), 0.3 * torch.rand(1, 3, SIZE, SIZE) - 1]).double()
     with torch.no_grad():
         ours = loaded.module.double()(images)
-    assert relative_error(ours, output_of(theirs.double(), images)) < 2e-5
+    expected = output_of(theirs.double(), images)
+    rounding = max(
+        relative_error(output_of(theirs, near), expected) for near in (images * (1 + ROUNDING), images + ROUNDING)
+    )
+    assert relative_error(ours, expected) < 1e-6 + 8 * rounding
     assert loaded.spec.num_classes == ours.shape[1]
 
 
