@@ -38,6 +38,7 @@ class Builds:
     ours: Path
     theirs: Path
     photos: Path | None
+    few: Path | None
     work: Path
     converted: Path
 
@@ -47,7 +48,14 @@ class Builds:
         folder.mkdir(parents=True, exist_ok=True)
         out = folder / f"out{turn}"
         out.mkdir(exist_ok=True)
-        paths = {"files": folder / "files", "sweep": folder / "sweep", "plan": PLAN, "out": out, "photos": self.photos}
+        paths = {
+            "files": folder / "files",
+            "sweep": folder / "sweep",
+            "plan": PLAN,
+            "out": out,
+            "photos": self.photos,
+            "few": self.few,
+        }
         words = command.format(**paths).split()
         environment = {"PYTHONPATH": str(build), "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
         command_line = [sys.executable, "-c", MAIN, *words]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A command of both builds. In it, {files} is a folder of `convert` and `profile`, {sweep} one of `sweep`, {plan} a
-    plan of one, {out} an empty folder, {photos} one of photos.
+    """A command of both builds. In it, {files} is a folder of `convert` and `profile`, {sweep} one of `sweep`, {plan} a plan of
+    one, {out} an empty folder, {photos} one of photos, {few} one of few images.
 
     `time` and `memory` are the goals: at most this multiple of the earlier build's. `new` marks what the earlier build has not. What runs
-    until Ctrl-C gets one after `interrupted_s`.
+    until Ctrl-C gets one after `interrupted_s`. `package` is one that it needs and this project's usual installation has not.
     """
 
     name: str
@@ -21,6 +22,12 @@ class Task:
     memory: float | None = None
     new: bool = False
     interrupted_s: float = 0
+    package: str | None = None
+
+    @property
+    def possible(self) -> bool:
+        """Whether what it needs is installed."""
+        return self.package is None or find_spec(self.package) is not None
 
 
 M0 = "efficientvit_m0.int8"
@@ -37,6 +44,21 @@ TASKS: tuple[Task, ...] = (
         name="large",
         title="convert l1 (random weights), int8, LiteRT",
         command="convert --model efficientvit_l1 --weights random --format tflite --int8 --no-cache --out {out}",
+        time=0.5,
+        memory=0.5,
+    ),
+    Task(
+        name="b3",
+        title="convert b3 (random weights), int8, LiteRT, 96 images",
+        command="convert --model efficientvit_b3 --weights random --format tflite --int8 --calib {few} --allow-few --no-cache --out {out}",
+        time=0.5,
+        memory=0.5,
+    ),
+    Task(
+        name="l3",
+        title="convert l3 (random weights) at 384 pixels, int8, LiteRT, 96 images",
+        command="convert --model efficientvit_l3 --size 384 --weights random --format tflite --int8 --calib {few} --allow-few --no-cache"
+        " --out {out}",
         time=0.5,
         memory=0.5,
     ),
@@ -69,8 +91,15 @@ TASKS: tuple[Task, ...] = (
         name="sweep", title="sweep, m0 at 64 pixels, LiteRT", command="sweep {plan} --out {out} --workers 1", new=True
     ),
     Task(name="best", title="best", command="best {sweep}", new=True),
+    Task(
+        name="compile",
+        title="compile for SM8650, LiteRT",
+        command=f"compile {{files}}/{M0}.tflite --soc SM8650",
+        new=True,
+        package="onnxruntime_qnn",
+    ),
 )
-"""Not among them: `compile`, which needs Qualcomm's packages (docs/qualcomm.md). `serve` needs `npm ci --prefix web_demo`."""
+"""`serve` needs `npm ci --prefix web_demo`, `compile` the extra qualcomm (docs/qualcomm.md)."""
 
 PREPARED: dict[str, tuple[str, ...]] = {
     "{files}": (

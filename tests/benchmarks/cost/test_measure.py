@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cost import measure
+from benchmarks.cost.__main__ import possible
 from benchmarks.cost.measure import Builds, measured
 from benchmarks.cost.tasks import TASKS, Task
 from benchmarks.cost.usage import Usage
@@ -30,7 +31,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str]]:
 
 
 def builds(tmp_path: Path) -> Builds:
-    return Builds(ours=OURS, theirs=THEIRS, photos=None, work=tmp_path, converted=tmp_path)
+    return Builds(ours=OURS, theirs=THEIRS, photos=None, few=None, work=tmp_path, converted=tmp_path)
 
 
 def test_builds_take_turns(ran: list[tuple[Path, str]], tmp_path: Path) -> None:
@@ -65,3 +66,13 @@ def test_what_a_command_reads_is_written_once(ran: list[tuple[Path, str]], tmp_p
 
 def test_tasks_have_names_of_their_own() -> None:
     assert len({task.name for task in TASKS}) == len(TASKS)
+
+
+def test_what_needs_a_folder_or_a_package_is_measured_where_it_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("benchmarks.cost.tasks.find_spec", lambda _: None)
+    assert not {"photos", "b3", "l3", "compile"} & set(possible(None, None))
+    assert {"l3", "help"} < set(possible(None, tmp_path))
+    monkeypatch.setattr("benchmarks.cost.tasks.find_spec", lambda name: name == "onnxruntime_qnn")
+    assert {"photos", "compile"} < set(possible(tmp_path, None))
