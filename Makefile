@@ -19,6 +19,9 @@ SWIFT_ROOT ?= /opt/evit-mobile-swift
 WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# Python keeps what it compiled: without that, tests are collected in 8 s in place of 4, and each process that converts starts in 4 s in place of 1.7.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-fast test-android test-ios test-web test-upstream test-runtimes test-gpu test-ray test-coreai test-install test-qualcomm lint bench dist docs clean
 
 demo: .venv/demo.stamp
