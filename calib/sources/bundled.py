@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from enum import StrEnum
+from functools import cache
 from importlib.resources import files
 from typing import BinaryIO, cast
 
@@ -42,6 +43,8 @@ def bundled_preprocess(size: tuple[int, int] = (224, 224)) -> Preprocess:
     return Preprocess(size=size, resize=Resize.SQUASH, interpolation=Interpolation.BILINEAR)
 
 
+@cache
 def _read(name: str, dimensions: int) -> NDArray[np.uint8]:
+    """Values that nobody can change, unpacked once: 8 MB in a fortieth of a second."""
     with files("calib").joinpath("data", name).open("rb") as raw, gzip.GzipFile(fileobj=raw) as stream:
         return parse_idx(cast(BinaryIO, stream), dimensions, f"the bundled {name}")

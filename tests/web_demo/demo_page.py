@@ -29,7 +29,7 @@ def page(
 ) -> Iterator[None]:
     """The demo open on `folder`, once `until` holds."""
     with open_server(folder, node_modules=node_modules) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
             browser.call("open", address(server), options)

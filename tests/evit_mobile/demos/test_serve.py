@@ -35,7 +35,7 @@ def runtime(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(release: Path, runtime: Path) -> Iterator[ThreadingHTTPServer]:
     with open_server(release, node_modules=runtime) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield listening
         listening.shutdown()

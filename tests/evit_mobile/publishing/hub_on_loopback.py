@@ -118,7 +118,7 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def running(token: str = "hf_secret") -> Iterator[Hub]:
     with Hub(token=token) as hub:
-        thread = threading.Thread(target=hub.serve_forever)
+        thread = threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
             yield hub
