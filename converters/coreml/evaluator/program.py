@@ -67,7 +67,7 @@ class Evaluator:
         joined = tuple(with_joined_convolutions(tuple(with_hard_swish(fake, kept))))
         self.steps = tuple(releasing(joined, kept))
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """float32 (B, C, H, W) -> float32 (B, ...), any B of at least 1.
 
@@ -87,7 +87,7 @@ class Evaluator:
             _check_probabilities(values[str(self.naming.operands["probabilities"])], scores, self.path)
         return scores.numpy()
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def run(self, image: Tensor) -> dict[str, Any]:
         """One image (1, C, H, W) through every operation: the outputs by name. Raises ToolchainError naming the one that fails."""
         values: dict[str, Any] = {name: value.squeeze(0) for name, value in self._each(image.unsqueeze(0)).items()}

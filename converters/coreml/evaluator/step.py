@@ -51,7 +51,8 @@ class Step:
             outputs = self.finish(self.kernel(**operands))
         except (NotImplementedError, RuntimeError, TypeError, KeyError) as error:
             raise unsupported(self.operation, self.name, str(error)) from error
-        values.update(zip(self.results, outputs, strict=True))
+        for name, output in zip(self.results, outputs, strict=True):
+            values[name] = output
         for name in self.releases:
             del values[name]
 
