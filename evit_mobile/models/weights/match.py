@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -56,18 +56,18 @@ def match_variant(candidate: Template, layout: Layout, state: Mapping[str, Tenso
             sources[f"{path}.{layer}.weight"] = f"{together}.weight"
             sources[f"{path}.bn.bias" if layer == "conv" else f"{path}.linear.bias"] = f"{together}.bias"
     for name in candidate.shapes:
-        if name in sources or _pair(name) in folded:
+        if name in sources or (folded and _pair(name) in folded):
             continue
         key = layout.rename(name)
         if key in state or not name.endswith(BATCH_COUNT):
             sources[name] = key
     missing = [key for key in sources.values() if key not in state]
-    used = {key for key in sources.values() if key in state}
-    surplus = [key for key in state if key not in used and not _is_index(key, candidate, layout)]
+    known = {*sources.values(), *_indices(candidate, layout)}
+    surplus = [key for key in state if key not in known]
     misshapen = [
         (key, tuple(state[key].shape), candidate.shapes[name])
         for name, key in sources.items()
-        if key in state and not fits(tuple(state[key].shape), candidate.shapes[name])
+        if key in state and not fits(state[key].shape, candidate.shapes[name])
     ]
     return Match(
         template=candidate,
@@ -84,12 +84,11 @@ def _pair(name: str) -> str:
     return name.rsplit(".", 2)[0]
 
 
-def _is_index(key: str, candidate: Template, layout: Layout) -> bool:
-    """Whether `key` is the index that belongs to one of the variant's bias tables; older programs store it."""
-    if not key.endswith(BIAS_INDEX):
-        return False
-    tables = {layout.rename(name) for name in candidate.shapes if name.endswith(BIAS_TABLE)}
-    return key.removesuffix(BIAS_INDEX) + BIAS_TABLE in tables
+def _indices(candidate: Template, layout: Layout) -> Iterator[str]:
+    """Keys of the indices that belong to the variant's bias tables; older programs store them."""
+    for name in candidate.shapes:
+        if name.endswith(BIAS_TABLE):
+            yield layout.rename(name).removesuffix(BIAS_TABLE) + BIAS_INDEX
 
 
 def match_any(layout: Layout, state: Mapping[str, Tensor], model: str | None, *, part: Part = Part.WHOLE) -> Match:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 
 from evit_mobile.families.architecture import Architecture
 from evit_mobile.families.mit import MitArchitecture
@@ -37,11 +38,13 @@ MIT_LARGE_RULES: tuple[Rule, ...] = (
 )
 
 
+@cache  # files are held against all variants of a family
 def mit_base_name(name: str) -> str:
     """mit-han-lab/efficientvit efficientvit/models/efficientvit/{backbone,cls,seg}.py@de7d773, B variants."""
     return apply_rules(MIT_BASE_RULES, name)
 
 
+@cache  # files are held against all variants of a family
 def mit_large_name(name: str) -> str:
     """The same files, L variants: the stem is stage 0 of EfficientViTLargeBackbone."""
     return apply_rules(MIT_LARGE_RULES, name)

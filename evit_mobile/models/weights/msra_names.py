@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from evit_mobile.families.msra import MsraArchitecture
 from evit_mobile.models.weights.layout import Layout, Rule, apply_rules, same
@@ -16,6 +17,7 @@ MICROSOFT_RULES: tuple[Rule, ...] = (
 )
 
 
+@cache  # files are held against all variants of a family
 def microsoft_name(name: str) -> str:
     """microsoft/Cream EfficientViT/classification/model/efficientvit.py@4a13c40, class EfficientViT.
 
