@@ -8,6 +8,7 @@ arithmetic of 11 bits follows. The larger variants take minutes: EVIT_MOBILE_LAR
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,9 @@ def settle(module: nn.Module, images: Images) -> None:
     module.eval()
 
 
+@lru_cache(maxsize=1)
 def random_reference(name: str) -> tuple[Reference, Images, Images]:
-    """A variant with random weights, images to calibrate and images to judge it with."""
+    """A variant with random weights, images to calibrate and images to judge it with: once for the precisions of a variant."""
     reference = load_reference(name, weights="random", size=SIZE)
     preprocess = preprocess_for(reference.spec, bundled=True)
     calibration = calibration_images(None, preprocess, 0, CALIBRATION)
