@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from importlib import import_module
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -57,6 +59,20 @@ def small_graph() -> Graph:
     )
     total = Operation(kind="Add", inputs={"input1_id": middle, "input2_id": middle}, output=y, fields={"flags": 0})
     return Graph(inputs=[x], outputs=[y], operations=[layer, total])
+
+
+def test_types_of_a_class_are_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    worked_out: list[type] = []
+
+    def counted(kind: type) -> dict[str, object]:
+        worked_out.append(kind)
+        return get_type_hints(kind)
+
+    encoder = import_module("executorch.exir._serialize._dataclass")
+    monkeypatch.setattr(encoder, "get_type_hints", counted)
+    delegates.write_blob(small_graph())
+    assert len(worked_out) == len(set(worked_out)) > 3
+    assert encoder.get_type_hints is counted
 
 
 def test_what_is_written_is_read_back() -> None:
