@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.manifests import MANIFEST, artefact
 SIZE = (64, 64)
 
 
+@cache
 def subject(weights: str = "bundled", *, side: int = 64, seed: int = 0) -> Subject:
     """What a manifest says of m0 at a size."""
     return described(load_reference("efficientvit_m0", weights=weights, size=(side, side), seed=seed))

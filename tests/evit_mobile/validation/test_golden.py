@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -62,6 +64,7 @@ def target(monkeypatch: pytest.MonkeyPatch) -> FakeTarget:
     return fake
 
 
+@cache
 def encoded(width: int, height: int, *, seed: int, mode: str = "RGB", **options: Any) -> bytes:
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     buffer = BytesIO()
@@ -69,7 +72,7 @@ def encoded(width: int, height: int, *, seed: int, mode: str = "RGB", **options:
     return buffer.getvalue()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def held_out() -> Images:
     """A photo with alpha and a colour profile, a large one, and a small grey one."""
     files = (
@@ -81,19 +84,35 @@ def held_out() -> Images:
     return replace(images, dataset=EncodedDataset(source="test", encoded=files))
 
 
-@pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    (tmp_path / ARTEFACT).write_bytes(b"weights")
-    entry = artefact(ARTEFACT, precision=Precision.FP32, sha256=sha256(tmp_path / ARTEFACT))
+def manifest_in(folder: Path) -> Manifest:
+    """That of one artefact, which is written too."""
+    (folder / ARTEFACT).write_bytes(b"weights")
+    entry = artefact(ARTEFACT, precision=Precision.FP32, sha256=sha256(folder / ARTEFACT))
     return replace(of_model(entry), input=input_of(PREPROCESS))
 
 
 @pytest.fixture
-def written(manifest: Manifest, held_out: Images, target: FakeTarget, tmp_path: Path) -> Manifest:  # noqa: ARG001  # artefacts are run
-    """The manifest, its bundle written beside it."""
-    labels = np.array([3, 1, 4])
-    digest = write_golden(manifest, tmp_path, held_out, labels, 3, reference)
-    return replace(manifest, golden=GoldenEntry(path=golden.PATH, sha256=digest))
+def manifest(tmp_path: Path) -> Manifest:
+    return manifest_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def bundle(held_out: Images, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
+    """A folder with a manifest's artefact and bundle, and the manifest."""
+    folder = tmp_path_factory.mktemp("bundle")
+    manifest = manifest_in(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(golden, "find_target", lambda _name: FakeTarget())
+        digest = write_golden(manifest, folder, held_out, np.array([3, 1, 4]), 3, reference)
+    return folder, replace(manifest, golden=GoldenEntry(path=golden.PATH, sha256=digest))
+
+
+@pytest.fixture
+def written(bundle: tuple[Path, Manifest], target: FakeTarget, tmp_path: Path) -> Manifest:  # noqa: ARG001  # artefacts are run
+    """The manifest, its bundle beside it: a copy, which tests may damage."""
+    folder, manifest = bundle
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return manifest
 
 
 def document_of(folder: Path) -> dict[str, Any]:
