@@ -90,10 +90,10 @@ Of the ideas for the rest, these were taken or left:
 
 - Reached: m0 int8 in LiteRT. On 24 November it was 0.43, with the files of that day, on a machine that takes 0.4 of the time for
   everything; the others' ratios moved by 0.01 to 0.07 between the two, in both directions.
-- Taken, after the table's ExecuTorch ratios were measured: the image is read where the caller has it, not copied, and int8 files move its
-  planes four pixels at a time. Beside the files before, in two runs: m0 fp32 0.97 and 0.97 of the time, int8 0.93 and 0.89; b0 fp32 0.94
-  and 0.98, int8 0.97 and 0.95. Beside stock fp32, in turns on a busy machine: m0 fp32 0.69 (before: 0.70), b0 fp32 0.72 (0.76), b0 int8
-  0.50 (0.53).
+- Taken: the image is read where the caller has it, not copied, and int8 files move its planes four pixels at a time. Beside the
+  ExecuTorch files before, in two runs: m0 fp32 0.97 and 0.97 of the time, int8 0.93 and 0.89; b0 fp32 0.94 and 0.98, int8 0.97 and 0.95.
+- Beside other work the ratios of two runs differ: LiteRT fp32 had 0.91 (m0) and 0.97 (b0) in one, 0.95 and 0.96 in the other, ExecuTorch
+  0.69 and 0.72, 0.70 and 0.77.
 - Tried: a residual folded into m0's depthwise convolutions makes int8 1.8 % faster and 0.2 dB worse; fp32 gains nothing.
 - Tried: the first convolution in fp32 with two outputs at a time (a window of 3 x 5, 16 filters) takes 0.8 of its time here, 1 % of a
   file's. Arm's kernels compute 8 filters at a time and would have 1.7 times the work.
